@@ -1,0 +1,83 @@
+"""Every error a user can meet, and the exit code each one ends the command with.
+
+    TopformerError            1  unexpected
+    ├── UsageError            2  a wrong argument
+    │   └── RecipeError       2  a wrong recipe or -o override
+    ├── DataError             3  data missing, invalid, or not the data it should be
+    ├── ExportError           4  a model that cannot be converted
+    │   └── ParityError       4  a converted model that does not compute the same
+    ├── DeviceError           5  phone, runner or transfer
+    ├── MeasurementError      6  a run that crashed or whose numbers cannot be trusted
+    └── ThresholdError        7  --fail-under was missed
+    Stopped                 130  SIGINT; 143 SIGTERM
+
+A message is one line that names the value, the place and the remedy.
+"""
+
+from typing import ClassVar
+
+
+class TopformerError(Exception):
+    """The base of every error that is shown to the user without a traceback."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(TopformerError):
+    """A wrong argument, or arguments that do not go together."""
+
+    exit_code = 2
+
+
+class RecipeError(UsageError):
+    """A recipe file or an override that does not describe a run."""
+
+
+class DataError(TopformerError):
+    """Data that is missing, invalid, or not the data it is said to be."""
+
+    exit_code = 3
+
+
+class ExportError(TopformerError):
+    """A model that cannot be converted; nothing was written."""
+
+    exit_code = 4
+
+
+class ParityError(ExportError):
+    """A converted model whose output differs from the reference."""
+
+
+class DeviceError(TopformerError):
+    """A phone, a runner or a transfer that failed."""
+
+    exit_code = 5
+
+
+class MeasurementError(TopformerError):
+    """A measurement that crashed or must not be believed."""
+
+    exit_code = 6
+
+
+class ThresholdError(TopformerError):
+    """A result below the `--fail-under` threshold."""
+
+    exit_code = 7
+
+
+class Stopped(TopformerError):  # noqa: N818 - being asked to stop is not an error
+    """The run was asked to stop by a signal and saved what it had.
+
+    The exit code is 128 + the signal's number: 130 for SIGINT, 143 for SIGTERM.
+    """
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.signal_exit_code = 128 + signal_number
+
+
+def exit_code_of(error: TopformerError) -> int:
+    """Return the exit code that ends the command for this error."""
+    return error.signal_exit_code if isinstance(error, Stopped) else error.exit_code

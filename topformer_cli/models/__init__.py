@@ -1,0 +1,1 @@
+"""TopFormer: sizes, blocks, heads, checkpoints."""

@@ -1,0 +1,30 @@
+"""The paper's segmentation head: upsample, sum, two 1x1 convolutions (section 3.3)."""
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F  # noqa: N812 - the field's name for it
+from torch import Tensor, nn
+
+from topformer_cli.models.blocks import ConvBN, upsample
+from topformer_cli.models.spec import Fuse
+
+
+class SimpleHead(nn.Module):
+    """Sum the injected tokens at 1/8 and classify each position.
+
+    The fuse convolution is depthwise in the released tiny model and full everywhere else; the
+    paper's multiply-adds for tiny need the full one.
+    """
+
+    def __init__(self, width: int, classes: int, fuse: Fuse, dropout: float) -> None:
+        super().__init__()
+        self.fuse = ConvBN(width, width, groups=width if fuse == "depthwise" else 1)
+        self.dropout = nn.Dropout2d(dropout)
+        self.classify = nn.Conv2d(width, classes, 1)
+
+    def forward(self, injected: Sequence[Tensor]) -> Tensor:
+        """Map injected tokens, finest first, each [B, M, H_i, W_i], to logits [B, classes, H, W]."""
+        total = injected[0]
+        for tokens in injected[1:]:
+            total = total + upsample(tokens, total)
+        return self.classify(self.dropout(F.relu(self.fuse(total))))

@@ -1,0 +1,100 @@
+"""The inference form of a trained network: a copy with batch normalisation folded.
+
+    W_folded = W * gamma / sqrt(variance + eps)
+    b_folded = beta - mean * gamma / sqrt(variance + eps)
+
+For export at a fixed input size the adaptive pooling becomes an average pooling where the size
+divides, and two constant matrix products where it does not.
+"""
+
+import copy
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the field's name for it
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from topformer_cli.errors import ExportError
+from topformer_cli.models.blocks import ConvBN
+from topformer_cli.models.topformer import TopFormer, pooled_size
+
+
+def fold_batchnorm(network: TopFormer) -> TopFormer:
+    """Return a copy in evaluation mode in which every batch normalisation sits in its convolution."""
+    folded = copy.deepcopy(network).eval()
+    for name, module in list(folded.named_modules()):
+        if isinstance(module, ConvBN):
+            parent, _, child = name.rpartition(".")
+            setattr(
+                folded.get_submodule(parent), child, fuse_conv_bn_eval(module.conv, module.bn)
+            )
+    return folded.requires_grad_(requires_grad=False)
+
+
+def fix_input_size(network: TopFormer, height: int, width: int) -> TopFormer:
+    """Return the folded copy whose pooling is made of plain operators for one input size.
+
+    Raises:
+        ExportError: a side is not a positive multiple of 32.
+    """
+    check_input_size(height, width)
+    fixed = fold_batchnorm(network)
+    target = pooled_size(height // 32, width // 32)
+    fixed.pool = FixedTokenPooling([(height // s, width // s) for s in (4, 8, 16, 32)], target)
+    return fixed
+
+
+def check_input_size(height: int, width: int) -> None:
+    """Refuse an input size the network cannot take.
+
+    Raises:
+        ExportError: a side is not a positive multiple of 32; names the nearest sizes that are.
+    """
+    if height < 32 or width < 32 or height % 32 or width % 32:
+        nearest = "x".join(str(max(32, round(side / 32) * 32)) for side in (height, width))
+        message = (
+            f"input size {height}x{width}: both sides must be multiples of 32; "
+            f"the nearest such size is {nearest}"
+        )
+        raise ExportError(message)
+
+
+class FixedTokenPooling(nn.Module):
+    """TokenPooling for tokens of known sizes."""
+
+    def __init__(self, sizes: list[tuple[int, int]], target: tuple[int, int]) -> None:
+        super().__init__()
+        self.pools = nn.ModuleList(_fixed_pool(size, target) for size in sizes)
+
+    def forward(self, tokens: list[Tensor]) -> Tensor:
+        """Map tokens to [B, sum of channels, *target]."""
+        return torch.cat([pool(x) for pool, x in zip(self.pools, tokens, strict=True)], dim=1)
+
+
+def _fixed_pool(size: tuple[int, int], target: tuple[int, int]) -> nn.Module:
+    if size == target:
+        return nn.Identity()
+    if size[0] % target[0] == 0 and size[1] % target[1] == 0:
+        return nn.AvgPool2d((size[0] // target[0], size[1] // target[1]))
+    return MatrixPool(size, target)
+
+
+class MatrixPool(nn.Module):
+    """Average pooling with uneven bins, as A_h x A_w^T with constant matrices."""
+
+    rows: Tensor
+    columns: Tensor
+
+    def __init__(self, size: tuple[int, int], target: tuple[int, int]) -> None:
+        super().__init__()
+        self.register_buffer("rows", pooling_matrix(size[0], target[0]))
+        self.register_buffer("columns", pooling_matrix(size[1], target[1]).t().contiguous())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pool [B, C, H, W] to [B, C, h, w]; the width first, which shrinks the second product."""
+        return torch.matmul(self.rows, torch.matmul(x, self.columns))
+
+
+def pooling_matrix(inputs: int, outputs: int) -> Tensor:
+    """Return the [outputs, inputs] matrix of adaptive average pooling along one axis."""
+    return F.adaptive_avg_pool1d(torch.eye(inputs)[None], outputs)[0].t().contiguous()

@@ -1,0 +1,143 @@
+"""The sizes of TopFormer as one table, and the identity card that travels with every model.
+
+Plain frozen records: no torch, so that the command line and recipes can read them.
+Source of the table: paper section 3.4 and Table 1; channel lists of the authors' configs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final, Literal
+
+from topformer_cli.errors import DataError
+
+SizeName = Literal["tiny", "small", "base"]
+Fuse = Literal["depthwise", "full"]
+
+IMAGENET_MEAN: Final = (123.675, 116.28, 103.53)
+IMAGENET_STD: Final = (58.395, 57.12, 57.375)
+"""Per RGB channel, on the 0..255 scale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bottleneck:
+    """One MobileNetV2 block of the token pyramid module."""
+
+    kernel: int
+    expand: int
+    channels: int
+    stride: int
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """One row of the size table.
+
+    taps: indices of the bottlenecks whose outputs are the tokens at 1/4, 1/8, 1/16 and 1/32.
+    heads: attention heads. width: M, the channels after semantics injection.
+    fuse: the released form of the segmentation head's first convolution.
+    """
+
+    bottlenecks: tuple[Bottleneck, ...]
+    taps: tuple[int, ...]
+    heads: int
+    width: int
+    fuse: Fuse
+
+    @property
+    def token_channels(self) -> tuple[int, ...]:
+        """Channels of the tokens, from the highest resolution to the lowest."""
+        return tuple(self.bottlenecks[tap].channels for tap in self.taps)
+
+
+STEM_CHANNELS: Final = 16
+BLOCKS: Final = 4
+KEY_DIM: Final = 16
+VALUE_RATIO: Final = 2
+FFN_RATIO: Final = 2
+POOLED_STRIDE: Final = 64
+"""L = 4 transformer blocks, D = 16, values 2D, FFN expansion 2 (paper section 3.2), s64 (Table 8)."""
+
+
+def _bottlenecks(*rows: tuple[int, int, int, int]) -> tuple[Bottleneck, ...]:
+    return tuple(Bottleneck(*row) for row in rows)
+
+
+SIZES: Final[dict[SizeName, Size]] = {
+    "tiny": Size(
+        _bottlenecks(
+            (3, 1, 16, 1),
+            (3, 4, 16, 2), (3, 3, 16, 1),
+            (5, 3, 32, 2), (5, 3, 32, 1),
+            (3, 3, 64, 2), (3, 3, 64, 1),
+            (5, 6, 96, 2), (5, 6, 96, 1),
+        ),
+        taps=(2, 4, 6, 8), heads=4, width=128, fuse="depthwise",
+    ),
+    "small": Size(
+        _bottlenecks(
+            (3, 1, 16, 1),
+            (3, 4, 24, 2), (3, 3, 24, 1),
+            (5, 3, 48, 2), (5, 3, 48, 1),
+            (3, 3, 96, 2), (3, 3, 96, 1),
+            (5, 6, 128, 2), (5, 6, 128, 1), (3, 6, 128, 1),
+        ),
+        taps=(2, 4, 6, 9), heads=6, width=192, fuse="full",
+    ),
+    "base": Size(
+        _bottlenecks(
+            (3, 1, 16, 1),
+            (3, 4, 32, 2), (3, 3, 32, 1),
+            (5, 3, 64, 2), (5, 3, 64, 1),
+            (3, 3, 128, 2), (3, 3, 128, 1),
+            (5, 6, 160, 2), (5, 6, 160, 1), (3, 6, 160, 1),
+        ),
+        taps=(2, 4, 6, 9), heads=8, width=256, fuse="full",
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """The identity card of a model: with it, no later command asks again.
+
+    It travels in the checkpoint, in the ONNX metadata and in the manifest beside a TNN file.
+    input_size is (height, width) in pixels; mean and std are per RGB channel on the 0..255 scale;
+    palette has one RGB colour a class.
+    """
+
+    task: str = "segmentation"
+    size: SizeName
+    head: str = "simple"
+    fuse: Fuse
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    input_size: tuple[int, int]
+    dataset: str
+    data_terms: str = ""
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the card as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any], where: str) -> "ModelSpec":
+        """Read a card back.
+
+        Raises:
+            DataError: a field is missing, unknown, or names a size this version does not know.
+        """
+        names = {field.name for field in fields(cls)}
+        wrong = sorted(set(record) - names) + sorted(
+            {"size", "fuse", "classes", "palette", "input_size", "dataset"} - set(record)
+        )
+        if wrong or record.get("size") not in SIZES:
+            problem = f"fields {', '.join(wrong)}" if wrong else f"size {record.get('size')!r}"
+            message = f"{where}: the identity card does not fit this version ({problem})"
+            raise DataError(message)
+        return cls(**{name: _as_tuple(value) for name, value in record.items()})
+
+
+def _as_tuple(value: Any) -> Any:  # noqa: ANN401 - JSON holds anything
+    return tuple(_as_tuple(item) for item in value) if isinstance(value, list) else value

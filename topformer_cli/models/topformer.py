@@ -1,0 +1,129 @@
+"""TopFormer: token pyramid, semantics extractor, semantics injection, head (paper Figure 2)."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the field's name for it
+from torch import Tensor, nn
+
+from topformer_cli.models.blocks import (
+    ConvBN,
+    InvertedBottleneck,
+    SemanticsInjection,
+    TransformerBlock,
+)
+from topformer_cli.models.spec import BLOCKS, POOLED_STRIDE, STEM_CHANNELS, Size
+
+INJECTED_SCALES = 3
+"""Semantics go into the tokens at 1/8, 1/16 and 1/32 (section 3.4)."""
+
+
+class TokenPyramid(nn.Module):
+    """Stacked MobileNetV2 blocks whose outputs at four scales are the tokens (section 3.1)."""
+
+    def __init__(self, size: Size) -> None:
+        super().__init__()
+        self.taps = size.taps
+        self.stem = ConvBN(3, STEM_CHANNELS, kernel=3, stride=2)
+        inputs = (STEM_CHANNELS, *(row.channels for row in size.bottlenecks))
+        self.bottlenecks = nn.ModuleList(
+            InvertedBottleneck(channels, row)
+            for channels, row in zip(inputs, size.bottlenecks, strict=False)
+        )
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Map images [B, 3, H, W] to tokens at 1/4, 1/8, 1/16 and 1/32."""
+        tokens = []
+        x = F.relu(self.stem(images))
+        for index, bottleneck in enumerate(self.bottlenecks):
+            x = bottleneck(x)
+            if index in self.taps:
+                tokens.append(x)
+        return tokens
+
+
+class TokenPooling(nn.Module):
+    """Average-pool the tokens of all scales to one small resolution and concatenate them."""
+
+    def forward(self, tokens: Sequence[Tensor]) -> Tensor:
+        """Map tokens to [B, sum of channels, ceil(H / 64), ceil(W / 64)]."""
+        height, width = pooled_size(tokens[-1].shape[2], tokens[-1].shape[3])
+        return torch.cat([F.adaptive_avg_pool2d(x, (height, width)) for x in tokens], dim=1)
+
+
+def pooled_size(height_32: int, width_32: int) -> tuple[int, int]:
+    """Return the size of the pooled tokens for a map at 1/32; odd sides round up."""
+    step = POOLED_STRIDE // 32
+    return (height_32 - 1) // step + 1, (width_32 - 1) // step + 1
+
+
+class Stages(NamedTuple):
+    """Every intermediate output of one forward pass."""
+
+    tokens: list[Tensor]
+    pooled: Tensor
+    semantics: Tensor
+    injected: list[Tensor]
+    logits: Tensor
+
+
+class TopFormer(nn.Module):
+    """The segmentation network: normalised RGB images in, logits at 1/8 out."""
+
+    def __init__(self, size: Size, head: nn.Module, drop_path: float = 0.0) -> None:
+        super().__init__()
+        self.channels = list(size.token_channels)
+        self.token_pyramid = TokenPyramid(size)
+        self.pool = TokenPooling()
+        rates = torch.linspace(0, drop_path, BLOCKS).tolist()
+        self.semantics_extractor = nn.Sequential(
+            *(TransformerBlock(sum(self.channels), size.heads, rate) for rate in rates)
+        )
+        self.semantics_injection = nn.ModuleList(
+            SemanticsInjection(channels, size.width)
+            for channels in self.channels[-INJECTED_SCALES:]
+        )
+        self.head = head
+        initialise(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images [B, 3, H, W], H and W multiples of 32, to logits [B, classes, H/8, W/8]."""
+        return self.stages(images).logits
+
+    def stages(self, images: Tensor) -> Stages:
+        """Run the network and keep what each module gave."""
+        tokens = self.token_pyramid(images)
+        pooled = self.pool(tokens)
+        semantics = self.semantics_extractor(pooled)
+        per_scale = semantics.split(self.channels, dim=1)
+        injected = [
+            inject(local, scale_semantics)
+            for inject, local, scale_semantics in zip(
+                self.semantics_injection,
+                tokens[-INJECTED_SCALES:],
+                per_scale[-INJECTED_SCALES:],
+                strict=True,
+            )
+        ]
+        return Stages(tokens, pooled, semantics, injected, self.head(injected))
+
+
+def initialise(network: TopFormer) -> None:
+    """Set the weights as the authors' training starts without ImageNet weights.
+
+    Convolutions: normal with fan-out variance, groups counted. The batch normalisation that ends
+    an attention branch starts at zero: under the paper's SyncBN the authors' initialiser leaves
+    it so.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            kernel_height, kernel_width = module.kernel_size
+            fan_out = kernel_height * kernel_width * module.out_channels // module.groups
+            nn.init.normal_(module.weight, 0, math.sqrt(2 / fan_out))
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    for block in network.semantics_extractor:
+        nn.init.zeros_(block.attention.project.bn.weight)
+    nn.init.normal_(network.head.classify.weight, 0, 0.01)

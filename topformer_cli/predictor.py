@@ -1,0 +1,25 @@
+"""What a checkpoint, an ONNX file, a TNN file and a phone have in common: images in, logits out."""
+
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray: TypeAlias = NDArray[np.float32]
+
+
+class Predictor(Protocol):
+    """A segmentation network behind whatever runtime computes it."""
+
+    @property
+    def name(self) -> str:
+        """The runtime and file, as it is named in messages and results."""
+        ...
+
+    def __call__(self, images: FloatArray) -> FloatArray:
+        """Compute logits for normalised RGB images.
+
+        Shapes: images [N, 3, H, W] -> logits [N, classes, h, w], h and w at the network's own
+        output stride (1/8 of the input for TopFormer).
+        """
+        ...
