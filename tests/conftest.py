@@ -1,0 +1,23 @@
+"""Fixtures for all tests."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real samples beside the checkout; its tests skip on a user's machine."""
+    if not (SHARED / "data").is_dir():
+        pytest.skip("the folder of real samples is not beside this checkout")
+    return SHARED
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep every test out of the user's cache."""
+    home = tmp_path / "topformer-home"
+    monkeypatch.setenv("TOPFORMER_HOME", str(home))
+    return home

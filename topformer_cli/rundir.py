@@ -1,0 +1,166 @@
+"""Names inside a run folder, atomic writes, and which run is the latest.
+
+    runs/<command>/<recipe>-<size>-NNN/
+        recipe.yaml  env.json  metrics.jsonl  log.txt  result.json
+        checkpoints/{last,best}.safetensors  checkpoints/state.pt
+    runs/<command>/latest -> the newest of them
+"""
+
+import contextlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from topformer_cli.errors import UsageError
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True, slots=True)
+class RunDir:
+    """The files of one run, by name."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The resolved recipe."""
+        return self.path / "recipe.yaml"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, machine and command line."""
+        return self.path / "env.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON record a line, appended during training."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def log(self) -> Path:
+        """The plain text that also went to the terminal."""
+        return self.path / "log.txt"
+
+    @property
+    def result(self) -> Path:
+        """The final record; its presence says that the run finished."""
+        return self.path / "result.json"
+
+    @property
+    def state(self) -> Path:
+        """Everything that a resumed training needs."""
+        return self.path / "checkpoints" / "state.pt"
+
+    def weights(self, which: str) -> Path:
+        """The weights called `last` or `best`."""
+        return self.path / "checkpoints" / f"{which}.safetensors"
+
+    @property
+    def exports(self) -> Path:
+        """The exported files of this run's checkpoint."""
+        return self.path / "export"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to its end."""
+        return self.result.is_file()
+
+
+def new_run(root: Path, command: str, name: str) -> RunDir:
+    """Create the next free `<root>/<command>/<name>-NNN` and point `latest` at it."""
+    parent = root / command
+    parent.mkdir(parents=True, exist_ok=True)
+    number = 1 + max((n for n, _ in _numbered(parent, name)), default=0)
+    while True:
+        path = parent / f"{name}-{number:03d}"
+        try:
+            path.mkdir()
+        except FileExistsError:
+            number += 1
+            continue
+        break
+    (path / "checkpoints").mkdir()
+    point_latest(path)
+    return RunDir(path)
+
+
+def point_latest(run: Path) -> None:
+    """Point the `latest` link beside a run at it."""
+    link = run.parent / "latest"
+    temporary = run.parent / f".latest-{os.getpid()}"
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(run.name)
+    temporary.replace(link)
+
+
+def latest_run(root: Path, command: str = "train") -> RunDir:
+    """Return the newest run of a command.
+
+    Raises:
+        UsageError: there is none; says where it looked and what to type.
+    """
+    link = root / command / "latest"
+    if not link.is_dir():
+        message = f"no {command} run under {root / command}; run `topformer {command}` first"
+        raise UsageError(message)
+    return RunDir(link.resolve())
+
+
+def open_run(path: Path) -> RunDir:
+    """Return the run folder at a path, or the one that a file inside it belongs to.
+
+    Raises:
+        UsageError: the path is no run folder.
+    """
+    for folder in (path, *path.parents[:2]):
+        if (folder / "recipe.yaml").is_file():
+            return RunDir(folder.resolve())
+    message = f"{path} is no run folder (no recipe.yaml in it)"
+    raise UsageError(message)
+
+
+def atomic_write(path: Path, content: bytes | str) -> None:
+    """Write a file so that its name always stands for the whole old or the whole new content."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary name in the same folder that takes the final name when the block ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a JSON file atomically."""
+    atomic_write(path, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+
+
+def _numbered(parent: Path, name: str) -> Iterator[tuple[int, Path]]:
+    pattern = re.compile(re.escape(name) + r"-(\d{3,})")
+    for path in parent.iterdir():
+        if match := pattern.fullmatch(path.name):
+            yield int(match[1]), path
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
