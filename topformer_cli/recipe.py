@@ -182,7 +182,9 @@ _Loader.yaml_implicit_resolvers = {
     first: list(resolvers) for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d[\d_]*(\.\d*)?[eE][-+]?\d+"), list("-+0123456789")
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?\d[\d_]*(\.\d*)?[eE][-+]?\d+"),
+    list("-+0123456789"),
 )
 
 
@@ -200,7 +202,7 @@ def _recipe_path(name: str) -> Path:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - safe subclass
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except FileNotFoundError as error:
         message = f"no recipe file {path}"
         raise RecipeError(message) from error
@@ -242,7 +244,7 @@ def _parse_override(text: str) -> tuple[str, Any]:
         message = f"-o {text!r}: expected key.path=value, as in -o optimizer.lr=3e-4"
         raise RecipeError(message)
     try:
-        return key, yaml.load(value, Loader=_Loader)  # noqa: S506 - safe subclass
+        return key, yaml.load(value, Loader=_Loader)
     except yaml.YAMLError as error:
         message = f"-o {text!r}: the value is not YAML"
         raise RecipeError(message) from error
@@ -291,12 +293,12 @@ def _validate(values: dict[str, Any], place: str) -> Recipe:
     try:
         return Recipe.model_validate(_tuples(values))
     except ValidationError as error:
-        lines = [_explain(problem, values) for problem in error.errors()]
+        lines = [_explain(problem) for problem in error.errors()]
         message = f"{place}: " + "; ".join(lines)
         raise RecipeError(message) from error
 
 
-def _explain(problem: Any, values: dict[str, Any]) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+def _explain(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
     location = tuple(problem["loc"])
     key = ".".join(str(part) for part in location)
     if problem["type"] == "extra_forbidden":

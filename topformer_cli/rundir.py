@@ -1,9 +1,9 @@
 """Names inside a run folder, atomic writes, and which run is the latest.
 
-    runs/<command>/<recipe>-<size>-NNN/
-        recipe.yaml  env.json  metrics.jsonl  log.txt  result.json
-        checkpoints/{last,best}.safetensors  checkpoints/state.pt
-    runs/<command>/latest -> the newest of them
+runs/<command>/<recipe>-<size>-NNN/
+    recipe.yaml  env.json  metrics.jsonl  log.txt  result.json
+    checkpoints/{last,best}.safetensors  checkpoints/state.pt
+runs/<command>/latest -> the newest of them
 """
 
 import contextlib

@@ -24,7 +24,7 @@ class ConvBN(nn.Sequential):
 
 
 class InvertedBottleneck(nn.Module):
-    """MobileNetV2's inverted residual with ReLU (the authors' code; the paper's text says ReLU6)."""
+    """MobileNetV2's inverted residual, with ReLU as in the authors' code (the text: ReLU6)."""
 
     def __init__(self, in_channels: int, row: Bottleneck) -> None:
         super().__init__()

@@ -20,14 +20,12 @@ from topformer_cli.models.topformer import TopFormer, pooled_size
 
 
 def fold_batchnorm(network: TopFormer) -> TopFormer:
-    """Return a copy in evaluation mode in which every batch normalisation sits in its convolution."""
+    """Return a copy in evaluation mode with every batch normalisation in its convolution."""
     folded = copy.deepcopy(network).eval()
     for name, module in list(folded.named_modules()):
         if isinstance(module, ConvBN):
             parent, _, child = name.rpartition(".")
-            setattr(
-                folded.get_submodule(parent), child, fuse_conv_bn_eval(module.conv, module.bn)
-            )
+            setattr(folded.get_submodule(parent), child, fuse_conv_bn_eval(module.conv, module.bn))
     return folded.requires_grad_(requires_grad=False)
 
 

@@ -55,7 +55,7 @@ KEY_DIM: Final = 16
 VALUE_RATIO: Final = 2
 FFN_RATIO: Final = 2
 POOLED_STRIDE: Final = 64
-"""L = 4 transformer blocks, D = 16, values 2D, FFN expansion 2 (paper section 3.2), s64 (Table 8)."""
+"""L = 4 blocks, D = 16, values 2D, FFN expansion 2 (paper section 3.2), s64 (Table 8)."""
 
 
 def _bottlenecks(*rows: tuple[int, int, int, int]) -> tuple[Bottleneck, ...]:

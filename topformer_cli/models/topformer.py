@@ -9,11 +9,13 @@ import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor, nn
 
 from topformer_cli.models.blocks import (
+    Attention,
     ConvBN,
     InvertedBottleneck,
     SemanticsInjection,
     TransformerBlock,
 )
+from topformer_cli.models.heads.simple import SimpleHead
 from topformer_cli.models.spec import BLOCKS, POOLED_STRIDE, STEM_CHANNELS, Size
 
 INJECTED_SCALES = 3
@@ -72,7 +74,9 @@ class Stages(NamedTuple):
 class TopFormer(nn.Module):
     """The segmentation network: normalised RGB images in, logits at 1/8 out."""
 
-    def __init__(self, size: Size, head: nn.Module, drop_path: float = 0.0) -> None:
+    pool: nn.Module
+
+    def __init__(self, size: Size, head: SimpleHead, drop_path: float = 0.0) -> None:
         super().__init__()
         self.channels = list(size.token_channels)
         self.token_pyramid = TokenPyramid(size)
@@ -124,6 +128,6 @@ def initialise(network: TopFormer) -> None:
             nn.init.normal_(module.weight, 0, math.sqrt(2 / fan_out))
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-    for block in network.semantics_extractor:
-        nn.init.zeros_(block.attention.project.bn.weight)
+        if isinstance(module, Attention):
+            nn.init.zeros_(module.project.bn.weight)
     nn.init.normal_(network.head.classify.weight, 0, 0.01)

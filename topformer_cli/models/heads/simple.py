@@ -23,7 +23,7 @@ class SimpleHead(nn.Module):
         self.classify = nn.Conv2d(width, classes, 1)
 
     def forward(self, injected: Sequence[Tensor]) -> Tensor:
-        """Map injected tokens, finest first, each [B, M, H_i, W_i], to logits [B, classes, H, W]."""
+        """Map injected tokens [B, M, H_i, W_i], finest first, to logits [B, classes, H, W]."""
         total = injected[0]
         for tokens in injected[1:]:
             total = total + upsample(tokens, total)

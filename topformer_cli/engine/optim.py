@@ -1,0 +1,47 @@
+"""AdamW with the head's learning-rate factor, and the schedule as a pure function of the step."""
+
+import torch
+from torch import nn
+
+from topformer_cli.recipe import OptimizerSection, ScheduleSection
+
+
+def build_optimizer(network: nn.Module, settings: OptimizerSection) -> torch.optim.AdamW:
+    """Build AdamW with two parameter groups: the head, and everything else.
+
+    Weight decay reaches biases and batch normalisation too, as in the authors' runs, whose
+    exemption by name matches no parameter.
+    """
+    head: list[nn.Parameter] = []
+    rest: list[nn.Parameter] = []
+    for name, parameter in network.named_parameters():
+        (head if name.startswith("head.") else rest).append(parameter)
+    groups = [
+        {"params": rest, "lr_factor": 1.0},
+        {"params": head, "lr_factor": settings.head_lr_factor},
+    ]
+    return torch.optim.AdamW(
+        groups, lr=settings.lr, betas=settings.betas, weight_decay=settings.weight_decay
+    )
+
+
+def set_learning_rate(
+    optimizer: torch.optim.Optimizer, base_lr: float, schedule: ScheduleSection, step: int
+) -> float:
+    """Set every group's rate for a step (0-based) and return the base rate."""
+    rate = base_lr * learning_rate_factor(schedule, step)
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["lr_factor"]
+    return rate
+
+
+def learning_rate_factor(schedule: ScheduleSection, step: int) -> float:
+    """Return the share of the base rate at a step: polynomial decay times linear warm-up.
+
+    The warm-up rises from warmup_ratio to 1 while the decay already runs (mmcv's poly policy).
+    """
+    decay: float = max(0.0, 1 - step / schedule.iterations) ** schedule.power
+    if step >= schedule.warmup:
+        return decay
+    missing = (1 - step / schedule.warmup) * (1 - schedule.warmup_ratio)
+    return decay * (1 - missing)

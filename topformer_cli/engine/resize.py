@@ -1,0 +1,78 @@
+"""Bilinear resizing as two small matrices, so that full-resolution logits never exist at once.
+
+`F.interpolate(mode="bilinear", align_corners=False)` is separable: out = R x C^T with one matrix
+an axis and at most two non-zeros a row. Two resizes in a row are the product of their matrices.
+"""
+
+import functools
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+TILE_ELEMENTS = 1 << 20
+"""Values of one tile of upsampled logits: 4 MB in fp32, which stays in a core's cache."""
+
+
+@functools.lru_cache(maxsize=256)
+def resize_matrix(inputs: int, *outputs: int) -> Tensor:
+    """Return the [last output, inputs] matrix of resizing one axis through the given lengths."""
+    matrix = torch.eye(inputs, dtype=torch.float64)
+    for length in outputs:
+        matrix = _single_resize(matrix.shape[0], length) @ matrix
+    return matrix.float()
+
+
+def _single_resize(inputs: int, outputs: int) -> Tensor:
+    position = (torch.arange(outputs, dtype=torch.float64) + 0.5) * (inputs / outputs) - 0.5
+    position.clamp_(min=0)
+    low = position.floor().long().clamp_(max=inputs - 1)
+    high = (low + 1).clamp_(max=inputs - 1)
+    weight = position - low
+    matrix = torch.zeros(outputs, inputs, dtype=torch.float64)
+    rows = torch.arange(outputs)
+    matrix[rows, low] += 1 - weight
+    matrix[rows, high] += weight
+    return matrix
+
+
+@functools.lru_cache(maxsize=256)
+def row_tiles(matrix_key: tuple[int, ...], row_elements: int) -> tuple["RowTile", ...]:
+    """Cut the output rows of `resize_matrix(*matrix_key)` into tiles of about TILE_ELEMENTS."""
+    return tuple(_tiles(resize_matrix(*matrix_key), max(1, TILE_ELEMENTS // row_elements)))
+
+
+class RowTile:
+    """Output rows [start, stop), the source rows [low, high) they need, and their weights."""
+
+    __slots__ = ("high", "low", "start", "stop", "weights")
+
+    def __init__(self, matrix: Tensor, start: int, stop: int) -> None:
+        used = matrix[start:stop].abs().sum(0).nonzero()[:, 0]
+        self.start, self.stop = start, stop
+        self.low, self.high = int(used[0]), int(used[-1]) + 1
+        self.weights = matrix[start:stop, self.low : self.high].contiguous()
+
+
+def _tiles(matrix: Tensor, rows: int) -> Iterator[RowTile]:
+    for start in range(0, matrix.shape[0], rows):
+        yield RowTile(matrix, start, min(start + rows, matrix.shape[0]))
+
+
+def upsampled_labels(logits: Tensor, *sizes: tuple[int, int]) -> Tensor:
+    """Resize logits through the given (height, width) sizes and take the argmax, tile by tile.
+
+    Shapes: logits [C, h, w] -> labels [H, W] uint8 (C <= 255), H and W of the last size. Equal to
+    successive bilinear resizes and argmax up to rounding.
+    """
+    classes, height, width = logits.shape
+    columns = resize_matrix(width, *(size[1] for size in sizes)).to(logits.device)
+    out_height, out_width = sizes[-1]
+    wide = torch.matmul(columns, logits.float().permute(1, 2, 0).contiguous())
+    labels = torch.empty(out_height, out_width, dtype=torch.uint8, device=logits.device)
+    key = (height, *(size[0] for size in sizes))
+    for tile in row_tiles(key, out_width * classes):
+        source = wide[tile.low : tile.high].reshape(tile.high - tile.low, -1)
+        values = torch.matmul(tile.weights.to(logits.device), source)
+        labels[tile.start : tile.stop] = values.view(-1, out_width, classes).argmax(2)
+    return labels

@@ -1,0 +1,89 @@
+"""Our checkpoints: safetensors weights whose header carries the identity card."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from topformer_cli.errors import DataError
+from topformer_cli.models.build import build_model
+from topformer_cli.models.spec import ModelSpec
+from topformer_cli.models.topformer import TopFormer
+from topformer_cli.rundir import atomic_path
+
+CARD_KEY = "topformer"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Weights, the card of the network they belong to, and how they came about."""
+
+    spec: ModelSpec
+    weights: Mapping[str, Tensor]
+    origin: Mapping[str, Any]
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint atomically."""
+    header = {"spec": checkpoint.spec.to_json(), "origin": dict(checkpoint.origin)}
+    tensors = {
+        name: value.detach().cpu().contiguous() for name, value in checkpoint.weights.items()
+    }
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata={CARD_KEY: json.dumps(header)})
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint written by `save_checkpoint`.
+
+    Raises:
+        DataError: the file is missing, damaged, or not one of ours.
+    """
+    if not path.is_file():
+        message = f"no checkpoint {path}"
+        raise DataError(message)
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {}).get(CARD_KEY, "null"))
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, json.JSONDecodeError, OSError) as error:
+        message = f"{path} is not a readable checkpoint ({error}); train or copy it again"
+        raise DataError(message) from error
+    if not isinstance(header, dict) or "spec" not in header:
+        message = f"{path} has no identity card; it was not written by topformer"
+        raise DataError(message)
+    return Checkpoint(
+        ModelSpec.from_json(header["spec"], str(path)), weights, header.get("origin", {})
+    )
+
+
+def build_from(checkpoint: Checkpoint, where: str) -> TopFormer:
+    """Build the network of a checkpoint and load its weights, all of them or none.
+
+    Raises:
+        DataError: a tensor is missing, unexpected, or has another shape.
+    """
+    network = build_model(checkpoint.spec)
+    expected = network.state_dict()
+    problems = [f"{name} missing" for name in expected.keys() - checkpoint.weights.keys()]
+    problems += [f"{name} unexpected" for name in checkpoint.weights.keys() - expected.keys()]
+    problems += [
+        f"{name} is {tuple(value.shape)}, not {tuple(expected[name].shape)}"
+        for name, value in checkpoint.weights.items()
+        if name in expected and value.shape != expected[name].shape
+    ]
+    if problems:
+        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+        message = (
+            f"{where} does not fit {checkpoint.spec.size}: {'; '.join(sorted(problems)[:3])}{more}"
+        )
+        raise DataError(message)
+    with torch.no_grad():
+        network.load_state_dict(dict(checkpoint.weights))
+    return network
