@@ -17,11 +17,15 @@ Verdict = Literal["stable", "unstable", "not pinned", "emulated", "incomplete"]
 
 @dataclass(frozen=True, slots=True)
 class CpuFacts:
-    """One core: highest clock in kHz and whether it runs; None is what the device does not tell."""
+    """One core: highest clock in kHz, whether it runs, and the kernel's capacity (1024 = largest).
+
+    None is what the device does not tell.
+    """
 
     index: int
     max_khz: int | None = None
     online: bool | None = None
+    capacity: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,3 +204,48 @@ def _bench_parts(record: Mapping[str, Any]) -> dict[str, Any]:
         "summary": None if record["summary"] is None else Summary(**record["summary"]),
         "notes": tuple(record["notes"]),
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvalResult:
+    """What an evaluation found; shares are percentages.
+
+    miou averages over classes that occur (mmsegmentation's rule), miou_devkit over all classes
+    with absent ones as 0 (the ADE20K devkit's). Per class, None stands for a class that occurs
+    neither in labels nor in predictions. protocol names the test-time resize.
+    """
+
+    model: str
+    weights: str
+    dataset: str
+    split: str
+    images: int
+    protocol: str
+    classes: tuple[str, ...]
+    miou: float
+    miou_devkit: float
+    pixel_accuracy: float
+    mean_accuracy: float
+    iou: tuple[float | None, ...]
+    accuracy: tuple[float | None, ...]
+    notes: tuple[str, ...] = ()
+    schema: int = 1
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plain record."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One line of metrics.jsonl: means over the steps since the last one."""
+
+    step: int
+    loss: float
+    lr: float
+    images_per_s: float
+    skipped: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plain record."""
+        return {"kind": "step", **asdict(self)}

@@ -1,0 +1,100 @@
+"""The command table, and the only place where an error becomes an exit code.
+
+The table holds the one-line help, so that `topformer --help` imports no command.
+"""
+
+import importlib
+import signal
+import sys
+import traceback
+from types import FrameType
+from typing import Final, NoReturn
+
+import click
+
+from topformer_cli import __version__
+from topformer_cli.errors import TopformerError, exit_code_of
+
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "demo": ("topformer_cli.commands.demo", "The whole road in a few minutes, without network."),
+    "data": ("topformer_cli.commands.data", "List, prepare, check and look at data sets."),
+    "train": ("topformer_cli.commands.train", "Train from a recipe or on a prepared set."),
+    "eval": ("topformer_cli.commands.eval", "Measure mIoU by the paper's protocol."),
+    "segment": ("topformer_cli.commands.segment", "Draw the segmentation of images."),
+    "export": ("topformer_cli.commands.export", "Convert to ONNX and TNN, verified."),
+    "bench": ("topformer_cli.commands.bench", "Measure latency on a phone or on this host."),
+    "info": ("topformer_cli.commands.info", "Show a resolved recipe and what its model costs."),
+    "doctor": ("topformer_cli.commands.doctor", "Say what is missing on this machine."),
+}
+
+
+class CommandTable(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the names in the order of the road."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the table without importing its commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=CommandTable, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="topformer")
+def topformer() -> None:
+    """From a data set to a phone with TopFormer, the mobile segmentation network.
+
+    \b
+    topformer demo                        try everything on this machine
+    topformer data prepare ade20k --source DIR
+    topformer train --size tiny           then: topformer eval
+    topformer bench --device SERIAL       latency on a connected phone
+    """  # noqa: D301 - click reads \b
+
+
+def main() -> NoReturn:
+    """Run the command line and end the process with the documented exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    verbose = any(word in ("-v", "--verbose") for word in arguments)
+    try:
+        outcome = topformer.main(arguments, prog_name="topformer", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted", 130, verbose=verbose)
+    except TopformerError as error:
+        return _fail(str(error), exit_code_of(error), verbose=verbose)
+    except BrokenPipeError:
+        return 141
+    except Exception as error:  # noqa: BLE001 - the last net before the shell
+        text = f"unexpected {type(error).__name__}: {error} (-v shows where)"
+        return _fail(text, 1, verbose=verbose)
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _fail(text: str, code: int, *, verbose: bool) -> int:
+    if verbose:
+        traceback.print_exc()
+    click.echo(f"topformer: {' '.join(text.split())}", err=True)
+    return code
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
+    raise SystemExit(128 + number)

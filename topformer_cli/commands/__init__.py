@@ -1,0 +1,1 @@
+"""One file a command: options, typed values, one call, print."""

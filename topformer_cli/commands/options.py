@@ -1,0 +1,102 @@
+"""Options that several commands share."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from topformer_cli.models.spec import SIZES
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+ANY_PATH = click.Path(path_type=Path)
+
+
+class TorchDevice(click.ParamType):
+    """`auto`, `cpu`, `mps`, `cuda` or `cuda:N`."""
+
+    name = "auto|cpu|cuda[:N]|mps"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click passes anything
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str:  # noqa: ANN401 - click passes anything
+        """Check the value; explain an adb serial."""
+        if re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
+            return str(value)
+        self.fail(
+            f"{value!r} is no torch device (auto, cpu, cuda, cuda:N, mps); "
+            "a phone's serial goes to `topformer bench --device`",
+            param,
+            ctx,
+        )
+
+
+class InputSize(click.ParamType):
+    """A network input as HxW, or one number for a square."""
+
+    name = "HxW"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click passes anything
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[int, int]:
+        """Parse `512x512` or `512`."""
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(r"(\d+)(?:x(\d+))?", value)
+        if match is None:
+            self.fail(f"{value!r}: expected HxW in pixels, as in 512x512", param, ctx)
+        return int(match[1]), int(match[2] or match[1])
+
+
+def _verbosity(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001
+    if value:
+        from topformer_cli import console
+
+        console.set_verbosity(1 if param.name == "verbose" else -1)
+
+
+def verbosity_options(function: Command) -> Command:
+    """Add -v and -q."""
+    for flags, text in (
+        (("-v", "--verbose"), "More detail; tracebacks."),
+        (("-q", "--quiet"), "No progress."),
+    ):
+        function = click.option(
+            *flags, is_flag=True, expose_value=False, callback=_verbosity, help=text
+        )(function)
+    return function
+
+
+size_option = click.option("--size", type=click.Choice(list(SIZES)), help="Model size.")
+overrides_option = click.option(
+    "-o",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a recipe value; repeatable.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Write the result as JSON.")
+device_option = click.option(
+    "--device", type=TorchDevice(), default="auto", show_default=True, help="Torch device."
+)
+cache_option = click.option(
+    "--cache-dir", type=ANY_PATH, help="Where prepared data lies (default: TOPFORMER_HOME or XDG)."
+)
+work_dir_option = click.option(
+    "--work-dir", type=ANY_PATH, default=Path("runs"), show_default=True, help="Where runs lie."
+)
+weights_option = click.option(
+    "--weights", type=EXISTING_FILE, help="A weights file in place of a run: ours or the authors'."
+)
+partial_weights_option = click.option(
+    "--partial-weights", is_flag=True, help="Accept --weights that do not match the whole network."
+)

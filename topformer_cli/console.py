@@ -1,0 +1,187 @@
+"""Every byte for human eyes: results on stdout, progress and notes on stderr.
+
+rich is imported when something is first shown, so that `--help` does not wait for it.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+PLAIN_INTERVAL_S = 5.0
+"""Seconds between progress lines where the terminal cannot redraw one."""
+
+
+@dataclass(slots=True)
+class _Settings:
+    verbosity: int = 0
+    log: "Path | None" = None
+
+
+_settings = _Settings()
+
+
+def set_verbosity(level: int) -> None:
+    """Set what stderr shows: -1 nothing but errors, 0 the usual, 1 everything."""
+    _settings.verbosity = level
+
+
+@contextlib.contextmanager
+def logging_to(path: "Path") -> Iterator[None]:
+    """Copy notes and warnings to a plain text file inside the block."""
+    _settings.log = path
+    try:
+        yield
+    finally:
+        _settings.log = None
+
+
+def note(text: str) -> None:
+    """Show a line of progress on stderr."""
+    _log(text)
+    if _settings.verbosity >= 0:
+        _stderr().print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def detail(text: str) -> None:
+    """Show a line that only -v asks for."""
+    _log(text)
+    if _settings.verbosity > 0:
+        _stderr().print(text, highlight=False, soft_wrap=True, markup=False, style="dim")
+
+
+def warn(text: str) -> None:
+    """Show a warning on stderr."""
+    _log(f"warning: {text}")
+    _stderr().print(
+        f"warning: {text}", highlight=False, soft_wrap=True, markup=False, style="yellow"
+    )
+
+
+def result(text: str) -> None:
+    """Write a line of the result to stdout."""
+    _stdout().print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def result_json(record: Mapping[str, Any]) -> None:
+    """Write the result as JSON to stdout."""
+    sys.stdout.write(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Write a table to stdout; columns after the first are right-aligned."""
+    from rich import box
+    from rich.table import Table
+
+    grid = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
+    for index, column in enumerate(columns):
+        grid.add_column(column, justify="right" if index else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*row)
+    _stdout().print(grid, markup=False)
+
+
+@contextlib.contextmanager
+def progress(what: str, unit: str = "") -> Iterator[Callable[..., None]]:
+    """Show progress; yields update(done, total, text="").
+
+    A terminal gets one line that redraws itself, with rate and time left; anything else gets a
+    plain line every few seconds.
+    """
+    if _settings.verbosity < 0:
+        yield _silent
+    elif _redraws():
+        with _bar(what, unit) as update:
+            yield update
+    else:
+        yield _PlainProgress(what, unit)
+
+
+def _silent(done: int, total: int, text: str = "") -> None:
+    """Show nothing."""
+
+
+@contextlib.contextmanager
+def _bar(what: str, unit: str) -> Iterator[Callable[..., None]]:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[text]}", style="dim"),
+    )
+    with Progress(*columns, console=_stderr(), transient=True) as bar:
+        task = bar.add_task(what, total=None, text="")
+
+        def update(done: int, total: int, text: str = "") -> None:
+            bar.update(task, completed=done, total=total, text=text)
+
+        yield update
+
+
+class _PlainProgress:
+    def __init__(self, what: str, unit: str) -> None:
+        self.what, self.unit = what, unit
+        self.start = self.last = time.monotonic()
+        self.first: int | None = None
+
+    def __call__(self, done: int, total: int, text: str = "") -> None:
+        now = time.monotonic()
+        self.first = done if self.first is None else self.first
+        if now - self.last < PLAIN_INTERVAL_S and done < total:
+            return
+        self.last = now
+        rate = (done - self.first) / max(now - self.start, 1e-9)
+        left = f", {clock((total - done) / rate)} left" if rate > 0 and done < total else ""
+        note(f"{self.what} {done}/{total} {self.unit}{left} {text}".rstrip())
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as 0:42, 3:07 or 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _redraws() -> bool:
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _stdout() -> "Console":
+    return _console(stderr=False)
+
+
+def _stderr() -> "Console":
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> "Console":
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else 120
+    return Console(file=stream, width=width, emoji=False)
+
+
+def _log(text: str) -> None:
+    if _settings.log is not None:
+        with _settings.log.open("a", encoding="utf-8") as file:
+            file.write(text + "\n")

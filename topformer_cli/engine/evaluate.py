@@ -1,0 +1,62 @@
+"""The paper's metric over a prepared split, for any predictor."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from topformer_cli.data.decode import decode_image, decode_mask
+from topformer_cli.data.store import PreparedSet
+from topformer_cli.engine.metrics import ConfusionMatrix
+from topformer_cli.engine.predict import Segmenter
+from topformer_cli.errors import DataError
+from topformer_cli.results import EvalResult
+
+Progress = Callable[[int, int], None]
+"""Called with (images done, images in all)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One split of a prepared set."""
+
+    prepared: PreparedSet
+    name: str = "val"
+
+
+def evaluate(segmenter: Segmenter, split: Split, weights: str, progress: Progress) -> EvalResult:
+    """Compare predictions with labels at each image's own size, single scale, no flip.
+
+    Raises:
+        DataError: the model's classes are not the set's.
+    """
+    prepared, spec = split.prepared, segmenter.spec
+    card = prepared.card
+    if len(card.classes) != len(spec.classes):
+        message = (
+            f"the model has {len(spec.classes)} classes ({spec.dataset}), "
+            f"the set {card.name} has {len(card.classes)}; evaluate it on its own set"
+        )
+        raise DataError(message)
+    counted = ConfusionMatrix(len(card.classes))
+    total = prepared.length(split.name)
+    for index in range(total):
+        sample = prepared.sample(split.name, index)
+        labels = segmenter(decode_image(sample.image))
+        counted.add(decode_mask(sample.mask, card.id_map), labels)
+        progress(index + 1, total)
+    scores = counted.scores()
+    return EvalResult(
+        model=f"TopFormer-{spec.size}",
+        weights=weights,
+        dataset=card.name,
+        split=split.name,
+        images=total,
+        protocol=segmenter.settings.describe(),
+        classes=card.classes,
+        miou=scores.miou,
+        miou_devkit=scores.miou_devkit,
+        pixel_accuracy=scores.pixel_accuracy,
+        mean_accuracy=scores.mean_accuracy,
+        iou=tuple(scores.iou),
+        accuracy=tuple(scores.accuracy),
+        notes=(card.partial,) if card.partial else (),
+    )

@@ -1,0 +1,75 @@
+"""Everything that a resumed training needs: what is listed here is what resumes.
+
+Batches and learning rates are functions of (seed, step), so the step stands for them.
+"""
+
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from topformer_cli.errors import DataError
+from topformer_cli.models.topformer import TopFormer
+from topformer_cli.rundir import atomic_path
+
+
+@dataclass(slots=True)
+class TrainState:
+    """The mutable heart of a run. step counts finished steps; best is the best headline so far."""
+
+    network: TopFormer
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    step: int = 0
+    best: float = -1.0
+    best_step: int = 0
+
+    def save(self, path: Path) -> None:
+        """Write the state atomically, as plain tensors and numbers."""
+        content = {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "step": self.step,
+            "best": self.best,
+            "best_step": self.best_step,
+            "rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        }
+        with atomic_path(path) as temporary:
+            torch.save(content, temporary)
+
+    def load(self, path: Path) -> None:
+        """Take over a saved state.
+
+        Raises:
+            DataError: the file is missing, damaged, or of another model.
+        """
+        content = _read(path)
+        try:
+            self.network.load_state_dict(content["network"])
+            self.optimizer.load_state_dict(content["optimizer"])
+            self.scaler.load_state_dict(content["scaler"])
+            self.step, self.best = content["step"], content["best"]
+            self.best_step = content["best_step"]
+            torch.set_rng_state(content["rng"])
+            if content["cuda_rng"] and torch.cuda.is_available():
+                torch.cuda.set_rng_state_all(content["cuda_rng"])
+        except (KeyError, RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            message = f"{path} belongs to another model: {reason}"
+            raise DataError(message) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        message = f"no training state {path}; this run cannot be resumed, start it again"
+        raise DataError(message) from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        message = f"{path} is damaged; start again from checkpoints/last with `train --weights`"
+        raise DataError(message) from error
+    return content
