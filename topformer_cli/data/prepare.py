@@ -1,0 +1,301 @@
+"""Turns a set as people have it into the one prepared form, once.
+
+<cache>/data/<name>.partial/     finished shards; a killed prepare goes on from them
+<cache>/data/<name>/             the whole set: the partial folder, renamed when its card is in
+<cache>/data/.<name>.lock        held while a set is prepared; the system frees a dead owner's
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import statistics
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import filelock
+
+from topformer_cli.data.card import CARD_NAME, DatasetCard, read_card
+from topformer_cli.data.convert import Row, read_row
+from topformer_cli.data.labels import Labels
+from topformer_cli.data.lint import refuse_all
+from topformer_cli.data.shards import (
+    SCHEMA_VERSION,
+    SHARD_ROWS,
+    ShardFacts,
+    read_facts,
+    shard_name,
+    write_dict,
+    write_shard,
+    write_split,
+)
+from topformer_cli.data.sources import (
+    FolderRequest,
+    Pair,
+    Source,
+    file_key,
+    folder_source,
+    published_source,
+)
+from topformer_cli.data.spec import IGNORE, DatasetSpec
+from topformer_cli.errors import DataError
+from topformer_cli.rundir import atomic_write
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what is done, images done, images in all); last with `UP_TO_DATE` or `PREPARED`."""
+
+READING: Final = "prepare"
+PREPARED: Final = "prepared"
+UP_TO_DATE: Final = "already prepared"
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Report progress to nobody."""
+
+
+def prepared_path(cache_dir: Path, name: str) -> Path:
+    """Return the folder of a prepared set.
+
+    Raises:
+        DataError: the name cannot be a folder's.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        message = f"data set name {name!r}: use letters, digits, - and _"
+        raise DataError(message)
+    return cache_dir / "data" / name
+
+
+def prepare_folder(request: FolderRequest, progress: Progress = silent) -> DatasetCard:
+    """Prepare a custom set.
+
+    Raises:
+        DataError: anything is wrong with the set; nothing was published.
+    """
+    prepared_path(request.cache_dir, request.name)
+    return _prepare(folder_source(request), request.cache_dir, progress, force=request.force)
+
+
+def prepare_known(
+    spec: DatasetSpec,
+    source_dir: Path,
+    cache_dir: Path,
+    progress: Progress = silent,
+    *,
+    force: bool = False,
+) -> DatasetCard:
+    """Prepare a published set found in or under source_dir.
+
+    Fewer images than published are accepted; the card says so in its warnings and in `partial`.
+
+    Raises:
+        DataError: anything is wrong with the set; nothing was published.
+    """
+    return _prepare(published_source(spec, source_dir), cache_dir, progress, force=force)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shard:
+    split: str
+    path: Path
+    pairs: tuple[Pair, ...]
+
+
+def _prepare(source: Source, cache_dir: Path, progress: Progress, *, force: bool) -> DatasetCard:
+    final = prepared_path(cache_dir, source.name)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(final.parent / f".{source.name}.lock", timeout=0)
+    try:
+        with lock:
+            return _prepare_locked(source, final, progress, force=force)
+    except filelock.Timeout as error:
+        message = f"{source.name} is being prepared by another process; wait until it is done"
+        raise DataError(message) from error
+
+
+def _prepare_locked(source: Source, final: Path, progress: Progress, *, force: bool) -> DatasetCard:
+    partial = final.with_name(f"{final.name}.partial")
+    replaced = final.with_name(f"{final.name}.replaced")
+    _settle(final, replaced)
+    total = sum(len(pairs) for pairs in source.splits.values())
+    shards = _plan(source, partial)
+    source_fingerprint = _source_fingerprint(source, shards)
+    if force:
+        _remove(partial)
+    elif (card := _current(final)) and card.source_fingerprint == source_fingerprint:
+        progress(UP_TO_DATE, total, total)
+        return card
+    facts = _write_shards(source, shards, progress)
+    card = _publish(source, source_fingerprint, list(zip(shards, facts, strict=True)), partial)
+    if final.exists():
+        final.rename(replaced)
+    partial.rename(final)
+    _remove(replaced)
+    progress(PREPARED, total, total)
+    return card
+
+
+def _settle(final: Path, replaced: Path) -> None:
+    """Finish or undo a replacement that was killed between its two renames."""
+    if replaced.exists() and not final.exists():
+        replaced.rename(final)
+    _remove(replaced)
+
+
+def _plan(source: Source, partial: Path) -> list[_Shard]:
+    labels_key = _labels_key(source.labels)
+    return [
+        _Shard(split, partial / split / shard_name(number, keys, labels_key), part)
+        for split, pairs in source.splits.items()
+        for number, start in enumerate(range(0, len(pairs), SHARD_ROWS))
+        if (part := pairs[start : start + SHARD_ROWS])
+        and (keys := [file_key(pair) for pair in part])
+    ]
+
+
+def _labels_key(labels: Labels) -> str:
+    return repr((labels.id_map, sorted(labels.known), sorted(labels.ids_by_colour.items())))
+
+
+def _source_fingerprint(source: Source, shards: Sequence[_Shard]) -> str:
+    labels = source.labels
+    record = (SCHEMA_VERSION, source.title, labels.classes, labels.palette, source.terms)
+    names = [f"{shard.split}/{shard.path.name}" for shard in shards]
+    return hashlib.sha256(repr((record, names)).encode()).hexdigest()
+
+
+def _current(final: Path) -> DatasetCard | None:
+    """Return the card of the set that is there, None if there is none or it is damaged."""
+    try:
+        return read_card(final)
+    except DataError:
+        return None
+
+
+def _write_shards(source: Source, shards: Sequence[_Shard], progress: Progress) -> list[ShardFacts]:
+    """Write the shards that are not there yet; finished ones survive a kill.
+
+    Threads, not processes: reading and decoding happen outside the interpreter's lock, and a
+    killed prepare leaves no children behind.
+    """
+    total = sum(len(shard.pairs) for shard in shards)
+    problems: list[str] = []
+    facts: dict[Path, ShardFacts] = {}
+    done = 0
+    for path in {shard.path.parent for shard in shards}:
+        path.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        jobs = {pool.submit(_one_shard, source, shard): shard for shard in shards}
+        try:
+            for job in as_completed(jobs):
+                result = job.result()
+                if isinstance(result, ShardFacts):
+                    facts[jobs[job].path] = result
+                else:
+                    problems += result
+                done += len(jobs[job].pairs)
+                progress(READING, done, total)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    refuse_all(sorted(problems))
+    return [facts[shard.path] for shard in shards]
+
+
+def _one_shard(source: Source, shard: _Shard) -> ShardFacts | list[str]:
+    if facts := read_facts(shard.path):
+        return facts
+    rows: list[Row] = []
+    problems: list[str] = []
+    for pair in shard.pairs:
+        try:
+            rows.append(read_row(pair, source.labels, lenient=source.lenient))
+        except DataError as error:
+            problems.append(str(error))
+    return problems or write_shard(shard.path, rows)
+
+
+def _publish(
+    source: Source,
+    source_fingerprint: str,
+    written: Sequence[tuple[_Shard, ShardFacts]],
+    partial: Path,
+) -> DatasetCard:
+    """Complete the partial folder; its card comes last."""
+    for leftover in partial.glob(".*"):
+        leftover.unlink()
+    for split in source.splits:
+        own = [facts for shard, facts in written if shard.split == split]
+        write_split(partial / split, split, own)
+    write_dict(partial, list(source.splits))
+    card = _card(source, source_fingerprint, written)
+    atomic_write(partial / CARD_NAME, card.to_text())
+    return card
+
+
+def _card(
+    source: Source, source_fingerprint: str, written: Sequence[tuple[_Shard, ShardFacts]]
+) -> DatasetCard:
+    labels = source.labels
+    pixels: dict[str, tuple[int, ...]] = {}
+    ignored: dict[str, int] = {}
+    for split in source.splits:
+        own = [facts.values for shard, facts in written if shard.split == split]
+        values = [sum(column) for column in zip(*own, strict=True)]
+        pixels[split], ignored[split] = _by_class(values, labels)
+    train = [facts for shard, facts in written if shard.split == "train"]
+    content = repr((labels.classes, labels.id_map, [(s.split, f.digest) for s, f in written]))
+    card = DatasetCard(
+        name=source.name,
+        title=source.title,
+        classes=labels.classes,
+        palette=labels.palette,
+        id_map=labels.id_map,
+        counts={split: len(pairs) for split, pairs in source.splits.items()},
+        expected=dict(source.expected),
+        median_size=(
+            round(statistics.median(h for facts in train for h in facts.heights)),
+            round(statistics.median(w for facts in train for w in facts.widths)),
+        ),
+        class_pixels=pixels,
+        ignored_pixels=ignored,
+        terms=source.terms,
+        homepage=source.homepage,
+        source=str(source.place),
+        source_fingerprint=source_fingerprint,
+        fingerprint=hashlib.sha256(content.encode()).hexdigest(),
+        warnings=(),
+    )
+    return card.model_copy(update={"warnings": _warnings(card)})
+
+
+def _by_class(values: Sequence[int], labels: Labels) -> tuple[tuple[int, ...], int]:
+    pixels = [0] * len(labels.classes)
+    ignored = 0
+    for value, count in enumerate(values):
+        train_id = labels.id_map[value]
+        if train_id == IGNORE:
+            ignored += count
+        else:
+            pixels[train_id] += count
+    return tuple(pixels), ignored
+
+
+def _warnings(card: DatasetCard) -> tuple[str, ...]:
+    """Say what is allowed and yet probably not meant."""
+    found = [card.partial] if card.partial else []
+    pixels = card.class_pixels["train"]
+    absent = [name for name, count in zip(card.classes, pixels, strict=True) if not count]
+    if absent and not card.partial:
+        found.append(f"never in a training mask: {', '.join(absent)}")
+    ignored = card.ignored_pixels["train"]
+    if (share := ignored / max(sum(pixels) + ignored, 1)) > 0.5:
+        found.append(f"{share:.0%} of the training pixels are ignored")
+    return tuple(found)
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
