@@ -1,0 +1,185 @@
+"""An exported model on disk: its files, its manifest, and the check that they belong together.
+
+    <name>.onnx  <name>.tnnproto  <name>.tnnmodel  <name>.json
+
+The manifest is written last and holds the SHA-256 of every file, so that a set of files without it
+or beside an older one is never taken for whole.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from topformer_cli.errors import ExportError
+
+SCHEMA_VERSION: Final = 1
+SUFFIXES: Final[dict[str, tuple[str, ...]]] = {
+    "onnx": (".onnx",),
+    "tnn": (".tnnproto", ".tnnmodel"),
+}
+"""Format -> the files it is made of."""
+
+_REMAKE: Final = "run `topformer export` again to remake it"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TensorInput(_Strict):
+    """What the network takes."""
+
+    name: str
+    shape: Annotated[tuple[int, ...], Field(min_length=4, max_length=4)]
+    layout: Literal["NCHW"] = "NCHW"
+    colour: Literal["RGB"] = "RGB"
+    type: Literal["float32 normalised"] = "float32 normalised"
+
+
+class TensorOutput(_Strict):
+    """What the network gives."""
+
+    name: str
+    shape: Annotated[tuple[int, ...], Field(min_length=4, max_length=4)]
+    meaning: str
+
+
+class FileRecord(_Strict):
+    """One file beside the manifest."""
+
+    name: str
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    bytes: int
+
+
+class ParityRecord(_Strict):
+    """How far a format's output lies from the network's in torch."""
+
+    max_abs: float
+    mean_abs: float
+    relative: float
+    cosine: float
+    labels_equal: float
+
+
+class Manifest(_Strict):
+    """What stands in `<name>.json`; card is the model's identity card as plain JSON."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: str
+    card: dict[str, Any]
+    input: TensorInput
+    output: TensorOutput
+    files: Annotated[tuple[FileRecord, ...], Field(min_length=1)]
+    parity: dict[str, ParityRecord]
+    images: Literal["given", "noise"]
+    versions: dict[str, str]
+    checkpoint_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """An exported model whose files were found to be those that its manifest names."""
+
+    path: Path
+    manifest: Manifest
+
+    @property
+    def name(self) -> str:
+        """The common stem of the files."""
+        return self.manifest.name
+
+    @property
+    def card(self) -> Mapping[str, Any]:
+        """The model's identity card."""
+        return self.manifest.card
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The formats that were exported."""
+        present = {Path(file.name).suffix for file in self.manifest.files}
+        return tuple(name for name, suffixes in SUFFIXES.items() if present.issuperset(suffixes))
+
+    @property
+    def onnx(self) -> Path:
+        """The ONNX file."""
+        return self.file(".onnx")
+
+    @property
+    def tnnproto(self) -> Path:
+        """The text file of the TNN network."""
+        return self.file(".tnnproto")
+
+    @property
+    def tnnmodel(self) -> Path:
+        """The weights of the TNN network."""
+        return self.file(".tnnmodel")
+
+    def file(self, suffix: str) -> Path:
+        """Return the file with a suffix.
+
+        Raises:
+            ExportError: it was not exported.
+        """
+        for record in self.manifest.files:
+            if Path(record.name).suffix == suffix:
+                return self.path.parent / record.name
+        message = f"{self.path}: has no {suffix} file; make it with `topformer export`"
+        raise ExportError(message)
+
+
+def load_artifact(path: Path) -> Artifact:
+    """Open an exported model by its manifest or any of its files, and check all of them.
+
+    Raises:
+        ExportError: the manifest is missing, malformed or of another version, or a file is
+            missing, changed, or not of this export; names the file and the command that remakes it.
+    """
+    manifest_path = path if path.suffix == ".json" else path.with_suffix(".json")
+    manifest = _read_manifest(manifest_path)
+    if path != manifest_path and path.name not in {file.name for file in manifest.files}:
+        message = f"{path}: is not of the export that {manifest_path.name} describes; {_REMAKE}"
+        raise ExportError(message)
+    for record in manifest.files:
+        _check_file(manifest_path.parent / record.name, record)
+    return Artifact(manifest_path, manifest)
+
+
+def describe_file(path: Path) -> FileRecord:
+    """Return the manifest's record of a file."""
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    return FileRecord(name=path.name, sha256=digest, bytes=len(content))
+
+
+def _read_manifest(path: Path) -> Manifest:
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except OSError as error:
+        message = f"{path}: no manifest ({error.strerror}), the export is not whole; {_REMAKE}"
+        raise ExportError(message) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        message = (
+            f"{path}: no manifest of schema {SCHEMA_VERSION} ({place}: {first['msg']}); {_REMAKE}"
+        )
+        raise ExportError(message) from error
+
+
+def _check_file(path: Path, record: FileRecord) -> None:
+    if path.name != record.name or not path.is_file():
+        message = f"{path}: the manifest beside it names this file and it is missing; {_REMAKE}"
+        raise ExportError(message)
+    found = describe_file(path)
+    if found != record:
+        size = f"{found.bytes} bytes instead of {record.bytes}, " * (found.bytes != record.bytes)
+        message = (
+            f"{path}: is not the file of this export ({size}sha256 {found.sha256[:12]} instead of "
+            f"{record.sha256[:12]}); {_REMAKE}"
+        )
+        raise ExportError(message)

@@ -1,0 +1,118 @@
+"""From an ONNX graph to a TNN network: preflight and emission in one walk."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import onnx_ir as ir
+
+from topformer_cli.deploy.constants import constant_of
+from topformer_cli.deploy.tnn.emit import EMITTERS
+from topformer_cli.deploy.tnn.emit.fuse_activation import fuse_activations
+from topformer_cli.deploy.tnn.emit.node import Emitted, OnnxNode, Unsupported, require, static_shape
+from topformer_cli.deploy.tnn.network import Input, Network, Resource
+from topformer_cli.errors import ExportError
+
+_OLDEST_OPSET: Final = 13
+_MAX_RANK: Final = 5
+"""TNN's permutation and reformat loops are written for up to five dimensions."""
+
+
+@dataclass(frozen=True, slots=True)
+class TnnModel:
+    """A TNN network with its weights: what the two files are written from."""
+
+    network: Network
+    resources: tuple[Resource, ...]
+
+
+def to_tnn(model: ir.Model, where: str) -> TnnModel:
+    """Convert an ONNX graph with folded constants and inferred shapes.
+
+    Raises:
+        ExportError: lists every unsupported operator, attribute, type, rank and shape with the
+            names of its nodes; `where` names the model in it.
+    """
+    graph = model.graph
+    inputs = [value for value in graph.inputs if value.name not in graph.initializers]
+    names = _blob_names([*inputs, *(value for node in graph for value in node.outputs)])
+    findings: dict[str, list[str]] = {}
+    emitted: list[Emitted] = []
+    for finding in _check_model(model, inputs, names):
+        findings[finding] = []
+    for node in graph:
+        try:
+            _check_node(node)
+            emitted += EMITTERS[node.op_type].emit(OnnxNode(node, names))
+        except Unsupported as reason:
+            findings.setdefault(f"{node.op_type}: {reason}", []).append(_node_name(node))
+    if findings:
+        raise ExportError(_report(findings, where))
+    outputs = tuple(names[value] for value in graph.outputs)
+    layers = fuse_activations(emitted, outputs)
+    network = Network(
+        tuple(Input(names[value], static_shape(value)) for value in inputs),
+        outputs,
+        tuple(item.layer for item in layers),
+    )
+    return TnnModel(network, tuple(item.resource for item in layers if item.resource))
+
+
+def _check_model(
+    model: ir.Model, inputs: Sequence[ir.Value], names: dict[ir.Value, str]
+) -> Iterable[str]:
+    opset = model.opset_imports.get("", 0)
+    if opset < _OLDEST_OPSET:
+        yield f"opset {opset}, at least {_OLDEST_OPSET} is needed"
+    for value in inputs:
+        try:
+            _check_value(value)
+        except Unsupported as reason:
+            yield f"input {value.name}: {reason}"
+    for value in model.graph.outputs:
+        if value not in names or value in inputs:
+            yield f"output {value.name} is made by no node"
+
+
+def _check_node(node: ir.Node) -> None:
+    require(node.domain in ("", "ai.onnx"), f"operators of {node.domain} have no TNN layer")
+    require(node.op_type in EMITTERS, "no TNN layer is known for it")
+    unknown = sorted(set(node.attributes) - EMITTERS[node.op_type].attributes)
+    require(not unknown, f"attribute {', '.join(unknown)}")
+    first = node.inputs[0] if node.inputs else None
+    for value in [*node.outputs, *([first] if constant_of(first) is None else [])]:
+        _check_value(value)
+
+
+def _check_value(value: ir.Value | None) -> None:
+    shape = static_shape(value)
+    require(0 < len(shape) <= _MAX_RANK, f"rank {len(shape)}, 1 to {_MAX_RANK} can be written")
+    dtype = value.dtype if value is not None else None
+    require(dtype == ir.DataType.FLOAT, f"type {dtype.name if dtype else 'unknown'}, not float32")
+
+
+def _node_name(node: ir.Node) -> str:
+    return node.name or f"the node that makes {node.outputs[0].name}"
+
+
+def _report(findings: dict[str, list[str]], where: str) -> str:
+    parts = [
+        f"{reason} ({', '.join(nodes)})" if nodes else reason for reason, nodes in findings.items()
+    ]
+    return f"{where}: cannot be written as TNN: {'; '.join(parts)}"
+
+
+def _blob_names(values: Iterable[ir.Value]) -> dict[ir.Value, str]:
+    """Give every value a name without the characters that TNN's text form splits at."""
+    names: dict[ir.Value, str] = {}
+    taken: set[str] = set()
+    for value in values:
+        base = name = re.sub(r"[^A-Za-z0-9_./-]", "_", value.name or "blob") or "blob"
+        number = 1
+        while name in taken:
+            number += 1
+            name = f"{base}_{number}"
+        taken.add(name)
+        names[value] = name
+    return names

@@ -1,0 +1,87 @@
+"""The reference interpreter: computes what a .tnnproto and .tnnmodel pair on disk says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from topformer_cli.deploy.tnn.model import read_model
+from topformer_cli.deploy.tnn.network import Layer, Network
+from topformer_cli.deploy.tnn.proto import read_proto
+from topformer_cli.errors import ExportError
+from topformer_cli.predictor import FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedTnn:
+    """A pair of files read from disk; weights by layer name, in float32."""
+
+    proto: Path
+    network: Network
+    weights: Mapping[str, tuple[Tensor, ...]]
+
+
+def model_path(proto: Path) -> Path:
+    """Return where TNN looks for the weights of a .tnnproto file."""
+    return proto.with_suffix(".tnnmodel")
+
+
+def load_tnn(proto: Path) -> LoadedTnn:
+    """Read a .tnnproto file and the .tnnmodel file beside it.
+
+    Raises:
+        ExportError: one of them is missing, damaged or foreign, or they are no pair.
+    """
+    network = read_proto(proto)
+    weights = {
+        resource.layer: tuple(
+            torch.from_numpy(array.astype(np.float32)) for array in resource.weights
+        )
+        for resource in read_model(model_path(proto), network)
+    }
+    return LoadedTnn(proto, network, weights)
+
+
+def run_tnn(loaded: LoadedTnn, feeds: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    """Compute the outputs of a network for its inputs.
+
+    Raises:
+        ExportError: an input does not fit, or a layer's parameters, weights and inputs do not go
+            together; names the file and the layer.
+    """
+    blobs = _feed(loaded, feeds)
+    last_use = {name: i for i, layer in enumerate(loaded.network.layers) for name in layer.inputs}
+    keep = set(loaded.network.outputs)
+    with torch.inference_mode():
+        for index, layer in enumerate(loaded.network.layers):
+            blobs.update(_run_layer(loaded, layer, blobs))
+            for name in set(layer.inputs) - keep:
+                if last_use[name] == index:
+                    del blobs[name]
+    return {name: blobs[name].numpy() for name in loaded.network.outputs}
+
+
+def _feed(loaded: LoadedTnn, feeds: Mapping[str, FloatArray]) -> dict[str, Tensor]:
+    wanted = {blob.name: blob.shape for blob in loaded.network.inputs}
+    given = {name: array.shape for name, array in feeds.items()}
+    if wanted != given:
+        message = f"{loaded.proto}: takes the inputs {wanted}, got {given}"
+        raise ExportError(message)
+    return {
+        name: torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+        for name, array in feeds.items()
+    }
+
+
+def _run_layer(loaded: LoadedTnn, layer: Layer, blobs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    inputs = [blobs[name] for name in layer.inputs]
+    try:
+        outputs = layer.record.compute(inputs, loaded.weights.get(layer.name, ()))
+        return dict(zip(layer.outputs, outputs, strict=True))
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        message = f"{loaded.proto}: layer {layer.name!r} ({layer.record.TYPE}): {reason}"
+        raise ExportError(message) from error

@@ -1,0 +1,101 @@
+"""From a torch module to an ONNX file of one static shape, with its identity card inside."""
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import onnx
+import onnx_ir as ir
+import torch
+from onnx_ir.passes.common import ClearMetadataAndDocStringPass
+from torch import Tensor, nn
+
+from topformer_cli.errors import ExportError
+from topformer_cli.rundir import atomic_write
+
+OPSET: Final = 20
+"""The opset that torch's exporter writes by default; a newer one changes no operator used here."""
+
+CARD_KEY: Final = "topformer"
+"""The metadata key under which the identity card stands, as JSON."""
+
+_LOGGERS: Final = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
+
+
+def export_onnx(
+    module: nn.Module,
+    example: Tensor,
+    path: Path,
+    *,
+    input_name: str = "input",
+    output_name: str = "logits",
+    metadata: Mapping[str, str],
+) -> None:
+    """Write a module in evaluation mode as an ONNX file, weights inside, checked by onnx.
+
+    Shapes: the example [1, 3, H, W] fixes the input shape. The exporter is torch's dynamo one.
+
+    Raises:
+        ExportError: torch cannot export the module.
+    """
+    with _quiet():
+        try:
+            program = torch.onnx.export(
+                module,
+                (example,),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=[input_name],
+                output_names=[output_name],
+                external_data=False,
+                verbose=False,
+            )
+        except torch.onnx.errors.OnnxExporterError as error:
+            reason = str(error).strip().splitlines()[0]
+            message = f"torch cannot export {type(module).__name__} to ONNX: {reason}"
+            raise ExportError(message) from error
+    if program is None:
+        message = f"torch exported nothing for {type(module).__name__}"
+        raise ExportError(message)
+    model = program.model
+    # The exporter notes stack traces, with the paths of this machine, on every node.
+    ClearMetadataAndDocStringPass()(model)
+    model.metadata_props.update(metadata)
+    proto = ir.serde.serialize_model(model)
+    onnx.checker.check_model(proto, full_check=True)
+    atomic_write(path, proto.SerializeToString())
+
+
+def load_onnx(path: Path) -> ir.Model:
+    """Read an ONNX file.
+
+    Raises:
+        ExportError: the file is missing or is no valid ONNX model.
+    """
+    try:
+        onnx.checker.check_model(str(path), full_check=True)
+        return ir.load(path)
+    except (
+        OSError,
+        ValueError,
+        onnx.checker.ValidationError,
+        onnx.shape_inference.InferenceError,
+    ) as error:
+        reason = str(error).strip().splitlines()[0]
+        message = f"{path}: no readable ONNX model ({reason[:200]})"
+        raise ExportError(message) from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back the exporter's progress notes, such as which optional packages it did not find."""
+    before = {name: logging.getLogger(name).level for name in _LOGGERS}
+    for name in _LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
