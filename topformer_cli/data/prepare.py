@@ -9,7 +9,6 @@ import hashlib
 import os
 import re
 import shutil
-import statistics
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import filelock
 
 from topformer_cli.data.card import CARD_NAME, DatasetCard, read_card
 from topformer_cli.data.convert import Row, read_row
+from topformer_cli.data.describe import describe
 from topformer_cli.data.labels import Labels
 from topformer_cli.data.lint import refuse_all
 from topformer_cli.data.shards import (
@@ -40,7 +40,7 @@ from topformer_cli.data.sources import (
     folder_source,
     published_source,
 )
-from topformer_cli.data.spec import IGNORE, DatasetSpec
+from topformer_cli.data.spec import DatasetSpec
 from topformer_cli.errors import DataError
 from topformer_cli.rundir import atomic_write
 
@@ -230,70 +230,9 @@ def _publish(
         own = [facts for shard, facts in written if shard.split == split]
         write_split(partial / split, split, own)
     write_dict(partial, list(source.splits))
-    card = _card(source, source_fingerprint, written)
+    card = describe(source, source_fingerprint, [(shard.split, facts) for shard, facts in written])
     atomic_write(partial / CARD_NAME, card.to_text())
     return card
-
-
-def _card(
-    source: Source, source_fingerprint: str, written: Sequence[tuple[_Shard, ShardFacts]]
-) -> DatasetCard:
-    labels = source.labels
-    pixels: dict[str, tuple[int, ...]] = {}
-    ignored: dict[str, int] = {}
-    for split in source.splits:
-        own = [facts.values for shard, facts in written if shard.split == split]
-        values = [sum(column) for column in zip(*own, strict=True)]
-        pixels[split], ignored[split] = _by_class(values, labels)
-    train = [facts for shard, facts in written if shard.split == "train"]
-    content = repr((labels.classes, labels.id_map, [(s.split, f.digest) for s, f in written]))
-    card = DatasetCard(
-        name=source.name,
-        title=source.title,
-        classes=labels.classes,
-        palette=labels.palette,
-        id_map=labels.id_map,
-        counts={split: len(pairs) for split, pairs in source.splits.items()},
-        expected=dict(source.expected),
-        median_size=(
-            round(statistics.median(h for facts in train for h in facts.heights)),
-            round(statistics.median(w for facts in train for w in facts.widths)),
-        ),
-        class_pixels=pixels,
-        ignored_pixels=ignored,
-        terms=source.terms,
-        homepage=source.homepage,
-        source=str(source.place),
-        source_fingerprint=source_fingerprint,
-        fingerprint=hashlib.sha256(content.encode()).hexdigest(),
-        warnings=(),
-    )
-    return card.model_copy(update={"warnings": _warnings(card)})
-
-
-def _by_class(values: Sequence[int], labels: Labels) -> tuple[tuple[int, ...], int]:
-    pixels = [0] * len(labels.classes)
-    ignored = 0
-    for value, count in enumerate(values):
-        train_id = labels.id_map[value]
-        if train_id == IGNORE:
-            ignored += count
-        else:
-            pixels[train_id] += count
-    return tuple(pixels), ignored
-
-
-def _warnings(card: DatasetCard) -> tuple[str, ...]:
-    """Say what is allowed and yet probably not meant."""
-    found = [card.partial] if card.partial else []
-    pixels = card.class_pixels["train"]
-    absent = [name for name, count in zip(card.classes, pixels, strict=True) if not count]
-    if absent and not card.partial:
-        found.append(f"never in a training mask: {', '.join(absent)}")
-    ignored = card.ignored_pixels["train"]
-    if (share := ignored / max(sum(pixels) + ignored, 1)) > 0.5:
-        found.append(f"{share:.0%} of the training pixels are ignored")
-    return tuple(found)
 
 
 def _remove(folder: Path) -> None:
