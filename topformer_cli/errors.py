@@ -14,7 +14,10 @@
 A message is one line that names the value, the place and the remedy.
 """
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from topformer_cli.results import BenchResult
 
 
 class TopformerError(Exception):
@@ -56,9 +59,16 @@ class DeviceError(TopformerError):
 
 
 class MeasurementError(TopformerError):
-    """A measurement that crashed or must not be believed."""
+    """A measurement that crashed or must not be believed.
+
+    `partial` holds the rounds that were complete before that, when there are any.
+    """
 
     exit_code = 6
+
+    def __init__(self, message: str, partial: "BenchResult | None" = None) -> None:
+        super().__init__(message)
+        self.partial = partial
 
 
 class ThresholdError(TopformerError):

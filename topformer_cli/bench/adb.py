@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import BinaryIO, Final
+from typing import Final
 
 from adbutils import AdbDevice
 from adbutils.errors import AdbError, AdbTimeout
@@ -70,8 +70,12 @@ class Wire:
     def __init__(self, device: AdbDevice, service: str, deadline: Deadline) -> None:
         self._deadline = deadline
         self._connection = device.open_transport(timeout=min(deadline.remaining(), 10.0))
-        self._connection.send_command(service)
-        self._connection.check_okay()
+        try:
+            self._connection.send_command(service)
+            self._connection.check_okay()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Hang up."""
@@ -164,7 +168,7 @@ def _read_frames(wire: Wire, streams: _Streams) -> int:
             return content[0]
 
 
-def push(device: AdbDevice, source: BinaryIO, remote: str, mode: int, deadline_s: float) -> None:
+def push(device: AdbDevice, content: bytes, remote: str, mode: int, deadline_s: float) -> None:
     """Write a file on the phone.
 
     Raises:
@@ -175,7 +179,8 @@ def push(device: AdbDevice, source: BinaryIO, remote: str, mode: int, deadline_s
         target = f"{remote},{REGULAR_FILE | mode}".encode()
         try:
             wire.send(b"SEND" + struct.pack("<I", len(target)) + target)
-            while chunk := source.read(CHUNK):
+            for start in range(0, len(content), CHUNK):
+                chunk = content[start : start + CHUNK]
                 wire.send(b"DATA" + struct.pack("<I", len(chunk)) + chunk)
             wire.send(b"DONE" + struct.pack("<I", int(time.time())))
         except (BrokenPipeError, ConnectionResetError):

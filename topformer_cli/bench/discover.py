@@ -38,7 +38,7 @@ def choose_device(serial: str | None) -> Phone:
     if "shell_v2" not in features:
         message = f"{chosen} has no shell v2 (Android below 7): exit codes and output are not safe"
         raise DeviceError(message)
-    return Phone(chosen, device)
+    return Phone(chosen, client, device)
 
 
 def _connect(client: AdbClient, address: str) -> str:

@@ -1,15 +1,15 @@
 """A phone behind adb: commands, files with verified hashes, and what it says about itself."""
 
 import hashlib
-import io
 import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Final
+from typing import Final
 
-from adbutils import AdbDevice
+from adbutils import AdbClient, AdbDevice
+from adbutils.errors import AdbError
 
 from topformer_cli.bench import adb
 from topformer_cli.bench.adb import ShellResult
@@ -42,6 +42,7 @@ class Phone:
     """A phone that is connected and answers; `discover.choose_device` returns one."""
 
     serial: str
+    client: AdbClient
     device: AdbDevice
 
     def shell(self, command: str, deadline_s: float = SHORT_S) -> ShellResult:
@@ -69,8 +70,8 @@ class Phone:
     def state(self) -> str:
         """Return adb's word for the phone: `device`, `offline`, or `absent`."""
         try:
-            listed = self.device._client.list()
-        except (adb.AdbError, OSError):
+            listed = self.client.list()
+        except (AdbError, OSError):
             return "absent"
         return next((one.state for one in listed if one.serial == self.serial), "absent")
 
@@ -80,12 +81,10 @@ class Phone:
         Raises:
             DeviceError: it does not fit, did not arrive in time, or arrived different.
         """
-        size = len(source) if isinstance(source, bytes) else source.stat().st_size
-        deadline_s = SHORT_S + size / SLOWEST_BYTES_PER_S
-        with _opened(source) as file:
-            expected = hashlib.file_digest(file, "sha256").hexdigest()
-            file.seek(0)
-            adb.push(self.device, file, str(remote), mode, deadline_s)
+        content = source if isinstance(source, bytes) else source.read_bytes()
+        expected = hashlib.sha256(content).hexdigest()
+        deadline_s = SHORT_S + len(content) / SLOWEST_BYTES_PER_S
+        adb.push(self.device, content, str(remote), mode, deadline_s)
         arrived = self.sha256(remote, deadline_s)
         if arrived != expected:
             message = (
@@ -129,10 +128,6 @@ class Phone:
         )
         asks.append(f"for c in /sys/devices/system/cpu/cpu[0-9]*; do {reads}; done")
         return parse_facts(self.serial, self.shell("; ".join(asks)).stdout)
-
-
-def _opened(source: Path | bytes) -> BinaryIO:
-    return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
 
 
 def parse_df(text: str) -> int | None:

@@ -28,6 +28,8 @@ class RunnerModule(Protocol):
 
     ENGINE: str
     COVERS: str
+    INPUT_NAME: str
+    OUTPUT_NAME: str
 
     def recognises(self, program: bytes) -> bool:
         """Say whether these bytes are this program."""

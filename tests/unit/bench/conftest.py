@@ -1,5 +1,8 @@
-"""Small networks and plans that the bench tests share."""
+"""Small networks, plans and phones that the bench tests share."""
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +10,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from tests.fakes.adb_device import FakeDevice, Faults, served
+from tests.fakes.adb_server import real_adb_server
+from tests.fakes.device_root import DeviceRoot
 from topformer_cli.bench.plan import BenchPlan, Protocol
 
 QUICK = Protocol(warmup=2, rounds=3, iterations=5, min_warmup_s=0, min_round_s=0, deadline_s=30)
+StartDevice = Callable[..., FakeDevice]
 
 
 @pytest.fixture
@@ -40,3 +47,35 @@ def host_plan(tmp_path: Path) -> BenchPlan:
         reference=inputs * np.float32(2) + np.float32(1),
         protocol=QUICK,
     )
+
+
+@pytest.fixture
+def phone_plan(host_plan: BenchPlan, tmp_path: Path) -> BenchPlan:
+    """The same as a pair whose model file holds the right output, for the scripted runners."""
+    values = "".join(f"{value:.6f}\n" for value in host_plan.reference.ravel())
+    (tmp_path / "net.tnnproto").write_text("4 1 3 4 4\n")
+    (tmp_path / "net.tnnmodel").write_text(f"1\nlogits mat_type: 32 dims: 4 1 3 4 4\n{values}")
+    return replace(host_plan, artifact=tmp_path / "net.tnnproto")
+
+
+@pytest.fixture(scope="session")
+def adb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a real adb server."""
+    with real_adb_server(tmp_path_factory.mktemp("adb-home")) as port:
+        yield port
+
+
+@pytest.fixture
+def start_device(adb_server: int, tmp_path: Path) -> Iterator[StartDevice]:
+    """Start fake phones in front of the real adb server; all are gone after the test."""
+    assert adb_server
+    with ExitStack() as stack:
+
+        def start(faults: Faults | None = None, root: DeviceRoot | None = None) -> FakeDevice:
+            if root is None:
+                folder = tmp_path / f"device{len(list(tmp_path.glob('device*')))}"
+                folder.mkdir()
+                root = DeviceRoot(folder)
+            return stack.enter_context(served(FakeDevice(root, faults or Faults())))
+
+        yield start

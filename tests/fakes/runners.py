@@ -1,0 +1,87 @@
+"""Programs that a fake phone runs in the place of TNNTest."""
+
+import hashlib
+from pathlib import Path
+
+from topformer_cli.bench.runner import Runner
+
+LINE = (
+    "I/tnn: Print [File test/timer.cc][Line 59] net.tnnproto - ARM     TNN Benchmark time cost: "
+    "min = %s   ms  |  max = %s   ms  |  avg = %s   ms "
+)
+WELL = f"cp net.tnnmodel output.txt; echo '{LINE % (' 1.250', ' 2.500', ' 1.500')}'"
+"""The model file of these tests holds the output that the network should give."""
+
+ENDINGS = {
+    "well": WELL,
+    "exit 0 without its line": "echo 'read proto_file failed!'; exit 0",
+    "unsupported device": (
+        "echo 'E/tnn: Run [File test/test.cc] create instance failed: code: 0x9000' >&2; exit 0"
+    ),
+    "nan times": f"cp net.tnnmodel output.txt; echo '{LINE % ('nan', 'nan', 'nan')}'",
+    "no output file": f"echo '{LINE % ('1.0', '2.0', '1.5')}'",
+    "output cut off": f"head -n 9 net.tnnmodel > output.txt; echo '{LINE % ('1.0', '2.0', '1.5')}'",
+    "segfault": "kill -11 $$",
+    "out of memory": "kill -9 $$",
+    "abort": "kill -6 $$",
+    "hangs": "exec sleep 600",
+    "not linked": 'echo \'CANNOT LINK EXECUTABLE "./TNNTest": library "libomp.so"\' >&2; exit 1',
+    "wrong output": (
+        f"sed '3,$s/^/9/' net.tnnmodel > output.txt; echo '{LINE % ('1.0', '2.0', '1.5')}'"
+    ),
+}
+
+
+def script_runner(folder: Path, ending: str) -> Runner:
+    """Return a runner that ends in one of these ways; it is a script, so it was not checked."""
+    path = folder / "TNNTest"
+    path.write_text(f"#!/bin/sh\n{ENDINGS[ending]}\n")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Runner("TNNTest", path, "arm64-v8a", "static", digest)
+
+
+AFFINE_C = r"""
+/* Twice the input plus one, behind TNNTest's command line. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const char *option(int count, char **words, const char *name) {
+    for (int i = 1; i + 1 < count; i++)
+        if (!strcmp(words[i], name)) return words[i + 1];
+    return "";
+}
+
+int main(int count, char **words) {
+    char shape[128] = "";
+    FILE *proto = fopen(option(count, words, "-mp"), "r");
+    FILE *input = fopen(option(count, words, "-ip"), "r");
+    FILE *output = fopen(option(count, words, "-op"), "w");
+    if (!proto || !input || !output || !fgets(shape, sizeof shape, proto)) return 2;
+    float values[4096];
+    int size = 0;
+    while (size < 4096 && fscanf(input, "%f", values + size) == 1) size++;
+    int loops = atoi(option(count, words, "-ic"));
+    double low = 1e9, high = 0, sum = 0;
+    static float results[4096];
+    for (int loop = 0; loop < loops; loop++) {
+        struct timespec from, to;
+        clock_gettime(CLOCK_MONOTONIC, &from);
+        for (int i = 0; i < size; i++) results[i] = 2 * values[i] + 1;
+        clock_gettime(CLOCK_MONOTONIC, &to);
+        double ms = (to.tv_sec - from.tv_sec) * 1e3 + (to.tv_nsec - from.tv_nsec) / 1e6;
+        low = ms < low ? ms : low;
+        high = ms > high ? ms : high;
+        sum += ms;
+    }
+    fprintf(output, "1\nlogits mat_type: 32 dims: %s\n", strtok(shape, "\n"));
+    for (int i = 0; i < size; i++) fprintf(output, "%.6f\n", results[i]);
+    fclose(output);
+    printf("I/tnn: Print [File test/timer.cc][Line 59] %-45s TNN Benchmark time cost: min = %-8.3f"
+           " ms  |  max = %-8.3f ms  |  avg = %-8.3f ms \n", "net.tnnproto - ARM", low, high,
+           sum / loops);
+    return 0;
+}
+"""
+"""Its model's first line is the output shape in TNNTest's form, such as `4 1 3 4 4`."""

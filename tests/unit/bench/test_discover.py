@@ -1,0 +1,84 @@
+import pytest
+
+from tests.fakes.adb_device import Faults
+from tests.fakes.adb_server import free_port
+from tests.unit.bench.conftest import StartDevice
+from topformer_cli.bench.discover import NONE_CONNECTED, choose_device
+from topformer_cli.bench.phone import Phone
+from topformer_cli.errors import DeviceError, exit_code_of
+
+
+@pytest.fixture(autouse=True)
+def nothing_connected(adb_server: int) -> None:
+    """Forget the phones of earlier tests, which the server keeps as offline."""
+    from adbutils import AdbClient
+
+    client = AdbClient(port=adb_server, socket_timeout=10)
+    for known in client.list():
+        client.disconnect(known.serial)
+
+
+def refuse(serial: str | None, words: str) -> None:
+    with pytest.raises(DeviceError, match=words) as caught:
+        choose_device(serial)
+    assert exit_code_of(caught.value) == 5
+    assert "\n" not in str(caught.value)
+
+
+def test_only_phone_is_taken(start_device: StartDevice) -> None:
+    device = start_device()
+    choose_device(f"tcp:{device.serial}")
+    phone = choose_device(None)
+    assert isinstance(phone, Phone)
+    assert phone.serial == device.serial
+    assert phone.state() == "device"
+    assert phone.ask("echo here") == "here\n"
+
+
+def test_no_phone(adb_server: int) -> None:
+    assert adb_server
+    refuse(None, NONE_CONNECTED[:40])
+
+
+def test_unknown_serial_names_the_known_ones(start_device: StartDevice) -> None:
+    device = start_device()
+    choose_device(f"tcp:{device.serial}")
+    refuse("nope", rf"no phone with serial 'nope'.*connected: {device.serial}")
+
+
+def test_several_phones_need_a_choice(start_device: StartDevice) -> None:
+    first, second = start_device(), start_device()
+    choose_device(f"tcp:{first.serial}")
+    assert choose_device(f"tcp:{second.serial}").serial == second.serial
+    refuse(None, r"several phones are connected: give one of .*, .* with --device")
+    assert choose_device(first.serial).serial == first.serial
+
+
+def test_unauthorized_phone(start_device: StartDevice) -> None:
+    device = start_device(Faults(auth=True))
+    refuse(f"tcp:{device.serial}", r"unauthorized: unlock the phone and accept")
+    refuse(device.serial, r"unauthorized: unlock the phone and accept")
+
+
+def test_silent_phone(start_device: StartDevice) -> None:
+    device = start_device(Faults(silent=True))
+    refuse(f"tcp:{device.serial}", r"tcp:127.*(failed to connect|did not answer|offline)")
+
+
+def test_nobody_at_the_address(adb_server: int) -> None:
+    assert adb_server
+    refuse(f"tcp:127.0.0.1:{free_port()}", r"tcp:127.*Connection refused.*adb tcpip 5555")
+
+
+def test_phone_without_shell_v2(start_device: StartDevice) -> None:
+    device = start_device(Faults(no_shell_v2=True))
+    refuse(f"tcp:{device.serial}", r"no shell v2 \(Android below 7\)")
+
+
+def test_phone_that_went_is_offline_or_gone(start_device: StartDevice) -> None:
+    device = start_device()
+    phone = choose_device(f"tcp:{device.serial}")
+    device.vanish()
+    with pytest.raises(DeviceError, match=device.serial):
+        phone.ask("echo here")
+    assert phone.state() != "device"
