@@ -11,7 +11,7 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -46,7 +46,6 @@ class Faults:
     in_command: str = "runner pid"
     skip_runs: int = 0  # so many runs are left alone first
     drop_run: bool = False  # the link goes after the first output, and stays gone
-    reboot_run: bool = False  # it goes, and comes back with another boot id
     lose_exit: bool = False  # the stream closes without the exit code
     garbage: bool = False  # bytes that are no text, instead of the output
     answer_delay_s: float = 0.0
@@ -89,8 +88,8 @@ class FakeDevice:
                 self._connections.append(Connection(self, link))
                 self.start(self._connections[-1].run)
 
-    def start(self, work: "object") -> None:
-        thread = threading.Thread(target=work, daemon=True)  # type: ignore[arg-type]
+    def start(self, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=work, daemon=True)
         self._threads.append(thread)
         thread.start()
 
@@ -99,10 +98,6 @@ class FakeDevice:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self.cut()
-
-    def cut(self) -> None:
-        """Cut the link; the server may connect again."""
         for connection in self._connections:
             connection.cut()
 

@@ -73,9 +73,6 @@ def _copy(stream: "Stream", pipe: IO[bytes], kind: int, framed: bool, hit: bool)
             if hit and faults.garbage:
                 data = GARBAGE
             stream.write(frame(kind, data) if framed else data)
-            if hit and faults.reboot_run:
-                device.root.restart()
-                device.cut()
             if hit and faults.drop_run:
                 device.vanish()
 

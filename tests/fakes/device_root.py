@@ -3,13 +3,12 @@
 import os
 import shutil
 import stat
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-REWRITTEN = ("/data/local/tmp", "/sys/devices", "/proc/self/status", "/proc/sys/kernel/random")
+REWRITTEN = ("/data/local/tmp", "/sys/devices", "/proc/self/status")
 PROPERTIES = {
     "ro.product.manufacturer": "Standin",
     "ro.product.model": "Eight Cores",
@@ -57,7 +56,7 @@ class DeviceRoot:
     clocks_readable: bool = True
 
     def __post_init__(self) -> None:
-        for folder in ("data/local/tmp", "system/bin", "proc/self", "proc/sys/kernel/random"):
+        for folder in ("data/local/tmp", "system/bin", "proc/self"):
             (self.path / folder).mkdir(parents=True)
         lines = "".join(f"{name}={value}\n" for name, value in self.properties.items())
         (self.path / "system/props").write_text(lines)
@@ -74,11 +73,6 @@ class DeviceRoot:
                 (core / "cpufreq/cpuinfo_max_freq").write_text(f"{khz}\n")
             if index:  # the first core cannot be switched off and has no such file
                 (core / "online").write_text("1\n")
-        self.restart()
-
-    def restart(self) -> None:
-        """Take a new boot id, as a phone that starts does."""
-        (self.path / "proc/sys/kernel/random/boot_id").write_text(f"{uuid.uuid4()}\n")
 
     @property
     def work(self) -> Path:

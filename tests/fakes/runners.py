@@ -27,7 +27,8 @@ ENDINGS = {
     "hangs": "exec sleep 600",
     "not linked": 'echo \'CANNOT LINK EXECUTABLE "./TNNTest": library "libomp.so"\' >&2; exit 1',
     "wrong output": (
-        f"sed '3,$s/^/9/' net.tnnmodel > output.txt; echo '{LINE % ('1.0', '2.0', '1.5')}'"
+        "head -n 2 net.tnnmodel > output.txt; tail -n +3 net.tnnmodel | tac >> output.txt; "
+        f"echo '{LINE % ('1.0', '2.0', '1.5')}'"
     ),
 }
 

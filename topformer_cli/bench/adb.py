@@ -8,12 +8,12 @@ Source of the formats: AOSP adb, docs/dev/{services,sync}.md and shell_protocol.
 
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from adbutils import AdbDevice
+from adbutils import AdbClient
 from adbutils.errors import AdbError, AdbTimeout
 
 from topformer_cli.errors import DeviceError
@@ -64,15 +64,24 @@ class Deadline:
         return left
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A phone as the adb server knows it."""
+
+    client: AdbClient
+    serial: str
+
+
 class Wire:
     """One service connection whose every byte is under the deadline."""
 
-    def __init__(self, device: AdbDevice, service: str, deadline: Deadline) -> None:
+    def __init__(self, link: Link, services: Sequence[str], deadline: Deadline) -> None:
         self._deadline = deadline
-        self._connection = device.open_transport(timeout=min(deadline.remaining(), 10.0))
+        self._connection = link.client.make_connection(timeout=min(deadline.remaining(), 10.0))
         try:
-            self._connection.send_command(service)
-            self._connection.check_okay()
+            for service in services:
+                self._connection.send_command(service)
+                self._connection.check_okay()
         except BaseException:
             self.close()
             raise
@@ -105,28 +114,45 @@ class Wire:
 
 
 @contextmanager
-def open_wire(device: AdbDevice, service: str, deadline_s: float) -> Iterator[Wire]:
-    """Open a service, and turn whatever breaks it into one line that names the phone.
+def open_wire(link: Link, service: str, deadline_s: float) -> Iterator[Wire]:
+    """Open a service of the phone, closed at the end.
 
     Raises:
         DeadlineError: it was not finished in time.
         LinkLostError: the connection broke.
         DeviceError: adb or the phone refused.
     """
-    wire: Wire | None = None
+    with named_failures(link.serial, deadline_s):
+        wire = Wire(link, (f"host:transport:{link.serial}", service), Deadline(deadline_s))
+        try:
+            yield wire
+        finally:
+            wire.close()
+
+
+@contextmanager
+def named_failures(serial: str, deadline_s: float) -> Iterator[None]:
+    """Turn whatever breaks a connection into one line that names the phone."""
     try:
-        wire = Wire(device, service, Deadline(deadline_s))
-        yield wire
+        yield
     except (TimeoutError, AdbTimeout) as error:
-        message = f"{device.serial} did not answer within {deadline_s:g} s"
+        message = f"{serial} did not answer within {deadline_s:g} s"
         raise DeadlineError(message) from error
     except (EOFError, OSError) as error:
-        message = f"the connection to {device.serial} broke ({error})"
+        message = f"the connection to {serial} broke ({error})"
         raise LinkLostError(message) from error
     except AdbError as error:
-        raise refusal(str(device.serial), error) from error
-    finally:
-        if wire is not None:
+        raise refusal(serial, error) from error
+
+
+def features(link: Link, deadline_s: float) -> frozenset[str]:
+    """Return what the phone's adb daemon can do."""
+    with named_failures(link.serial, deadline_s):
+        service = f"host-serial:{link.serial}:features"
+        wire = Wire(link, (service,), Deadline(deadline_s))
+        try:
+            return frozenset(wire.receive(int(wire.receive(4), 16)).decode().split(","))
+        finally:
             wire.close()
 
 
@@ -139,7 +165,7 @@ class _Streams:
         return self.out.decode(errors="replace"), self.err.decode(errors="replace")
 
 
-def shell(device: AdbDevice, command: str, deadline_s: float) -> ShellResult:
+def shell(link: Link, command: str, deadline_s: float) -> ShellResult:
     """Run a command by the shell v2 protocol, which keeps streams apart and tells the exit code.
 
     Raises:
@@ -148,7 +174,7 @@ def shell(device: AdbDevice, command: str, deadline_s: float) -> ShellResult:
     """
     streams = _Streams()
     try:
-        with open_wire(device, f"shell,v2:{command}", deadline_s) as wire:
+        with open_wire(link, f"shell,v2:{command}", deadline_s) as wire:
             code = _read_frames(wire, streams)
     except LinkLostError as error:
         error.stdout = streams.text()[0]
@@ -168,14 +194,14 @@ def _read_frames(wire: Wire, streams: _Streams) -> int:
             return content[0]
 
 
-def push(device: AdbDevice, content: bytes, remote: str, mode: int, deadline_s: float) -> None:
+def push(link: Link, content: bytes, remote: str, mode: int, deadline_s: float) -> None:
     """Write a file on the phone.
 
     Raises:
         DeviceError: with the phone's own reason, such as `No space left on device`.
         LinkLostError: the connection broke or stalled.
     """
-    with open_wire(device, "sync:", deadline_s) as wire:
+    with open_wire(link, "sync:", deadline_s) as wire:
         target = f"{remote},{REGULAR_FILE | mode}".encode()
         try:
             wire.send(b"SEND" + struct.pack("<I", len(target)) + target)
@@ -190,7 +216,7 @@ def push(device: AdbDevice, content: bytes, remote: str, mode: int, deadline_s: 
         wire.send(b"QUIT" + struct.pack("<I", 0))
 
 
-def pull(device: AdbDevice, remote: str, deadline_s: float) -> bytes:
+def pull(link: Link, remote: str, deadline_s: float) -> bytes:
     """Return the content of a regular file.
 
     Raises:
@@ -198,18 +224,18 @@ def pull(device: AdbDevice, remote: str, deadline_s: float) -> bytes:
         LinkLostError: the connection broke or stalled.
     """
     path = remote.encode()
-    with open_wire(device, "sync:", deadline_s) as wire:
+    with open_wire(link, "sync:", deadline_s) as wire:
         wire.send(b"STAT" + struct.pack("<I", len(path)) + path)
         _, mode, size, _ = struct.unpack("<4s3I", wire.receive(16))
         if not mode & REGULAR_FILE:
-            message = f"{remote} is no file on {device.serial}"
+            message = f"{remote} is no file on {link.serial}"
             raise DeviceError(message)
         wire.send(b"RECV" + struct.pack("<I", len(path)) + path)
         parts = list(_chunks(wire, remote))
         wire.send(b"QUIT" + struct.pack("<I", 0))
     content = b"".join(parts)
     if len(content) & 0xFFFFFFFF != size:  # STAT counts in 32 bits
-        message = f"{remote} on {device.serial}: {len(content)} bytes arrived of {size}"
+        message = f"{remote} on {link.serial}: {len(content)} bytes arrived of {size}"
         raise DeviceError(message)
     return content
 

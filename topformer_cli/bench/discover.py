@@ -5,7 +5,7 @@ from typing import Final
 from adbutils import AdbClient
 from adbutils.errors import AdbError, AdbTimeout
 
-from topformer_cli.bench.adb import refusal, remedy
+from topformer_cli.bench.adb import Link, features, refusal, remedy
 from topformer_cli.bench.phone import Phone
 from topformer_cli.errors import DeviceError
 
@@ -28,17 +28,16 @@ def choose_device(serial: str | None) -> Phone:
             serial = _connect(client, serial.removeprefix("tcp:"))
         states = {one.serial: one.state for one in client.list(extended=True)}
         chosen = _choose(states, serial)
-        device = client.device(chosen)
-        features = device.get_features().split(",")
     except AdbError as error:
         raise refusal(serial or "adb", error) from error
     except (EOFError, OSError) as error:
         message = f"the adb server does not answer ({error}); run `adb kill-server`, then try again"
         raise DeviceError(message) from error
-    if "shell_v2" not in features:
+    link = Link(client, chosen)
+    if "shell_v2" not in features(link, SOCKET_TIMEOUT_S):
         message = f"{chosen} has no shell v2 (Android below 7): exit codes and output are not safe"
         raise DeviceError(message)
-    return Phone(chosen, client, device)
+    return Phone(link)
 
 
 def _connect(client: AdbClient, address: str) -> str:

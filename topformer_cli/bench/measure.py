@@ -86,7 +86,6 @@ class PhoneRun:
         self.files: dict[str, str] = {}
         self.parity: Parity | None = None
         self.started = datetime.now().astimezone().isoformat(timespec="seconds")
-        self._boot_id: str | None = None
         self._created = False
 
     def prepare(self) -> None:
@@ -97,7 +96,6 @@ class PhoneRun:
         """
         model = self.runner.module.model_files(self.plan.artifact)
         self.facts = self.phone.facts()
-        self._boot_id = self.phone.boot_id()
         if self.runner.abi not in self.facts.abis:
             known = ", ".join(self.facts.abis) or "an unknown ABI"
             message = (
@@ -253,12 +251,6 @@ class PhoneRun:
         state = self.phone.state()
         if state != "device":
             return f"{self.phone.serial} went away while the runner ran (it is {state} now)"
-        try:
-            restarted = self.phone.boot_id() != self._boot_id
-        except DeviceError:
-            restarted = False
-        if restarted:
-            return f"{self.phone.serial} restarted while the runner ran"
         return f"the connection broke before the runner's exit code came ({error})"
 
     def _kill(self, stdout: str) -> None:

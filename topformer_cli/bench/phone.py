@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from adbutils import AdbClient, AdbDevice
 from adbutils.errors import AdbError
 
 from topformer_cli.bench import adb
-from topformer_cli.bench.adb import ShellResult
+from topformer_cli.bench.adb import Link, ShellResult
 from topformer_cli.errors import DeviceError
 from topformer_cli.results import CpuFacts, DeviceFacts
 
@@ -41,9 +40,12 @@ CPU_FILES: Final = ("cpufreq/cpuinfo_max_freq", "online", "cpu_capacity")
 class Phone:
     """A phone that is connected and answers; `discover.choose_device` returns one."""
 
-    serial: str
-    client: AdbClient
-    device: AdbDevice
+    link: Link
+
+    @property
+    def serial(self) -> str:
+        """The name by which adb knows it."""
+        return self.link.serial
 
     def shell(self, command: str, deadline_s: float = SHORT_S) -> ShellResult:
         """Run a command with the phone's shell.
@@ -51,7 +53,7 @@ class Phone:
         Raises:
             adb.LinkLostError: the link broke or the deadline passed; a DeviceError.
         """
-        return adb.shell(self.device, command, deadline_s)
+        return adb.shell(self.link, command, deadline_s)
 
     def ask(self, command: str) -> str:
         """Return what a command printed.
@@ -70,7 +72,7 @@ class Phone:
     def state(self) -> str:
         """Return adb's word for the phone: `device`, `offline`, or `absent`."""
         try:
-            listed = self.client.list()
+            listed = self.link.client.list()
         except (AdbError, OSError):
             return "absent"
         return next((one.state for one in listed if one.serial == self.serial), "absent")
@@ -84,7 +86,7 @@ class Phone:
         content = source if isinstance(source, bytes) else source.read_bytes()
         expected = hashlib.sha256(content).hexdigest()
         deadline_s = SHORT_S + len(content) / SLOWEST_BYTES_PER_S
-        adb.push(self.device, content, str(remote), mode, deadline_s)
+        adb.push(self.link, content, str(remote), mode, deadline_s)
         arrived = self.sha256(remote, deadline_s)
         if arrived != expected:
             message = (
@@ -96,7 +98,7 @@ class Phone:
 
     def pull(self, remote: PurePosixPath) -> bytes:
         """Return the content of a file on the phone."""
-        return adb.pull(self.device, str(remote), SHORT_S + 120.0)
+        return adb.pull(self.link, str(remote), SHORT_S + 120.0)
 
     def sha256(self, remote: PurePosixPath, deadline_s: float = SHORT_S) -> str:
         """Return the hash of a file, computed on the phone where it has the tool."""
@@ -113,11 +115,6 @@ class Phone:
         """Return the space left where a folder lies, None when the phone does not tell."""
         done = self.shell(f"df -k {shlex.quote(str(folder))}")
         return parse_df(done.stdout)
-
-    def boot_id(self) -> str | None:
-        """Return the kernel's mark of this start of the phone."""
-        done = self.shell("cat /proc/sys/kernel/random/boot_id")
-        return done.stdout.strip() or None
 
     def facts(self) -> DeviceFacts:
         """Return what the phone says about itself; None is what it does not tell."""
