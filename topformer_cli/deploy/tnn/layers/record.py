@@ -106,10 +106,12 @@ def _parse_float(name: str, word: str) -> float:
         value = float(word)
     except ValueError:
         value = float("nan")
-    if not abs(value) <= float(np.finfo(np.float32).max):
+    with np.errstate(over="ignore"):
+        rounded = np.float32(value)
+    if not np.isfinite(rounded):
         message = f"parameter {name} is {word[:40]!r}, not a finite float32"
         raise ValueError(message)
-    return float(np.float32(value))
+    return float(rounded)
 
 
 def _float_word(value: float) -> str:
