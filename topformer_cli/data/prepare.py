@@ -125,6 +125,7 @@ def _prepare_locked(source: Source, final: Path, progress: Progress, *, force: b
     if force:
         _remove(partial)
     elif (card := _current(final)) and card.source_fingerprint == source_fingerprint:
+        _remove(partial)
         progress(UP_TO_DATE, total, total)
         return card
     facts = _write_shards(source, shards, progress)

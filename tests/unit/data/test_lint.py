@@ -1,0 +1,190 @@
+"""Each thing that can be wrong with a pair is named with its file and a remedy."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.fakes.pictures import COLOURS, noise_image, noise_mask, write_jpeg, write_png
+from topformer_cli.data.convert import read_row
+from topformer_cli.data.decode import decode_ids, decode_image
+from topformer_cli.data.labels import Labels, custom_labels, read_classes
+from topformer_cli.data.lint import refuse_all
+from topformer_cli.data.sources import Pair
+from topformer_cli.errors import DataError
+
+RNG = np.random.default_rng(5)
+PLAIN = custom_labels(read_classes("sky,road,car"), ())
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Pair:
+    pair = Pair("one", tmp_path / "one.jpg", tmp_path / "one.png")
+    write_jpeg(pair.image, noise_image(RNG))
+    write_png(pair.mask, noise_mask(RNG))
+    return pair
+
+
+def coloured(tmp_path: Path) -> Labels:
+    path = tmp_path / "classes.txt"
+    lines = [f"{name},{r},{g},{b}\n" for name, (r, g, b) in zip("abc", COLOURS, strict=True)]
+    path.write_text("".join(lines))
+    return custom_labels(read_classes(str(path)), ())
+
+
+def _rgb_mask(pair: Pair) -> None:
+    Image.fromarray(noise_mask(RNG)).convert("RGB").save(pair.mask)
+
+
+def _sixteen_bits(pair: Pair) -> None:
+    Image.fromarray(noise_mask(RNG).astype(np.uint16)).save(pair.mask)
+
+
+def _one_bit(pair: Pair) -> None:
+    Image.fromarray(noise_mask(RNG) > 0).save(pair.mask)
+
+
+def _grey_alpha(pair: Pair) -> None:
+    Image.fromarray(noise_mask(RNG)).convert("LA").save(pair.mask)
+
+
+def _out_of_range(pair: Pair) -> None:
+    mask = noise_mask(RNG)
+    mask[0, :5] = 7
+    write_png(pair.mask, mask)
+
+
+def _other_size(pair: Pair) -> None:
+    write_png(pair.mask, noise_mask(RNG, 24, 31))
+
+
+def _truncated_jpeg(pair: Pair) -> None:
+    data = pair.image.read_bytes()
+    pair.image.write_bytes(data[: len(data) // 2])
+
+
+def _truncated_mask(pair: Pair) -> None:
+    write_png(pair.mask, RNG.integers(0, 3, (24, 32), dtype=np.uint8))
+    pair.mask.write_bytes(pair.mask.read_bytes()[:90])
+
+
+def _truncated_png(pair: Pair) -> None:
+    write_png(pair.image, noise_image(RNG))
+    pair.image.write_bytes(pair.image.read_bytes()[:200])
+
+
+def _jpeg_mask(pair: Pair) -> None:
+    pair.mask.write_bytes(pair.image.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("damage", "file", "expected"),
+    [
+        (_rgb_mask, "one.png", "colour"),
+        (_sixteen_bits, "one.png", "16 bits"),
+        (_one_bit, "one.png", "1 bits a value; save it as an 8-bit PNG"),
+        (_grey_alpha, "one.png", "alpha"),
+        (_out_of_range, "one.png", "value 7 (5 pixels) outside the 3 classes (0 to 2)"),
+        (_other_size, "one.jpg", "32x24 and its mask 31x24"),
+        (_truncated_jpeg, "one.jpg", "cannot be read"),
+        (_truncated_png, "one.jpg", "cannot be read"),
+        (_truncated_mask, "one.png", "cannot be read"),
+        (_jpeg_mask, "one.png", "not a PNG"),
+        (lambda pair: pair.image.write_bytes(b""), "one.jpg", "is empty"),
+        (lambda pair: pair.mask.write_bytes(b""), "one.png", "is empty"),
+        (lambda pair: pair.image.write_bytes(b"hello"), "one.jpg", "cannot be read"),
+    ],
+)
+def test_names_file_and_fault(
+    pair: Pair, damage: Callable[[Pair], None], file: str, expected: str
+) -> None:
+    damage(pair)
+    with pytest.raises(DataError) as caught:
+        read_row(pair, PLAIN, lenient=False)
+    message = str(caught.value)
+    assert str(pair.image.parent / file) in message
+    assert expected in message
+    assert "\n" not in message
+
+
+def test_keeps_the_bytes_of_sound_files(pair: Pair) -> None:
+    row = read_row(pair, PLAIN, lenient=False)
+    assert row.image == pair.image.read_bytes()
+    assert row.mask == pair.mask.read_bytes()
+    assert (row.height, row.width) == (24, 32)
+    assert row.values.sum() == 24 * 32
+
+
+def test_keeps_palette_masks_as_indices(pair: Pair) -> None:
+    mask = noise_mask(RNG)
+    palette = Image.fromarray(mask, mode=None).convert("P")
+    palette.putdata(mask.ravel().tolist())
+    palette.putpalette([value for colour in COLOURS for value in colour])
+    palette.save(pair.mask)
+    row = read_row(pair, PLAIN, lenient=False)
+    assert row.mask == pair.mask.read_bytes()
+    assert np.array_equal(decode_ids(row.mask), mask)
+
+
+def test_turns_colour_masks_into_ids(pair: Pair, tmp_path: Path) -> None:
+    mask = noise_mask(RNG)
+    write_png(pair.mask, np.array(COLOURS, np.uint8)[mask])
+    row = read_row(pair, coloured(tmp_path), lenient=False)
+    assert np.array_equal(decode_ids(row.mask), mask)
+
+
+def test_names_a_colour_without_a_class(pair: Pair, tmp_path: Path) -> None:
+    pixels = np.array(COLOURS, np.uint8)[noise_mask(RNG)]
+    pixels[0, :3] = (9, 8, 7)
+    write_png(pair.mask, pixels)
+    with pytest.raises(DataError, match=r"colour 9,8,7 \(3 pixels, 1 such colours\)"):
+        read_row(pair, coloured(tmp_path), lenient=False)
+
+
+def test_an_exif_turn_that_only_fits_the_mask_is_applied(pair: Pair) -> None:
+    upright = noise_image(RNG, 32, 24)
+    write_jpeg(pair.image, np.rot90(upright, 1).copy(), orientation=6)
+    write_png(pair.mask, noise_mask(RNG, 32, 24))
+    row = read_row(pair, PLAIN, lenient=False)
+    pixels = decode_image(row.image)
+    assert row.image_name == "one.png"
+    assert np.abs(pixels.astype(int) - upright).mean() < 6
+
+
+def test_an_exif_turn_that_the_mask_contradicts_is_ignored(pair: Pair) -> None:
+    upright = noise_image(RNG)
+    write_jpeg(pair.image, upright, orientation=6)
+    row = read_row(pair, PLAIN, lenient=False)
+    assert row.image == pair.image.read_bytes()
+    assert np.abs(decode_image(row.image).astype(int) - upright).mean() < 6
+
+
+@pytest.mark.parametrize("orientation", [2, 3, 4])
+def test_an_exif_turn_that_fits_both_ways_is_refused_unless_lenient(
+    pair: Pair, orientation: int
+) -> None:
+    write_jpeg(pair.image, noise_image(RNG), orientation=orientation)
+    with pytest.raises(DataError, match=f"EXIF orientation {orientation}"):
+        read_row(pair, PLAIN, lenient=False)
+    assert read_row(pair, PLAIN, lenient=True).image == pair.image.read_bytes()
+
+
+def test_other_image_formats_become_png(pair: Pair, tmp_path: Path) -> None:
+    pixels = noise_image(RNG)
+    bitmap = tmp_path / "one.bmp"
+    Image.fromarray(pixels).save(bitmap)
+    row = read_row(Pair("one", bitmap, pair.mask), PLAIN, lenient=False)
+    assert row.image_name == "one.png"
+    assert np.array_equal(decode_image(row.image), pixels)
+
+
+def test_shows_twenty_problems_and_counts_the_rest() -> None:
+    with pytest.raises(DataError) as caught:
+        refuse_all([f"file {number}" for number in range(33)])
+    lines = str(caught.value).splitlines()
+    assert lines[0].startswith("33 problems")
+    assert len(lines) == 22
+    assert lines[-1].strip() == "and 13 more"
+    refuse_all([])

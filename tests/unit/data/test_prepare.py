@@ -1,0 +1,223 @@
+"""Prepare is atomic, resumable and idempotent, and publishes nothing when anything is wrong."""
+
+import dataclasses
+import multiprocessing
+import time
+from pathlib import Path
+
+import datasets
+import filelock
+import numpy as np
+import pytest
+
+from tests.fakes.ade20k import make_ade20k
+from tests.fakes.pictures import make_custom, noise_mask, write_png
+from topformer_cli.data.catalog import DATASETS
+from topformer_cli.data.prepare import (
+    PREPARED,
+    UP_TO_DATE,
+    prepare_folder,
+    prepare_known,
+    prepared_path,
+)
+from topformer_cli.data.sources import FolderRequest
+from topformer_cli.data.store import PreparedSet
+from topformer_cli.errors import DataError
+
+
+class Events:
+    """A progress callback that remembers."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, int, int]] = []
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        self.calls.append((what, done, total))
+
+    @property
+    def last(self) -> str:
+        return self.calls[-1][0]
+
+
+@pytest.fixture
+def request_(tmp_path: Path) -> FolderRequest:
+    return make_custom(tmp_path, 7, 3)
+
+
+def contents(request: FolderRequest) -> list[object]:
+    prepared = PreparedSet.open(request.name, request.cache_dir)
+    return [
+        prepared.sample(split, index)
+        for split in prepared.card.counts
+        for index in range(prepared.length(split))
+    ]
+
+
+def test_the_datasets_library_loads_it(request_: FolderRequest) -> None:
+    prepare_folder(request_)
+    loaded = datasets.load_from_disk(str(prepared_path(request_.cache_dir, request_.name)))
+    assert {split: len(rows) for split, rows in loaded.items()} == {"train": 7, "val": 3}
+    row = loaded["train"][2]
+    assert row["id"] == "train_0002"
+    assert row["image"].size == (row["width"], row["height"]) == (32, 24)
+    assert set(np.unique(np.asarray(row["mask"]))) <= {0, 1, 2}
+
+
+def test_the_card_describes_the_set(request_: FolderRequest) -> None:
+    card = prepare_folder(dataclasses.replace(request_, ignore=(2,), terms="mine"))
+    assert card.classes == ("sky", "road")
+    assert card.palette == ((128, 128, 128), (128, 64, 128))
+    assert card.counts == {"train": 7, "val": 3}
+    assert card.median_size == (24, 32)
+    assert sum(card.class_pixels["train"]) + card.ignored_pixels["train"] == 7 * 24 * 32
+    assert card.ignored_pixels["val"] > 0
+    assert card.terms == "mine"
+    assert card.partial is None
+
+
+def test_a_small_ade20k_is_prepared_and_called_partial(tmp_path: Path) -> None:
+    root = make_ade20k(tmp_path, 5, 2)
+    card = prepare_known(DATASETS["ade20k"], tmp_path, tmp_path / "cache")
+    assert card.partial == "partial: train 5 of 20210, val 2 of 2000"
+    assert card.partial in card.warnings
+    assert len(card.classes) == 150
+    assert card.ignored_pixels["train"] > 0
+    prepared = PreparedSet.open("ade20k", tmp_path / "cache")
+    name = "images/training/ADE_train_00000001.jpg"
+    assert prepared.sample("train", 0).image == (root / name).read_bytes()
+
+
+def test_a_second_time_does_nothing(request_: FolderRequest) -> None:
+    card = prepare_folder(request_)
+    files = {path: path.stat().st_mtime_ns for path in request_.cache_dir.rglob("*.arrow")}
+    events = Events()
+    assert prepare_folder(request_, events) == card
+    assert events.calls == [(UP_TO_DATE, 10, 10)]
+    assert files == {p: p.stat().st_mtime_ns for p in request_.cache_dir.rglob("*.arrow")}
+
+
+def test_force_prepares_again_with_the_same_result(request_: FolderRequest) -> None:
+    card = prepare_folder(request_)
+    events = Events()
+    assert prepare_folder(dataclasses.replace(request_, force=True), events) == card
+    assert events.last == PREPARED
+
+
+def test_a_changed_mask_replaces_the_set(request_: FolderRequest) -> None:
+    card = prepare_folder(request_)
+    write_png(request_.masks / "train/train_0003.png", noise_mask(np.random.default_rng(99)))
+    changed = prepare_folder(request_)
+    assert changed.fingerprint != card.fingerprint
+    assert len(contents(request_)) == 10
+    data = request_.cache_dir / "data"
+    assert sorted(path.name for path in data.iterdir()) == [".tiny-set.lock", "tiny-set"]
+
+
+def test_the_fingerprint_does_not_depend_on_the_place(tmp_path: Path) -> None:
+    here = prepare_folder(make_custom(tmp_path / "here", 5, 2))
+    there = prepare_folder(make_custom(tmp_path / "there", 5, 2))
+    assert here.fingerprint == there.fingerprint
+    assert here.source != there.source
+
+
+def test_changed_classes_replace_the_set(request_: FolderRequest) -> None:
+    before = prepare_folder(request_)
+    after = prepare_folder(dataclasses.replace(request_, ignore=(1,)))
+    assert after.classes == ("sky", "car")
+    assert after.fingerprint != before.fingerprint
+
+
+def test_problems_of_all_files_come_together_and_nothing_is_published(
+    request_: FolderRequest,
+) -> None:
+    (request_.images / "train/train_0001.jpg").write_bytes(b"")
+    write_png(request_.masks / "val/val_0002.png", np.full((24, 32), 9, np.uint8))
+    with pytest.raises(DataError) as caught:
+        prepare_folder(request_)
+    message = str(caught.value)
+    assert message.startswith("2 problems")
+    assert "train_0001.jpg is empty" in message
+    assert "val_0002.png: mask value 9" in message
+    with pytest.raises(DataError, match="no prepared data set 'tiny-set'"):
+        PreparedSet.open(request_.name, request_.cache_dir)
+
+
+def test_a_failed_prepare_leaves_the_old_set(request_: FolderRequest) -> None:
+    prepare_folder(request_)
+    before = contents(request_)
+    (request_.images / "train/train_0001.jpg").write_bytes(b"broken")
+    with pytest.raises(DataError):
+        prepare_folder(request_)
+    assert contents(request_) == before
+
+
+def test_two_prepares_do_not_collide(request_: FolderRequest) -> None:
+    (request_.cache_dir / "data").mkdir(parents=True)
+    lock = request_.cache_dir / "data" / ".tiny-set.lock"
+    with filelock.FileLock(lock), pytest.raises(DataError, match="by another process"):
+        prepare_folder(request_)
+    assert prepare_folder(request_).counts == {"train": 7, "val": 3}
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "a.partial", "a b", ".hidden"])
+def test_refuses_a_name_that_is_no_folder_name(request_: FolderRequest, name: str) -> None:
+    with pytest.raises(DataError, match="data set name"):
+        prepare_folder(dataclasses.replace(request_, name=name))
+
+
+def test_says_when_a_class_never_occurs(request_: FolderRequest) -> None:
+    with Path(request_.classes).open("a") as file:
+        file.write("boat,1,2,3\n")
+    assert prepare_folder(request_).warnings == ("never in a training mask: boat",)
+
+
+@pytest.mark.parametrize("kills", [8, pytest.param(100, marks=pytest.mark.slow)])
+def test_survives_being_killed_at_random_moments(tmp_path: Path, kills: int) -> None:
+    """What can be opened is whole, old or new, and the end is what an undisturbed prepare gives."""
+    request = make_custom(tmp_path, 700, 60)
+    undisturbed = dataclasses.replace(request, cache_dir=tmp_path / "undisturbed")
+    started = time.monotonic()
+    old = prepare_folder(undisturbed)
+    usual = time.monotonic() - started
+    prepare_folder(request)
+    write_png(request.masks / "train/train_0003.png", np.zeros((24, 32), np.uint8))
+    new = prepare_folder(undisturbed)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["topformer_cli.data.prepare", "datasets"])
+    rng = np.random.default_rng(kills)
+    killed = 0
+    for _ in range(kills):
+        process = context.Process(
+            target=prepare_folder, args=(dataclasses.replace(request, force=bool(rng.integers(2))),)
+        )
+        process.start()
+        process.join(rng.uniform(0, 1.5 * usual))
+        process.kill()
+        process.join()
+        killed += process.exitcode != 0
+        try:
+            fingerprint = PreparedSet.open(request.name, request.cache_dir).card.fingerprint
+        except DataError as error:
+            assert "no prepared data set" in str(error)  # noqa: PT017 - absent, but never damaged
+        else:
+            assert fingerprint in (old.fingerprint, new.fingerprint)
+    assert killed
+    assert prepare_folder(request).fingerprint == new.fingerprint
+    assert contents(request) == contents(undisturbed)
+    assert not list(request.cache_dir.rglob("*.partial"))
+    assert not [p for p in request.cache_dir.rglob(".*") if p.name != ".tiny-set.lock"]
+
+
+def test_finished_shards_are_used_again(request_: FolderRequest) -> None:
+    """A prepare that stops at a bad image has kept the shards of the other split."""
+    good = (request_.images / "train/train_0001.jpg").read_bytes()
+    (request_.images / "train/train_0001.jpg").write_bytes(b"broken")
+    with pytest.raises(DataError):
+        prepare_folder(request_)
+    partial = request_.cache_dir / "data" / "tiny-set.partial"
+    (shard,) = (partial / "val").glob("*.arrow")
+    inode = shard.stat().st_ino
+    (request_.images / "train/train_0001.jpg").write_bytes(good)
+    prepare_folder(request_)
+    (kept,) = (request_.cache_dir / "data" / "tiny-set" / "val").glob("*.arrow")
+    assert kept.stat().st_ino == inode
