@@ -82,12 +82,14 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     from rich import box
     from rich.table import Table
 
-    grid = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, column in enumerate(columns):
         grid.add_column(column, justify="right" if index else "left", overflow="fold")
     for row in rows:
         grid.add_row(*row)
-    _stdout().print(grid, markup=False)
+    stdout = _stdout()
+    stdout.print(title, style="bold", highlight=False, markup=False)
+    stdout.print(grid)
 
 
 @contextlib.contextmanager
@@ -146,7 +148,7 @@ class _PlainProgress:
     def __call__(self, done: int, total: int, text: str = "") -> None:
         now = time.monotonic()
         self.first = done if self.first is None else self.first
-        if now - self.last < PLAIN_INTERVAL_S and done < total:
+        if now - self.last < PLAIN_INTERVAL_S:
             return
         self.last = now
         rate = (done - self.first) / max(now - self.start, 1e-9)

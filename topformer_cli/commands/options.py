@@ -15,42 +15,32 @@ EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 ANY_PATH = click.Path(path_type=Path)
 
 
-class TorchDevice(click.ParamType):
+class TorchDevice(click.ParamType):  # type: ignore[type-arg]
     """`auto`, `cpu`, `mps`, `cuda` or `cuda:N`."""
 
     name = "auto|cpu|cuda[:N]|mps"
 
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401 - click passes anything
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> str:  # noqa: ANN401 - click passes anything
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Check the value; explain an adb serial."""
-        if re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
-            return str(value)
-        self.fail(
-            f"{value!r} is no torch device (auto, cpu, cuda, cuda:N, mps); "
-            "a phone's serial goes to `topformer bench --device`",
-            param,
-            ctx,
-        )
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
+            self.fail(
+                f"{value!r} is no torch device (auto, cpu, cuda, cuda:N, mps); "
+                "a phone's serial goes to `topformer bench --device`",
+                param,
+                ctx,
+            )
+        return value
 
 
-class InputSize(click.ParamType):
+class InputSize(click.ParamType):  # type: ignore[type-arg]
     """A network input as HxW, or one number for a square."""
 
     name = "HxW"
 
     def convert(
-        self,
-        value: Any,  # noqa: ANN401 - click passes anything
-        param: click.Parameter | None,
-        ctx: click.Context | None,
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, int]:
         """Parse `512x512` or `512`."""
-        if isinstance(value, tuple):
-            return value
         match = re.fullmatch(r"(\d+)(?:x(\d+))?", value)
         if match is None:
             self.fail(f"{value!r}: expected HxW in pixels, as in 512x512", param, ctx)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from topformer_cli.data.decode import decode_image, decode_mask
+from topformer_cli.data.protocol import Evaluation
 from topformer_cli.data.store import PreparedSet
 from topformer_cli.engine.metrics import ConfusionMatrix
 from topformer_cli.engine.predict import Segmenter
@@ -50,7 +51,7 @@ def evaluate(segmenter: Segmenter, split: Split, weights: str, progress: Progres
         dataset=card.name,
         split=split.name,
         images=total,
-        protocol=segmenter.settings.describe(),
+        protocol=protocol_name(segmenter.settings),
         classes=card.classes,
         miou=scores.miou,
         miou_devkit=scores.miou_devkit,
@@ -60,3 +61,10 @@ def evaluate(segmenter: Segmenter, split: Split, weights: str, progress: Progres
         accuracy=tuple(scores.accuracy),
         notes=(card.partial,) if card.partial else (),
     )
+
+
+def protocol_name(settings: Evaluation) -> str:
+    """Name a test-time resize, as in `keep_ratio 2048x512, sides to multiples of 32`."""
+    sides = f", sides to multiples of {settings.multiple}" if settings.multiple > 1 else ""
+    scale = f"{settings.scale[0]}x{settings.scale[1]}"
+    return f"{settings.resize} {scale}{sides}; whole image, single scale"

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from topformer_cli.data.protocol import EvalSettings, eval_input
+from topformer_cli.data.protocol import Evaluation, eval_input
 from topformer_cli.engine.resize import upsampled_labels
 from topformer_cli.models.inference import fold_batchnorm
 from topformer_cli.models.spec import ModelSpec
@@ -38,7 +38,7 @@ class Segmenter:
 
     predictor: Predictor
     spec: ModelSpec
-    settings: EvalSettings
+    settings: Evaluation
 
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Label every pixel.
@@ -49,8 +49,12 @@ class Segmenter:
         resized = eval_input(image, self.settings)
         logits = torch.from_numpy(self.predictor(normalised(resized, self.spec)))
         with torch.inference_mode():
-            labels = upsampled_labels(logits[0], resized.shape[:2], image.shape[:2])
+            labels = upsampled_labels(logits[0], _size(resized), _size(image))
         return labels.numpy()
+
+
+def _size(image: NDArray[np.uint8]) -> tuple[int, int]:
+    return image.shape[0], image.shape[1]
 
 
 def normalised(image: NDArray[np.uint8], spec: ModelSpec) -> FloatArray:

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from topformer_cli.data.card import DatasetCard
-from topformer_cli.data.protocol import EvalSettings
 from topformer_cli.data.store import PreparedSet
 from topformer_cli.engine.evaluate import Progress, Split, evaluate
 from topformer_cli.engine.losses import upsampled_cross_entropy
@@ -51,7 +50,7 @@ class SegmentationTask:
         """Evaluate the inference form by the recipe's protocol."""
         device = next(network.parameters()).device
         predictor = TorchPredictor(network, weights, device)
-        segmenter = Segmenter(predictor, self.spec, eval_settings(self.recipe))
+        segmenter = Segmenter(predictor, self.spec, self.recipe.evaluation)
         return evaluate(segmenter, Split(self.prepared), weights, progress)
 
     def headline(self, result: EvalResult) -> float:
@@ -77,12 +76,6 @@ def model_spec(recipe: Recipe, card: DatasetCard) -> ModelSpec:
         dataset=card.name,
         data_terms=card.terms,
     )
-
-
-def eval_settings(recipe: Recipe) -> EvalSettings:
-    """Return the recipe's evaluation protocol."""
-    section = recipe.evaluation
-    return EvalSettings(section.resize, section.scale, section.multiple)
 
 
 def resolve_device(name: str) -> torch.device:

@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from topformer_cli.data.augment import AugmentSettings
 from topformer_cli.data.loaders import TrainBatches
 from topformer_cli.data.store import PreparedSet
 from topformer_cli.engine.observer import Observer
@@ -44,6 +43,7 @@ class TrainJob:
     device: torch.device
     workers: int = 2
     start: Checkpoint | None = None
+    start_name: str = ""
 
 
 def train(job: TrainJob, run: RunDir, observer: Observer, *, resume: bool = False) -> EvalResult:
@@ -133,17 +133,9 @@ class _Loop:
         return result or self._evaluate()
 
     def _batches(self, total: int) -> Iterator[tuple[Tensor, Tensor]]:
-        recipe, section = self.job.recipe, self.job.recipe.augment
-        settings = AugmentSettings(
-            crop=section.crop,
-            scale=section.scale,
-            ratio=section.ratio,
-            flip=section.flip,
-            cat_max_ratio=section.cat_max_ratio,
-            photometric=section.photometric,
-        )
+        recipe = self.job.recipe
         source = TrainBatches(
-            self.job.prepared, settings, recipe.batch, recipe.seed, self.job.workers
+            self.job.prepared, recipe.augment, recipe.batch, recipe.seed, self.job.workers
         )
         yield from source.batches(self.state.step, total)
 
@@ -222,9 +214,8 @@ class _Loop:
         origin = {
             "step": self.state.step,
             "iterations": self.job.recipe.schedule.iterations,
-            "recipe": self.job.recipe.name,
-            "preset": self.job.recipe.preset,
-            "from": dict(self.job.start.origin) if self.job.start else "scratch",
+            "recipe": self.job.recipe.model_dump(mode="json"),
+            "from": self.job.start_name or "scratch",
             "set_fingerprint": self.job.prepared.card.fingerprint,
         }
         return Checkpoint(self.job.spec, self.state.network.state_dict(), origin)

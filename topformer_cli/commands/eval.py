@@ -1,0 +1,56 @@
+"""`topformer eval`: mIoU of a run, a checkpoint or a weights file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from topformer_cli.commands import options
+
+if TYPE_CHECKING:
+    from topformer_cli.models.spec import SizeName
+
+
+@click.command("eval")
+@click.argument("target", required=False, type=options.ANY_PATH)
+@options.size_option
+@options.weights_option
+@options.partial_weights_option
+@click.option("--dataset", help="A prepared set other than the model's own.")
+@click.option("--split", default="val", show_default=True)
+@click.option("--fail-under", type=float, metavar="MIOU", help="Exit with 7 below this mIoU.")
+@options.device_option
+@options.work_dir_option
+@options.cache_option
+@options.json_option
+@options.verbosity_options
+def command(  # noqa: PLR0913 - one parameter an option
+    target: Path | None,
+    size: "SizeName | None",
+    weights: Path | None,
+    partial_weights: bool,
+    dataset: str | None,
+    split: str,
+    fail_under: float | None,
+    device: str,
+    work_dir: Path,
+    cache_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Evaluate TARGET, a run or a checkpoint (default: the best checkpoint of the latest run)."""
+    from topformer_cli import api, console
+    from topformer_cli.commands import show
+    from topformer_cli.errors import ThresholdError
+
+    places = api.Places(work_dir, cache_dir)
+    model = api.load_model(api.ModelSource(target, weights, size, partial_weights, places))
+    console.note(f"evaluating {model.took}")
+    with console.progress("eval", "images") as update:
+        request = api.EvalRequest(device, dataset, split, places)
+        result = api.evaluate_model(model, request, update)
+    show.evaluation(result, as_json=as_json)
+    if model.run is not None:
+        api.write_json(model.run.path / f"eval-{result.dataset}-{split}.json", result.to_json())
+    if fail_under is not None and result.miou < fail_under:
+        message = f"mIoU {result.miou:.2f} is below --fail-under {fail_under:g}"
+        raise ThresholdError(message)

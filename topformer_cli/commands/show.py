@@ -1,0 +1,96 @@
+"""How results and runs look on the terminal, for the commands that share them."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from topformer_cli import console
+from topformer_cli.results import EvalResult, StepRecord
+
+if TYPE_CHECKING:
+    from topformer_cli.api import TrainPlan
+
+
+class TrainingView:
+    """An observer that draws one progress line and notes what matters."""
+
+    def __init__(self, update: Callable[..., None]) -> None:
+        self.update = update
+        self.total = 0
+        self.step = 0
+        self.text = ""
+
+    def started(self, step: int, total: int) -> None:
+        """The loop begins at a step."""
+        self.step, self.total = step, total
+        if step:
+            console.note(f"resumed at step {step} of {total}")
+        self.update(step, total)
+
+    def stepped(self, step: int) -> None:
+        """A step is done."""
+        self.step = step
+        self.update(step, self.total, self.text)
+
+    def logged(self, record: StepRecord) -> None:
+        """Means over the last steps are known."""
+        skipped = f", {record.skipped} skipped" if record.skipped else ""
+        self.text = f"loss {record.loss:.3f}, {record.images_per_s:.1f} img/s{skipped}"
+        console.detail(f"step {record.step}: {self.text}, lr {record.lr:.2e}")
+
+    def evaluating(self, done: int, total: int) -> None:
+        """An evaluation has seen some of its images."""
+        self.update(self.step, self.total, f"evaluating {done}/{total}")
+
+    def evaluated(self, step: int, result: EvalResult, *, best: bool) -> None:
+        """An evaluation during training is done."""
+        mark = ", best so far" if best else ""
+        console.note(f"step {step}: mIoU {result.miou:.2f} on {result.split}{mark}")
+
+    def note(self, text: str) -> None:
+        """Something a person should know."""
+        console.note(text)
+
+
+@contextlib.contextmanager
+def training(plan: "TrainPlan") -> Iterator[TrainingView]:
+    """Say what runs and follow it."""
+    job = plan.job
+    recipe, card = job.recipe, job.prepared.card
+    start = f"from {job.start_name}" if job.start_name else "from scratch"
+    console.note(
+        f"TopFormer-{recipe.size} on {card.name} ({card.counts['train']} images, "
+        f"{len(card.classes)} classes), {recipe.schedule.iterations} iterations at batch "
+        f"{recipe.batch}, crop {recipe.augment.crop[0]}x{recipe.augment.crop[1]}, "
+        f"preset {recipe.preset}, {start}, on {job.device}"
+    )
+    for warning in card.warnings:
+        console.warn(f"{card.name}: {warning}")
+    with console.progress("train", "steps") as update:
+        yield TrainingView(update)
+
+
+def evaluation(result: EvalResult, *, as_json: bool) -> None:
+    """Print an evaluation as a table or as JSON."""
+    if as_json:
+        console.result_json(result.to_json())
+        return
+    rows = [
+        (name, percent(iou), percent(accuracy))
+        for name, iou, accuracy in zip(result.classes, result.iou, result.accuracy, strict=True)
+    ]
+    title = f"{result.model} on {result.dataset} {result.split} ({result.images} images)"
+    console.table(title, ("class", "IoU", "accuracy"), rows)
+    console.result(
+        f"mIoU {result.miou:.2f}   pixel accuracy {result.pixel_accuracy:.2f}   "
+        f"mean accuracy {result.mean_accuracy:.2f}   mIoU by the ADE20K devkit's rule "
+        f"{result.miou_devkit:.2f}"
+    )
+    console.result(f"protocol {result.protocol}; weights {result.weights}")
+    for text in result.notes:
+        console.result(f"note: {text}")
+
+
+def percent(value: float | None) -> str:
+    """Return a percentage, or a dash for a class that does not occur."""
+    return "–" if value is None else f"{value:.2f}"

@@ -1,0 +1,73 @@
+"""`topformer train`: any recipe, or any prepared set."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from topformer_cli.commands import options
+
+if TYPE_CHECKING:
+    from topformer_cli.models.spec import SizeName
+
+
+@click.command("train")
+@click.argument("recipe", required=False)
+@options.size_option
+@click.option("--preset", help="`code` (the authors' configuration) or `paper` (its text).")
+@options.overrides_option
+@options.device_option
+@options.weights_option
+@options.partial_weights_option
+@click.option(
+    "--resume", metavar="auto|RUN", help="Go on with the latest, or a named, stopped run."
+)
+@click.option(
+    "--workers", type=click.IntRange(0, 64), help="Loader processes (default: 0 on a CPU, else 4)."
+)
+@click.option("--dry-run", is_flag=True, help="Show what would run, and stop.")
+@options.work_dir_option
+@options.cache_option
+@options.json_option
+@options.verbosity_options
+def command(  # noqa: PLR0913 - one parameter an option
+    recipe: str | None,
+    size: "SizeName | None",
+    preset: str | None,
+    overrides: tuple[str, ...],
+    device: str,
+    weights: Path | None,
+    partial_weights: bool,
+    resume: str | None,
+    workers: int | None,
+    dry_run: bool,
+    work_dir: Path,
+    cache_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Train RECIPE: a recipe's name, a YAML file, or a prepared set (default: ade20k)."""
+    from topformer_cli import api, console
+    from topformer_cli.commands import show
+    from topformer_cli.errors import UsageError
+    from topformer_cli.recipe import DEFAULT_RECIPE, DEFAULT_SIZE, Choices
+
+    places = api.Places(work_dir, cache_dir)
+    choices = Choices(size or DEFAULT_SIZE, preset, overrides)
+    request = api.TrainRequest(recipe, choices, device, workers, weights, partial_weights, places)
+    if resume and (recipe or size or preset or overrides or weights):
+        message = "--resume continues a run with its own recipe; drop the other settings"
+        raise UsageError(message)
+    if dry_run:
+        console.result(api.resolve_recipe(recipe, choices, places).to_yaml().rstrip())
+        return
+    if not resume and not (recipe and size):
+        console.note(f"taking recipe {recipe or DEFAULT_RECIPE}, size {choices.size}")
+    plan = (
+        api.plan_resume(None if resume == "auto" else Path(resume), request)
+        if resume
+        else api.plan_training(request)
+    )
+    with console.logging_to(plan.run.log), show.training(plan) as observer:
+        result = api.run_training(plan, observer)
+    show.evaluation(result, as_json=as_json)
+    console.note(f"run: {plan.run.path}; next: topformer eval, topformer export")
