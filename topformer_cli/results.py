@@ -78,7 +78,7 @@ class CoreUse:
     def describe(self) -> str:
         """Say it in a few words."""
         if self.mask is None:
-            return "any core"
+            return "any core" if self.asked == "any" else f"core {self.asked} asked, not pinned"
         where = f"core {self.asked} (mask {self.mask}"
         state = {True: "verified", False: f"but ran on {self.allowed}", None: "not verified"}
         return f"{where}, {state[self.verified]})"

@@ -6,7 +6,6 @@ A round is one process of the runner. Whatever ends the run, its folder on the p
 when the link is gone the message says which folder is left.
 """
 
-import re
 import shlex
 import uuid
 from collections.abc import Callable
@@ -14,8 +13,9 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Final
 
-from topformer_cli.bench.adb import DeadlineError, LinkLostError, ShellResult
+from topformer_cli.bench.adb import LinkLostError
 from topformer_cli.bench.cores import choose_core, verify_core
+from topformer_cli.bench.execution import Workplace
 from topformer_cli.bench.phone import Phone
 from topformer_cli.bench.plan import BenchPlan
 from topformer_cli.bench.runner import Runner
@@ -32,13 +32,6 @@ PREFIX: Final = "topformer-"
 OUTPUT_BYTES_PER_VALUE: Final = 24
 """A float as text, generously."""
 
-SIGNALS: Final = {
-    4: "SIGILL: the runner uses instructions that this processor lacks",
-    6: "SIGABRT: it gave up by itself, often for lack of memory",
-    7: "SIGBUS: it touched memory that is not there",
-    9: "SIGKILL: the phone ended it, most often for lack of memory",
-    11: "SIGSEGV: it crashed; a TNN older than the model's layers does that",
-}
 Advance = Callable[[int, int], None]
 """Called after each round with the rounds done and the rounds in all."""
 
@@ -104,6 +97,7 @@ class PhoneRun:
             )
             raise DeviceError(message)
         self.core = choose_core(self.facts.cpus, self.plan.core)
+        self._note_remains()
         inputs = self.runner.module.encode_input(self.plan.inputs)
         programs = (self.runner.path, *self.runner.libraries)
         payload = len(inputs) + sum(path.stat().st_size for path in (*model, *programs))
@@ -124,18 +118,16 @@ class PhoneRun:
             MeasurementError: it crashed, hung, printed no times, or the phone went away.
             ParityError: its output differs from the reference.
         """
-        number = len(self.rounds) + 1
+        module, protocol = self.runner.module, self.plan.protocol
+        words = (f"./{self.runner.path.name}", *module.arguments(self.plan, self.runner.abi))
+        workplace = Workplace(self.phone, self.folder, self.core)
         try:
-            done = self._run()
-            self._require_success(done)
-            iterations = self.plan.protocol.iterations
-            times = self.runner.module.parse_round(done.stdout, done.stderr, iterations)
+            done = workplace.execute(words, module.OUTPUT_NAME, protocol.deadline_s)
+            times = module.parse_round(done.stdout, done.stderr, protocol.iterations)
             self.core = verify_core(self.core, done.stdout)
             parity = self._check_output()
-        except LinkLostError as error:
-            raise self._broken(number, self._what_broke(error)) from error
         except MeasurementError as error:
-            raise self._broken(number, str(error)) from error
+            raise self._broken(str(error)) from error
         self.rounds.append(times)
         if self.parity is None or parity.relative > self.parity.relative:
             self.parity = parity
@@ -180,6 +172,15 @@ class PhoneRun:
             notes=tuple(notes),
         )
 
+    def _note_remains(self) -> None:
+        """Tell of folders that runs without an end, or without a phone at their end, have left."""
+        listed = self.phone.shell(f"ls -d {WORK}/{PREFIX}*").stdout.split()
+        if listed:
+            self.notes.append(
+                f"{len(listed)} folder(s) of other runs on {self.phone.serial}: when none is "
+                f"under way, adb -s {self.phone.serial} shell 'rm -rf {WORK}/{PREFIX}*'"
+            )
+
     def _require_space(self, payload: int) -> None:
         """Refuse a phone without room for twice the payload: the output is text and large."""
         free = self.phone.free_bytes(WORK)
@@ -191,47 +192,12 @@ class PhoneRun:
             )
             raise DeviceError(message)
 
-    def _run(self) -> ShellResult:
-        words = (
-            f"./{self.runner.path.name}",
-            *self.runner.module.arguments(self.plan, self.runner.abi),
-        )
-        program = " ".join(shlex.quote(word) for word in words)
-        # The kernel's view is read in the very process that then becomes the runner.
-        seen = f"grep Cpus_allowed_list /proc/self/status; exec {program}"
-        pinned = f"taskset {self.core.mask} sh -c {shlex.quote(seen)}"
-        parts = [
-            f"cd {self.folder}",
-            f"rm -f {self.runner.module.OUTPUT_NAME}",
-            f"export LD_LIBRARY_PATH={self.folder}",
-            'echo "runner pid $$"',
-            f"exec {pinned if self.core.mask else program}",
-        ]
-        return self.phone.shell(" && ".join(parts), self.plan.protocol.deadline_s)
-
-    def _require_success(self, done: ShellResult) -> None:
-        if "taskset:" in done.stderr and "Cpus_allowed_list" not in done.stdout:
-            message = (
-                f"{self.phone.serial} does not let the runner stay on core {self.core.asked}: "
-                f"{done.stderr.strip()}; it may be outside the shell's cpuset, try another core "
-                "or any"
-            )
-            raise DeviceError(message)
-        if done.returncode > 128:
-            number = done.returncode - 128
-            message = (
-                f"the runner was ended by signal {number} ({SIGNALS.get(number, 'unexpected')})"
-            )
-            raise MeasurementError(message)
-        if done.returncode in (126, 127) or "CANNOT LINK" in done.stderr:
-            message = f"{self.phone.serial} cannot start the runner: {done.stderr.strip()}"
-            raise DeviceError(message)
-
     def _check_output(self) -> Parity:
         try:
             content = self.phone.pull(self.folder / self.runner.module.OUTPUT_NAME)
-        except LinkLostError:
-            raise
+        except LinkLostError as error:
+            message = f"its output could not be read ({error})"
+            raise MeasurementError(message) from error
         except DeviceError as error:
             message = f"the runner printed times but wrote no output ({error})"
             raise MeasurementError(message) from error
@@ -242,29 +208,8 @@ class PhoneRun:
         require(parity, what, self.plan.bound(engine))
         return parity
 
-    def _what_broke(self, error: LinkLostError) -> str:
-        if isinstance(error, DeadlineError):
-            self._kill(error.stdout)
-            return (
-                f"the runner did not end within {self.plan.protocol.deadline_s:g} s and was killed"
-            )
-        state = self.phone.state()
-        if state != "device":
-            return f"{self.phone.serial} went away while the runner ran (it is {state} now)"
-        return f"the connection broke before the runner's exit code came ({error})"
-
-    def _kill(self, stdout: str) -> None:
-        """End a hanging runner; adbd does that itself when a shell's connection closes."""
-        match = re.search(r"^runner pid (\d+)$", stdout, re.MULTILINE)
-        if match is None:
-            return
-        try:
-            self.phone.shell(f"kill -9 {match[1]}")
-        except DeviceError:
-            self.notes.append(f"process {match[1]} may still run on {self.phone.serial}")
-
-    def _broken(self, number: int, what: str) -> MeasurementError:
-        message = f"round {number} of {self.plan.protocol.rounds}: {what}"
+    def _broken(self, what: str) -> MeasurementError:
+        message = f"round {len(self.rounds) + 1} of {self.plan.protocol.rounds}: {what}"
         if self.rounds:
             message += f"; {len(self.rounds)} complete before it"
         return MeasurementError(message, self.result())

@@ -61,6 +61,6 @@ def judge(summary: Summary | None, core: CoreUse, emulated: bool, complete: bool
         return "incomplete"
     if emulated:
         return "emulated"
-    if core.mask is not None and not core.verified:
+    if core.asked != "any" and not core.verified:
         return "not pinned"
     return "stable" if summary.spread <= STABLE_SPREAD else "unstable"

@@ -146,3 +146,14 @@ def test_interrupt_removes_the_folder(
     with pytest.raises(KeyboardInterrupt):
         measure_phone(phone_plan, phone, script_runner(tmp_path, "well"), interrupt)
     assert device.root.remains() == []
+
+
+def test_folders_of_dead_runs_are_told_and_left_alone(
+    start_device: StartDevice, phone_plan: BenchPlan, tmp_path: Path
+) -> None:
+    device = start_device()
+    (device.root.work / "topformer-dead").mkdir()
+    phone = choose_device(f"tcp:{device.serial}")
+    result = measure_phone(phone_plan, phone, script_runner(tmp_path, "well"))
+    assert "1 folder(s) of other runs on" in result.notes[-1]
+    assert device.root.remains() == ["topformer-dead"]

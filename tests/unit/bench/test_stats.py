@@ -61,6 +61,7 @@ PINNED = CoreUse("prime", "80", "7", verified=True)
 STRAYED = CoreUse("prime", "80", "0-7", verified=False)
 UNREAD = CoreUse("prime", "80", None, verified=None)
 FREE = CoreUse("any")
+UNPINNED = CoreUse("prime")
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,7 @@ FREE = CoreUse("any")
         (0.04, STRAYED, False, True, "not pinned"),
         (0.04, UNREAD, False, True, "not pinned"),
         (0.04, FREE, False, True, "stable"),
+        (0.04, UNPINNED, False, True, "not pinned"),
         (0.04, PINNED, True, True, "emulated"),
         (0.04, PINNED, True, False, "incomplete"),
     ],
