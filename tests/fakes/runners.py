@@ -24,7 +24,7 @@ ENDINGS = {
     "segfault": "kill -11 $$",
     "out of memory": "kill -9 $$",
     "abort": "kill -6 $$",
-    "hangs": "exec sleep 600",
+    "hangs": "echo $$ > pid; exec sleep 600",
     "not linked": 'echo \'CANNOT LINK EXECUTABLE "./TNNTest": library "libomp.so"\' >&2; exit 1',
     "wrong output": (
         "head -n 2 net.tnnmodel > output.txt; tail -n +3 net.tnnmodel | tac >> output.txt; "
