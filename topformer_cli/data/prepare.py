@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from topformer_cli.data.labels import Labels
 from topformer_cli.data.lint import refuse_all
 from topformer_cli.data.shards import (
     SCHEMA_VERSION,
+    SHARD_BYTES,
     SHARD_ROWS,
     ShardFacts,
     read_facts,
@@ -105,13 +106,19 @@ class _Shard:
 
 def _prepare(source: Source, cache_dir: Path, progress: Progress, *, force: bool) -> DatasetCard:
     final = prepared_path(cache_dir, source.name)
-    final.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(final.parent / f".{source.name}.lock", timeout=0)
     try:
+        final.parent.mkdir(parents=True, exist_ok=True)
         with lock:
             return _prepare_locked(source, final, progress, force=force)
     except filelock.Timeout as error:
         message = f"{source.name} is being prepared by another process; wait until it is done"
+        raise DataError(message) from error
+    except OSError as error:
+        message = (
+            f"{error.filename or final}: {error.strerror or error} while preparing "
+            f"{source.name}; free or choose another place with --cache-dir, then run it again"
+        )
         raise DataError(message) from error
 
 
@@ -150,10 +157,23 @@ def _plan(source: Source, partial: Path) -> list[_Shard]:
     return [
         _Shard(split, partial / split / shard_name(number, keys, labels_key), part)
         for split, pairs in source.splits.items()
-        for number, start in enumerate(range(0, len(pairs), SHARD_ROWS))
-        if (part := pairs[start : start + SHARD_ROWS])
-        and (keys := [file_key(pair) for pair in part])
+        for number, part in enumerate(_portions(pairs))
+        if (keys := [file_key(pair) for pair in part])
     ]
+
+
+def _portions(pairs: Sequence[Pair]) -> Iterator[tuple[Pair, ...]]:
+    """Divide pairs into shards that fit into memory several at a time."""
+    portion: list[Pair] = []
+    size = 0
+    for pair in pairs:
+        portion.append(pair)
+        size += pair.image.stat().st_size + pair.mask.stat().st_size
+        if len(portion) == SHARD_ROWS or size >= SHARD_BYTES:
+            yield tuple(portion)
+            portion, size = [], 0
+    if portion:
+        yield tuple(portion)
 
 
 def _labels_key(labels: Labels) -> str:

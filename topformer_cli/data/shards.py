@@ -27,6 +27,7 @@ from topformer_cli.rundir import atomic_path, write_json
 
 SCHEMA_VERSION: Final = 1
 SHARD_ROWS: Final = 128
+SHARD_BYTES: Final = 64 << 20
 _ENCODED: Final = pa.struct({"bytes": pa.binary(), "path": pa.string()})
 """How `datasets` stores its Image column: the encoded file and its name."""
 

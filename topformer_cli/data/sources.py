@@ -250,9 +250,15 @@ def _folders(source: Path) -> Iterable[Path]:
             child
             for folder in level
             if folder.name not in ("images", "annotations")
-            for child in sorted(folder.iterdir())
-            if child.is_dir()
+            for child in _subfolders(folder)
         ]
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    try:
+        return sorted(child for child in folder.iterdir() if child.is_dir())
+    except PermissionError:
+        return []
 
 
 def _holds(folder: Path, layout: FolderLayout) -> bool:

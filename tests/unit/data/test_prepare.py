@@ -12,6 +12,7 @@ import pytest
 
 from tests.fakes.ade20k import make_ade20k
 from tests.fakes.pictures import make_custom, noise_mask, write_png
+from topformer_cli.data import prepare
 from topformer_cli.data.catalog import DATASETS
 from topformer_cli.data.prepare import (
     PREPARED,
@@ -21,7 +22,7 @@ from topformer_cli.data.prepare import (
     prepared_path,
 )
 from topformer_cli.data.sources import FolderRequest
-from topformer_cli.data.store import PreparedSet
+from topformer_cli.data.store import PreparedSet, Sample
 from topformer_cli.errors import DataError
 
 
@@ -44,7 +45,7 @@ def request_(tmp_path: Path) -> FolderRequest:
     return make_custom(tmp_path, 7, 3)
 
 
-def contents(request: FolderRequest) -> list[object]:
+def contents(request: FolderRequest) -> list[Sample]:
     prepared = PreparedSet.open(request.name, request.cache_dir)
     return [
         prepared.sample(split, index)
@@ -206,6 +207,23 @@ def test_survives_being_killed_at_random_moments(tmp_path: Path, kills: int) -> 
     assert contents(request) == contents(undisturbed)
     assert not list(request.cache_dir.rglob("*.partial"))
     assert not [p for p in request.cache_dir.rglob(".*") if p.name != ".tiny-set.lock"]
+
+
+def test_large_images_make_smaller_shards(
+    request_: FolderRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = prepare_folder(request_)
+    monkeypatch.setattr(prepare, "SHARD_BYTES", 1500)
+    divided = prepare_folder(dataclasses.replace(request_, force=True))
+    assert len(list(request_.cache_dir.rglob("train/*.arrow"))) > 2
+    assert divided.counts == whole.counts
+    assert [s.id for s in contents(request_)[:7]] == [f"train_{n:04d}" for n in range(7)]
+
+
+def test_says_where_it_cannot_write(request_: FolderRequest) -> None:
+    request_.cache_dir.write_text("a file, not a folder")
+    with pytest.raises(DataError, match=r"while preparing tiny-set; .* --cache-dir"):
+        prepare_folder(request_)
 
 
 def test_finished_shards_are_used_again(request_: FolderRequest) -> None:
