@@ -1,5 +1,6 @@
 """`topformer data`: list, prepare, check, info, show."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -17,13 +18,17 @@ def command() -> None:
 @options.json_option
 def list_sets(cache_dir: Path | None, as_json: bool) -> None:
     """List the known data sets and the prepared ones."""
-    from topformer_cli import api, console
+    from topformer_cli import console
+    from topformer_cli.api import sets
+    from topformer_cli.api.places import Places
 
-    sets = api.list_sets(api.Places(cache=cache_dir))
+    known = sets.list_sets(Places(cache=cache_dir))
     if as_json:
-        console.result_json({"sets": sets})
+        console.result_json({"sets": [asdict(one) for one in known]})
         return
-    rows = [(s["name"], s["title"], str(s["classes"]), s["images"], s["state"]) for s in sets]
+    rows = [
+        (one.name, one.title, str(one.classes), one.image_counts(), one.state()) for one in known
+    ]
     console.table("data sets", ("name", "title", "classes", "images", "prepared"), rows)
 
 
@@ -62,9 +67,11 @@ def prepare(  # noqa: PLR0913 - one parameter an option
     as_json: bool,
 ) -> None:
     """Prepare NAME once: check every image and mask, then write the one prepared form."""
-    from topformer_cli import api, console
+    from topformer_cli import console
+    from topformer_cli.api import sets
+    from topformer_cli.api.places import Places
 
-    request = api.PrepareRequest(
+    request = sets.PrepareRequest(
         name=name,
         source=source,
         images=images,
@@ -75,14 +82,14 @@ def prepare(  # noqa: PLR0913 - one parameter an option
         title=title,
         terms=terms,
         force=force,
-        places=api.Places(cache=cache_dir),
+        places=Places(cache=cache_dir),
     )
     with console.progress(f"prepare {name}", "images") as update:
-        card, fresh = api.prepare(request, update)
+        card, fresh = sets.prepare(request, update)
     for warning in card.warnings:
         console.warn(warning)
     if as_json:
-        console.result_json(api.card_json(card))
+        console.result_json(card.model_dump(mode="json"))
         return
     counts = ", ".join(f"{count} {split}" for split, count in card.counts.items())
     state = "prepared" if fresh else "already prepared"
@@ -96,17 +103,19 @@ def prepare(  # noqa: PLR0913 - one parameter an option
 @options.json_option
 def info(name: str, cache_dir: Path | None, as_json: bool) -> None:
     """Show the card of a prepared set: classes, counts, pixel shares, terms."""
-    from topformer_cli import api, console
+    from topformer_cli import console
+    from topformer_cli.api import sets
+    from topformer_cli.api.places import Places
+    from topformer_cli.data.inspect import class_rows
 
-    card = api.open_set(name, api.Places(cache=cache_dir)).card
+    card = sets.open_set(name, Places(cache=cache_dir)).card
     if as_json:
-        console.result_json(api.card_json(card))
+        console.result_json(card.model_dump(mode="json"))
         return
     splits = list(card.counts)
-    shares = {split: card.class_shares(split) for split in splits}
     rows = [
-        (str(index), label, *(f"{shares[split][index]:.2%}" for split in splits))
-        for index, label in enumerate(card.classes)
+        (str(row.train_id), row.name, *(f"{row.shares[split]:.2%}" for split in splits))
+        for row in class_rows(card)
     ]
     console.table(f"{card.title}: share of the labelled pixels", ("id", "class", *splits), rows)
     counts = ", ".join(f"{count} {split}" for split, count in card.counts.items())
@@ -124,14 +133,18 @@ def info(name: str, cache_dir: Path | None, as_json: bool) -> None:
 @options.verbosity_options
 def check(name: str, cache_dir: Path | None, as_json: bool) -> None:
     """Read every image and mask of a prepared set again and compare them with its card."""
-    from topformer_cli import api, console
+    from topformer_cli import console
+    from topformer_cli.api import sets
+    from topformer_cli.api.places import Places
 
     with console.progress(f"check {name}", "images") as update:
-        report = api.check_set(name, api.Places(cache=cache_dir), update)
+        report = sets.check_set(name, Places(cache=cache_dir), update)
     if as_json:
-        console.result_json(report)
+        console.result_json(asdict(report))
         return
-    console.result(f"{name}: all {report['images']} images and masks are as the card says")
+    for text in report.notes:
+        console.result(f"note: {text}")
+    console.result(f"{name}: all {report.images} images and masks are as the card says")
 
 
 @command.command("show")
@@ -147,8 +160,10 @@ def show(
     name: str, split: str, count: int, seed: int, output: Path | None, cache_dir: Path | None
 ) -> None:
     """Draw some images with their labels as one picture."""
-    from topformer_cli import api, console
+    from topformer_cli import console
+    from topformer_cli.api import sets
+    from topformer_cli.api.places import Places
 
     target = output or Path(f"{name}-{split}.png")
-    api.draw_samples(name, api.Samples(split, count, seed), api.Places(cache=cache_dir), target)
+    sets.draw_samples(name, sets.Samples(split, count, seed), Places(cache=cache_dir), target)
     console.result(str(target))

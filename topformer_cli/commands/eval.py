@@ -38,19 +38,22 @@ def command(  # noqa: PLR0913 - one parameter an option
     as_json: bool,
 ) -> None:
     """Evaluate TARGET, a run or a checkpoint (default: the best checkpoint of the latest run)."""
-    from topformer_cli import api, console
+    from topformer_cli import console
+    from topformer_cli.api import models
+    from topformer_cli.api.places import Places
     from topformer_cli.commands import show
     from topformer_cli.errors import ThresholdError
+    from topformer_cli.rundir import write_json
 
-    places = api.Places(work_dir, cache_dir)
-    model = api.load_model(api.ModelSource(target, weights, size, partial_weights, places))
+    places = Places(work_dir, cache_dir)
+    model = models.load_model(models.ModelSource(target, weights, size, partial_weights, places))
     console.note(f"evaluating {model.took}")
     with console.progress("eval", "images") as update:
-        request = api.EvalRequest(device, dataset, split, places)
-        result = api.evaluate_model(model, request, update)
+        request = models.EvalRequest(device, dataset, split, places)
+        result = models.evaluate_model(model, request, update)
     show.evaluation(result, as_json=as_json)
     if model.run is not None:
-        api.write_json(model.run.path / f"eval-{result.dataset}-{split}.json", result.to_json())
+        write_json(model.run.path / f"eval-{result.dataset}-{split}.json", result.to_json())
     if fail_under is not None and result.miou < fail_under:
         message = f"mIoU {result.miou:.2f} is below --fail-under {fail_under:g}"
         raise ThresholdError(message)

@@ -43,27 +43,30 @@ def command(  # noqa: PLR0913 - one parameter an option
     as_json: bool,
 ) -> None:
     """Segment IMAGES (files or folders): an overlay with a legend for each."""
-    from topformer_cli import api, console, draw
+    from topformer_cli import console, draw
+    from topformer_cli.api import models
+    from topformer_cli.api.places import Places
+    from topformer_cli.rundir import atomic_write
 
-    pictures = api.find_images(images)
-    targets = api.output_names(pictures, output, "labels" if labels else "overlay")
-    loaded = api.load_model(
-        api.ModelSource(model, weights, size, partial_weights, api.Places(work_dir))
+    pictures = models.find_images(images)
+    targets = models.output_names(pictures, output, "labels" if labels else "overlay")
+    loaded = models.load_model(
+        models.ModelSource(model, weights, size, partial_weights, Places(work_dir))
     )
     console.note(f"segmenting with {loaded.took}")
-    segmenter = api.segmenter(loaded, device)
+    segmenter = models.segmenter(loaded, device)
     legend = draw.Legend(loaded.spec.classes, loaded.spec.palette)
     records = []
     with console.progress("segment", "images") as update:
         for done, (path, target) in enumerate(zip(pictures, targets, strict=True), 1):
-            image = api.read_image(path)
+            image = models.read_image(path)
             found = segmenter(image)
             drawn = (
                 draw.label_image(found, legend)
                 if labels
                 else draw.overlay_with_legend(image, found, legend)
             )
-            api.atomic_write(target, draw.png(drawn))
+            atomic_write(target, draw.png(drawn))
             shares = dict(draw.class_shares(found, legend))
             records.append(_Segmented(str(path), str(target), shares))
             update(done, len(pictures))

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from topformer_cli import console
-from topformer_cli.results import EvalResult, StepRecord
+from topformer_cli.results import BenchResult, EvalResult, StepRecord
 
 if TYPE_CHECKING:
-    from topformer_cli.api import TrainPlan
+    from topformer_cli.api.training import TrainPlan
+    from topformer_cli.deploy.artifact import Artifact
 
 
 class TrainingView:
@@ -94,3 +95,37 @@ def evaluation(result: EvalResult, *, as_json: bool) -> None:
 def percent(value: float | None) -> str:
     """Return a percentage, or a dash for a class that does not occur."""
     return "–" if value is None else f"{value:.2f}"
+
+
+def artifact(exported: "Artifact") -> None:
+    """Print the files of an export and how well they agree with the network."""
+    manifest = exported.manifest
+    for name, parity in manifest.parity.items():
+        console.result(
+            f"{name}: max difference {parity.relative:.1e} of max|logits|, "
+            f"labels equal {parity.labels_equal:.2%}"
+        )
+    shape = "x".join(str(side) for side in manifest.input.shape)
+    pictures = "pictures of the set" if manifest.images == "given" else "noise"
+    console.result(f"input {shape}, ends with {manifest.output.meaning}; verified on {pictures}")
+    for file in manifest.files:
+        console.result(f"{exported.path.parent / file.name}  {file.bytes / 1e6:.2f} MB")
+    console.result(str(exported.path))
+
+
+def bench(result: BenchResult) -> None:
+    """Print a measurement: the number with everything it depends on, then the rounds."""
+    rows = [
+        (str(index), *(f"{value:.2f}" for value in (one.min_ms, one.mean_ms, one.max_ms)))
+        for index, one in enumerate(result.rounds, 1)
+    ]
+    console.table("rounds (ms)", ("round", "min", "mean", "max"), rows)
+    console.result(result.latency_statement())
+    if result.parity is not None:
+        console.result(
+            f"output agrees with the reference: max difference {result.parity['relative']:.1e} of "
+            f"max|logits|, labels equal {result.parity['labels_equal']:.2%}"
+        )
+    console.result(f"verdict: {result.verdict}")
+    for text in result.notes:
+        console.result(f"note: {text}")

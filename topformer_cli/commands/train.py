@@ -46,28 +46,32 @@ def command(  # noqa: PLR0913 - one parameter an option
     as_json: bool,
 ) -> None:
     """Train RECIPE: a recipe's name, a YAML file, or a prepared set (default: ade20k)."""
-    from topformer_cli import api, console
+    from topformer_cli import console
+    from topformer_cli.api import training
+    from topformer_cli.api.places import Places
     from topformer_cli.commands import show
     from topformer_cli.errors import UsageError
     from topformer_cli.recipe import DEFAULT_RECIPE, DEFAULT_SIZE, Choices
 
-    places = api.Places(work_dir, cache_dir)
+    places = Places(work_dir, cache_dir)
     choices = Choices(size or DEFAULT_SIZE, preset, overrides)
-    request = api.TrainRequest(recipe, choices, device, workers, weights, partial_weights, places)
+    request = training.TrainRequest(
+        recipe, choices, device, workers, weights, partial_weights, places
+    )
     if resume and (recipe or size or preset or overrides or weights):
         message = "--resume continues a run with its own recipe; drop the other settings"
         raise UsageError(message)
     if dry_run:
-        console.result(api.resolve_recipe(recipe, choices, places).to_yaml().rstrip())
+        console.result(training.resolve_recipe(recipe, choices, places).to_yaml().rstrip())
         return
     if not resume and not (recipe and size):
         console.note(f"taking recipe {recipe or DEFAULT_RECIPE}, size {choices.size}")
     plan = (
-        api.plan_resume(None if resume == "auto" else Path(resume), request)
+        training.plan_resume(None if resume == "auto" else Path(resume), request)
         if resume
-        else api.plan_training(request)
+        else training.plan_training(request)
     )
     with console.logging_to(plan.run.log), show.training(plan) as observer:
-        result = api.run_training(plan, observer)
+        result = training.run_training(plan, observer)
     show.evaluation(result, as_json=as_json)
     console.note(f"run: {plan.run.path}; next: topformer eval, topformer export")

@@ -1,0 +1,91 @@
+"""Measure an exported model on a phone or on this host."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from topformer_cli.api.places import USUAL, Places
+from topformer_cli.bench.discover import choose_device
+from topformer_cli.bench.host import measure_host
+from topformer_cli.bench.measure import measure_phone
+from topformer_cli.bench.plan import BenchPlan, Precision, Protocol
+from topformer_cli.bench.runner import find_runner
+from topformer_cli.cache import cache_dir
+from topformer_cli.deploy.artifact import Artifact
+from topformer_cli.deploy.predictors import OnnxPredictor, TnnPredictor
+from topformer_cli.predictor import FloatArray
+from topformer_cli.results import BenchResult
+from topformer_cli.rundir import new_run, write_json
+
+HOST = "host"
+
+Advance = Callable[[int, int], None]
+"""Called with (rounds done, rounds in all)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchChoices:
+    """How to measure; device is `host`, an adb serial, `tcp:HOST:PORT`, or the only phone."""
+
+    device: str | None = None
+    runner: Path | None = None
+    precision: Precision = "fp32"
+    threads: int = 1
+    core: str = "prime"
+    protocol: Protocol
+    places: Places = USUAL
+
+
+def bench(artifact: Artifact, choices: BenchChoices, advance: Advance) -> tuple[BenchResult, Path]:
+    """Measure an artifact, check its output, and keep the record in a run folder.
+
+    Raises:
+        DeviceError: there is no phone or no runner that fits; nothing ran.
+        ParityError: the output on the device differs from the reference.
+        MeasurementError: the runner crashed, hung or lost its phone.
+    """
+    result = (
+        measure_host(_plan(artifact, artifact.onnx, choices), advance)
+        if choices.device == HOST
+        else _on_phone(artifact, choices, advance)
+    )
+    run = new_run(choices.places.work_dir, "bench", artifact.name)
+    write_json(run.result, result.to_json())
+    return result, run.result
+
+
+def _on_phone(artifact: Artifact, choices: BenchChoices, advance: Advance) -> BenchResult:
+    phone = choose_device(choices.device or os.environ.get("ANDROID_SERIAL"))
+    runner = find_runner(choices.runner, cache_dir(choices.places.cache), phone.facts().abis)
+    return measure_phone(_plan(artifact, artifact.tnnproto, choices), phone, runner, advance)
+
+
+def _plan(artifact: Artifact, file: Path, choices: BenchChoices) -> BenchPlan:
+    inputs = fixed_input(artifact.manifest.input.shape)
+    return BenchPlan(
+        name=artifact.name,
+        card=artifact.card,
+        artifact=file,
+        inputs=inputs,
+        reference=_reference(artifact, inputs),
+        output=artifact.manifest.output.meaning,
+        precision=choices.precision,
+        threads=choices.threads,
+        core=choices.core,
+        protocol=choices.protocol,
+    )
+
+
+def fixed_input(shape: tuple[int, ...]) -> FloatArray:
+    """Return the normalised noise that every measurement of this shape is fed."""
+    return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+
+
+def _reference(artifact: Artifact, inputs: FloatArray) -> FloatArray:
+    """Compute the output by another runtime than the one that is measured."""
+    if "tnn" in artifact.formats:
+        return TnnPredictor(artifact.tnnproto)(inputs)
+    return OnnxPredictor(artifact.onnx)(inputs)

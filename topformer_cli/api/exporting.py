@@ -1,0 +1,107 @@
+"""Write ONNX and TNN files of a model, verified."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from topformer_cli.api.models import Model
+from topformer_cli.api.places import Places
+from topformer_cli.api.sets import open_set
+from topformer_cli.data.decode import decode_image
+from topformer_cli.deploy.artifact import Artifact, load_artifact
+from topformer_cli.deploy.export import FORMATS, ExportRequest, export
+from topformer_cli.engine.predict import normalised
+from topformer_cli.errors import DataError, ExportError
+from topformer_cli.models.inference import fix_input_size
+from topformer_cli.predictor import FloatArray
+
+VERIFIED_IMAGES = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportChoices:
+    """What the user asked for; the rest follows from the model."""
+
+    formats: tuple[str, ...] = FORMATS
+    input_hw: tuple[int, int] | None = None
+    output_dir: Path | None = None
+
+
+def export_model(model: Model, choices: ExportChoices, places: Places) -> Artifact:
+    """Export a model and verify every file against the network it was made from.
+
+    Raises:
+        ExportError: the input size or the network cannot be exported; nothing was written.
+        ParityError: a file does not compute the same; nothing was written.
+    """
+    height, width = choices.input_hw or model.spec.input_size
+    fixed = fix_input_size(model.network, height, width)
+    images = _images(model, (height, width), places)
+    request = ExportRequest(
+        name=export_name(model, (height, width)),
+        output_dir=export_folder(model, choices.output_dir),
+        input_hw=(height, width),
+        formats=choices.formats,
+        images=images,
+        reference=None if images is None else _logits(model, images),
+        checkpoint_sha256=sha256(model.file),
+    )
+    card = {**model.spec.to_json(), "input_size": [height, width]}
+    return export(fixed, card, request)
+
+
+def export_name(model: Model, input_hw: tuple[int, int]) -> str:
+    """Name the files after size, data set and input."""
+    return f"topformer-{model.spec.size}-{model.spec.dataset}-{input_hw[0]}x{input_hw[1]}"
+
+
+def export_folder(model: Model, asked: Path | None) -> Path:
+    """Return the folder asked for, else the run's own, else `export`."""
+    if asked is not None:
+        return asked
+    return model.run.exports if model.run is not None else Path("export")
+
+
+def fresh_artifact(model: Model, places: Places) -> tuple[Artifact, bool]:
+    """Return the export of this very checkpoint, and whether it had to be made."""
+    name = export_name(model, model.spec.input_size)
+    path = export_folder(model, None) / f"{name}.json"
+    if path.is_file():
+        try:
+            artifact = load_artifact(path)
+        except ExportError:
+            artifact = None
+        if artifact is not None and artifact.manifest.checkpoint_sha256 == sha256(model.file):
+            return artifact, False
+    return export_model(model, ExportChoices(), places), True
+
+
+def sha256(path: Path) -> str:
+    """Return a file's SHA-256 in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _images(model: Model, input_hw: tuple[int, int], places: Places) -> FloatArray | None:
+    """Return real pictures of the model's set at the input size; None where it is not prepared."""
+    try:
+        prepared = open_set(model.recipe.dataset, places)
+    except DataError:
+        return None
+    split = "val" if prepared.length("val") else "train"
+    pictures = [
+        decode_image(prepared.sample(split, index).image)
+        for index in range(min(VERIFIED_IMAGES, prepared.length(split)))
+    ]
+    resized = [cv2.resize(picture, input_hw[::-1]).astype(np.uint8) for picture in pictures]
+    return np.concatenate([normalised(picture, model.spec) for picture in resized])
+
+
+@torch.inference_mode()
+def _logits(model: Model, images: FloatArray) -> FloatArray:
+    network = model.network.eval()
+    return np.concatenate([network(torch.from_numpy(image[None])).numpy() for image in images])

@@ -1,0 +1,194 @@
+"""Load a model, evaluate it, segment pictures."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from topformer_cli.api.places import USUAL, Places
+from topformer_cli.api.sets import open_set
+from topformer_cli.data.catalog import DATASETS
+from topformer_cli.data.sources import IMAGE_SUFFIXES
+from topformer_cli.engine.evaluate import Progress, Split, evaluate
+from topformer_cli.engine.predict import Segmenter, TorchPredictor
+from topformer_cli.engine.task import resolve_device
+from topformer_cli.errors import DataError, UsageError
+from topformer_cli.models.checkpoint import build_from
+from topformer_cli.models.pretrained import Request, read_weights
+from topformer_cli.models.spec import ModelSpec, SizeName
+from topformer_cli.models.topformer import TopFormer
+from topformer_cli.recipe import (
+    DEFAULT_RECIPE,
+    Choices,
+    Recipe,
+    load_recipe,
+    parse_resolved,
+    recipe_names,
+)
+from topformer_cli.results import EvalResult
+from topformer_cli.rundir import RunDir, latest_run, open_run
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """What a model is loaded from: a run, a checkpoint, a weights file, or the latest run."""
+
+    target: Path | None = None
+    weights: Path | None = None
+    size: SizeName | None = None
+    partial: bool = False
+    places: Places = USUAL
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A loaded network with its card, its recipe, and words for where it came from."""
+
+    network: TopFormer
+    spec: ModelSpec
+    recipe: Recipe
+    file: Path
+    run: RunDir | None
+    took: str
+
+
+def load_model(source: ModelSource) -> Model:
+    """Load a network.
+
+    Raises:
+        UsageError: there is no run to take, or two sources were named.
+        DataError: the file does not hold a model that fits.
+    """
+    if source.weights and source.target:
+        message = f"--weights {source.weights} and {source.target}: name one of them"
+        raise UsageError(message)
+    run = None if source.weights or _is_file(source.target) else _run(source)
+    file = source.weights or source.target if run is None else _best(run)
+    if file is None:
+        message = "no model was named"
+        raise UsageError(message)
+    checkpoint = read_weights(
+        Request(file, source.size, tuple(DATASETS.values()), partial=source.partial)
+    )
+    recipe = _recipe_of(checkpoint.origin, checkpoint.spec, file)
+    network = build_from(checkpoint, str(file)).eval()
+    return Model(network, checkpoint.spec, recipe, file, run, _took(file, run, checkpoint.origin))
+
+
+def _is_file(target: Path | None) -> bool:
+    return target is not None and target.is_file()
+
+
+def _run(source: ModelSource) -> RunDir:
+    return open_run(source.target) if source.target else latest_run(source.places.work_dir)
+
+
+def _best(run: RunDir) -> Path:
+    for which in ("best", "last"):
+        if (path := run.weights(which)).is_file():
+            return path
+    message = f"{run.path} has no checkpoint yet; go on with `topformer train --resume auto`"
+    raise DataError(message)
+
+
+def _recipe_of(origin: Mapping[str, Any], spec: ModelSpec, file: Path) -> Recipe:
+    if isinstance(origin.get("recipe"), dict):
+        return parse_resolved(origin["recipe"], str(file))
+    name = spec.dataset if spec.dataset in recipe_names() else DEFAULT_RECIPE
+    return load_recipe(name, Choices(size=spec.size))
+
+
+def _took(file: Path, run: RunDir | None, origin: Mapping[str, Any]) -> str:
+    step = f" (step {origin['step']} of {origin['iterations']})" if "step" in origin else ""
+    unfinished = ", an unfinished run" if run is not None and not run.finished else ""
+    return f"{file}{step}{unfinished}"
+
+
+def segmenter(model: Model, device: str) -> Segmenter:
+    """Wrap a model for label maps of whole pictures by its recipe's protocol."""
+    predictor = TorchPredictor(model.network, str(model.file), resolve_device(device))
+    return Segmenter(predictor, model.spec, model.recipe.evaluation)
+
+
+@dataclass(frozen=True, slots=True)
+class EvalRequest:
+    """What to evaluate a model on; its own set unless named."""
+
+    device: str = "auto"
+    dataset: str | None = None
+    split: str = "val"
+    places: Places = USUAL
+
+
+def evaluate_model(model: Model, request: EvalRequest, progress: Progress) -> EvalResult:
+    """Measure a model on a split of a prepared set.
+
+    Raises:
+        DataError: the set is not prepared or has other classes.
+    """
+    prepared = open_set(request.dataset or model.recipe.dataset, request.places)
+    split = Split(prepared, request.split)
+    return evaluate(segmenter(model, request.device), split, str(model.file), progress)
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Read a picture as RGB [H, W, 3], turned upright as its EXIF tag says.
+
+    Raises:
+        DataError: there is no such file or it is no picture.
+    """
+    try:
+        with Image.open(path) as image:
+            upright = ImageOps.exif_transpose(image).convert("RGB")
+    except FileNotFoundError as error:
+        message = f"no image {path}"
+        raise DataError(message) from error
+    except (UnidentifiedImageError, OSError) as error:
+        message = f"{path} is not a readable image ({error})"
+        raise DataError(message) from error
+    return np.asarray(upright)
+
+
+def find_images(paths: Sequence[Path]) -> list[Path]:
+    """Return the picture files named, and those directly in the folders named.
+
+    Raises:
+        DataError: a path does not exist, or a folder holds no picture.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            message = f"no image or folder {path}"
+            raise DataError(message)
+        inside = (
+            sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+            if path.is_dir()
+            else [path]
+        )
+        if not inside:
+            message = f"{path} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})"
+            raise DataError(message)
+        found += inside
+    return found
+
+
+def output_names(pictures: Sequence[Path], output: Path | None, kind: str) -> list[Path]:
+    """Name one PNG for each picture: beside nothing of the user's, in the folder asked for.
+
+    Raises:
+        UsageError: one file was named for several pictures, or two results would share a name.
+    """
+    if output is not None and output.suffix.lower() == ".png" and not output.is_dir():
+        if len(pictures) > 1:
+            message = f"-o {output}: one file for {len(pictures)} images; name a folder"
+            raise UsageError(message)
+        return [output]
+    names = [(output or Path()) / f"{picture.stem}-{kind}.png" for picture in pictures]
+    if len(set(names)) < len(names):
+        message = "two of the images have the same name; segment them into different folders"
+        raise UsageError(message)
+    return names

@@ -1,0 +1,134 @@
+"""Plan and run a training."""
+
+import platform
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from topformer_cli import __version__
+from topformer_cli.api.places import USUAL, Places
+from topformer_cli.api.sets import open_set
+from topformer_cli.data.catalog import DATASETS
+from topformer_cli.engine.observer import Observer
+from topformer_cli.engine.task import model_spec, resolve_device
+from topformer_cli.engine.train import TrainJob, train
+from topformer_cli.errors import DataError, UsageError
+from topformer_cli.models.checkpoint import build_from
+from topformer_cli.models.pretrained import Request, read_weights
+from topformer_cli.recipe import (
+    CUSTOM,
+    DEFAULT_RECIPE,
+    Choices,
+    Recipe,
+    SetFacts,
+    load_recipe,
+    load_resolved,
+    recipe_names,
+)
+from topformer_cli.results import EvalResult
+from topformer_cli.rundir import RunDir, atomic_write, latest_run, new_run, open_run, write_json
+
+
+def resolve_recipe(name: str | None, choices: Choices, places: Places) -> Recipe:
+    """Resolve a recipe's name, or the name of a prepared set that has no recipe of its own."""
+    name = name or DEFAULT_RECIPE
+    if name in recipe_names() or name.endswith((".yaml", ".yml")):
+        return load_recipe(name, choices)
+    card = open_set(name, places).card
+    facts = SetFacts(card.name, card.median_size, card.counts["train"])
+    return load_recipe(CUSTOM, choices, facts)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainRequest:
+    """A new run; weights is a file to start from."""
+
+    recipe: str | None
+    choices: Choices
+    device: str = "auto"
+    workers: int | None = None
+    weights: Path | None = None
+    partial_weights: bool = False
+    places: Places = USUAL
+
+
+@dataclass(frozen=True, slots=True)
+class TrainPlan:
+    """A run that is ready to start or to go on."""
+
+    job: TrainJob
+    run: RunDir
+    resume: bool
+
+
+def plan_training(request: TrainRequest) -> TrainPlan:
+    """Check everything a new run needs, then create its folder.
+
+    Raises:
+        RecipeError: the recipe or an override is wrong.
+        DataError: the set is not prepared, or the weights do not fit.
+    """
+    recipe = resolve_recipe(request.recipe, request.choices, request.places)
+    job = _job(recipe, request)
+    run = new_run(request.places.work_dir, "train", f"{recipe.name}-{recipe.size}")
+    atomic_write(run.recipe, recipe.to_yaml())
+    write_json(run.environment, environment(job.device))
+    return TrainPlan(job, run, resume=False)
+
+
+def plan_resume(which: Path | None, request: TrainRequest) -> TrainPlan:
+    """Open a stopped run, the latest one unless named.
+
+    Raises:
+        UsageError: there is no such run, or it is finished.
+    """
+    run = open_run(which) if which else latest_run(request.places.work_dir)
+    if run.finished:
+        message = f"{run.path} is finished; nothing to resume (start anew without --resume)"
+        raise UsageError(message)
+    return TrainPlan(_job(load_resolved(run.recipe), request), run, resume=run.state.is_file())
+
+
+def run_training(plan: TrainPlan, observer: Observer) -> EvalResult:
+    """Train to the end."""
+    return train(plan.job, plan.run, observer, resume=plan.resume)
+
+
+def _job(recipe: Recipe, request: TrainRequest) -> TrainJob:
+    prepared = open_set(recipe.dataset, request.places)
+    spec = model_spec(recipe, prepared.card)
+    device = resolve_device(request.device)
+    workers = (
+        request.workers if request.workers is not None else (4 if device.type == "cuda" else 0)
+    )
+    if request.weights is None:
+        return TrainJob(recipe, prepared, spec, device, workers)
+    weights = Request(
+        request.weights, recipe.size, tuple(DATASETS.values()), partial=request.partial_weights
+    )
+    start = read_weights(weights)
+    if start.spec.classes != spec.classes and len(start.spec.classes) != len(spec.classes):
+        message = (
+            f"{request.weights} has {len(start.spec.classes)} classes, {recipe.dataset} has "
+            f"{len(spec.classes)}: its head does not fit"
+        )
+        raise DataError(message)
+    build_from(start, str(request.weights))
+    return TrainJob(recipe, prepared, spec, device, workers, start, request.weights.name)
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """Describe versions, machine and command line of a run."""
+    return {
+        "topformer": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "device": str(device),
+        "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
+        "threads": torch.get_num_threads(),
+        "system": platform.platform(),
+        "command": sys.argv,
+    }
