@@ -202,7 +202,7 @@ def test_survives_being_killed_at_random_moments(tmp_path: Path, kills: int) -> 
             assert "no prepared data set" in str(error)  # noqa: PT017 - absent, but never damaged
         else:
             assert fingerprint in (old.fingerprint, new.fingerprint)
-    assert killed
+    assert killed >= kills // 4
     assert prepare_folder(request).fingerprint == new.fingerprint
     assert contents(request) == contents(undisturbed)
     assert not list(request.cache_dir.rglob("*.partial"))
