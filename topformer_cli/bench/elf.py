@@ -63,7 +63,7 @@ def read_elf(data: bytes, name: str) -> Elf:
         raise DeviceError(message)
     try:
         return _read(data)
-    except (struct.error, IndexError, ValueError) as error:
+    except (struct.error, IndexError, OverflowError, ValueError) as error:
         message = f"{name} is a damaged ELF file ({error}); copy or build it again"
         raise DeviceError(message) from error
 
