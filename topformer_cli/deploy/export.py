@@ -75,8 +75,9 @@ def export(module: nn.Module, card: Mapping[str, Any], request: ExportRequest) -
         ParityError: a written file does not compute the same; nothing takes its final name.
     """
     _check(request)
-    images = request.images if request.images is not None else _noise(request.input_hw)
-    given = request.reference
+    given_images, given = request.images, request.reference
+    noise = _noise(request.input_hw)
+    images = noise if given_images is None else np.array(given_images, dtype=np.float32)
     proof = _Proof(images, given if given is not None else _run(module, images))
     plain_card: dict[str, Any] = json.loads(json.dumps(dict(card)))
     with _staging(request) as folder:
@@ -224,9 +225,10 @@ def _versions() -> dict[str, str]:
 
 def _place(files: list[Path], manifest: Manifest, output_dir: Path) -> Artifact:
     """Give the verified files their names; without its manifest a set of files is not whole."""
-    manifest_path = output_dir / f"{manifest.name}.json"
-    manifest_path.unlink(missing_ok=True)
-    for path in files:
+    staged = files[0].with_name(f"{manifest.name}.json")
+    atomic_write(staged, manifest.model_dump_json(indent=2) + "\n")
+    final = output_dir / staged.name
+    final.unlink(missing_ok=True)
+    for path in (*files, staged):
         path.replace(output_dir / path.name)
-    atomic_write(manifest_path, manifest.model_dump_json(indent=2) + "\n")
-    return Artifact(manifest_path, manifest)
+    return Artifact(final, manifest)

@@ -38,8 +38,11 @@ def export_onnx(
     Shapes: the example [1, 3, H, W] fixes the input shape. The exporter is torch's dynamo one.
 
     Raises:
-        ExportError: torch cannot export the module.
+        ExportError: the module is in training mode, or torch cannot export it.
     """
+    if module.training:
+        message = f"{type(module).__name__} is in training mode; call eval() before exporting it"
+        raise ExportError(message)
     with _quiet():
         try:
             program = torch.onnx.export(

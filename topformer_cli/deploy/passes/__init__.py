@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 import onnx_ir as ir
-from onnx_ir.passes.common import ShapeInferencePass
+from onnx_ir.passes.common import RemoveUnusedNodesPass, ShapeInferencePass
 
 from topformer_cli.deploy.passes.fold_batchnorm import fold_batchnorm
 from topformer_cli.deploy.passes.fold_constants import fold_constants
@@ -28,5 +28,6 @@ def rewrite(model: ir.Model, passes: tuple[Pass, ...] = TNN_PASSES) -> tuple[ir.
     """Return a rewritten copy with inferred shapes, and the names of the passes that changed it."""
     copy = model.clone()
     changed = [step.__name__ for step in passes if step(copy)]
+    RemoveUnusedNodesPass()(copy)
     ShapeInferencePass()(copy)
     return copy, changed

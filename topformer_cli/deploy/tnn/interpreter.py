@@ -71,8 +71,7 @@ def _feed(loaded: LoadedTnn, feeds: Mapping[str, FloatArray]) -> dict[str, Tenso
         message = f"{loaded.proto}: takes the inputs {wanted}, got {given}"
         raise ExportError(message)
     return {
-        name: torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
-        for name, array in feeds.items()
+        name: torch.from_numpy(np.array(array, dtype=np.float32)) for name, array in feeds.items()
     }
 
 

@@ -23,11 +23,12 @@ class _Elementwise(LayerRecord):
         return 1 if inputs == 1 else 0
 
     def operands(self, inputs: Sequence[Tensor], weights: Sequence[Tensor]) -> list[Tensor]:
-        """Return the two operands in order; a constant of lower rank gets leading ones."""
-        if len(inputs) == 2:
-            return list(inputs)
+        """Return the two operands in order."""
         operands = [*inputs, *weights]
-        return operands[::-1] if self.constant == 0 else operands
+        if len(operands) != 2 or (weights and self.constant not in (0, 1)):
+            message = f"{len(inputs)} inputs and the constant at place {self.constant}"
+            raise ValueError(message)
+        return operands[::-1] if weights and self.constant == 0 else operands
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,5 +32,8 @@ class MatMul(LayerRecord):
     def compute(self, inputs: Sequence[Tensor], weights: Sequence[Tensor]) -> Sequence[Tensor]:
         """Multiply."""
         operands = [*inputs, *weights]
-        left, right = operands[::-1] if self.constant == 0 else operands
+        if len(operands) != 2 or (weights and self.constant not in (0, 1)):
+            message = f"{len(inputs)} inputs and the constant at place {self.constant}"
+            raise ValueError(message)
+        left, right = operands[::-1] if weights and self.constant == 0 else operands
         return [torch.matmul(left, right)]
