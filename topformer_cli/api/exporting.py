@@ -1,25 +1,33 @@
 """Write ONNX and TNN files of a model, verified."""
 
+import copy
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from topformer_cli.api.models import Model
 from topformer_cli.api.places import Places
 from topformer_cli.api.sets import open_set
 from topformer_cli.data.decode import decode_image
+from topformer_cli.data.scenes import render_scene
 from topformer_cli.deploy.artifact import Artifact, load_artifact
 from topformer_cli.deploy.export import FORMATS, ExportRequest, export
 from topformer_cli.engine.predict import normalised
 from topformer_cli.errors import DataError, ExportError
 from topformer_cli.models.inference import fix_input_size
+from topformer_cli.models.topformer import TopFormer
+from topformer_cli.parity import EXPORT_TOLERANCE, compare
 from topformer_cli.predictor import FloatArray
 
 VERIFIED_IMAGES = 2
+ROUNDINGS = 3
+"""An exported file may differ by this many times the network's own float32 rounding error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +49,15 @@ def export_model(model: Model, choices: ExportChoices, places: Places) -> Artifa
     height, width = choices.input_hw or model.spec.input_size
     fixed = fix_input_size(model.network, height, width)
     images = _images(model, (height, width), places)
+    proof = _prove(model, images)
     request = ExportRequest(
         name=export_name(model, (height, width)),
         output_dir=export_folder(model, choices.output_dir),
         input_hw=(height, width),
         formats=choices.formats,
         images=images,
-        reference=None if images is None else _logits(model, images),
+        reference=proof.reference,
+        tolerance=proof.tolerance,
         checkpoint_sha256=sha256(model.file),
     )
     card = {**model.spec.to_json(), "input_size": [height, width]}
@@ -86,22 +96,45 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _images(model: Model, input_hw: tuple[int, int], places: Places) -> FloatArray | None:
-    """Return real pictures of the model's set at the input size; None where it is not prepared."""
+def _images(model: Model, input_hw: tuple[int, int], places: Places) -> FloatArray:
+    """Return pictures of the model's set at the input size; rendered ones if it is not prepared."""
     try:
         prepared = open_set(model.recipe.dataset, places)
     except DataError:
-        return None
-    split = "val" if prepared.length("val") else "train"
-    pictures = [
-        decode_image(prepared.sample(split, index).image)
-        for index in range(min(VERIFIED_IMAGES, prepared.length(split)))
-    ]
+        pictures = [
+            render_scene(np.random.default_rng(index), input_hw)[0]
+            for index in range(VERIFIED_IMAGES)
+        ]
+    else:
+        split = "val" if prepared.length("val") else "train"
+        pictures = [
+            decode_image(prepared.sample(split, index).image)
+            for index in range(min(VERIFIED_IMAGES, prepared.length(split)))
+        ]
     resized = [cv2.resize(picture, input_hw[::-1]).astype(np.uint8) for picture in pictures]
     return np.concatenate([normalised(picture, model.spec) for picture in resized])
 
 
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """What exported files are held against: logits of the images, and the accepted difference."""
+
+    reference: FloatArray
+    tolerance: float
+
+
+def _prove(model: Model, images: FloatArray) -> _Proof:
+    """Compute the logits in float64, and how far float32 rounding alone moves them.
+
+    An exported file cannot be closer to the function than the network itself is in float32: where
+    that is more than half the bound (weights that were never trained), the bound gives way.
+    """
+    exact = _logits(copy.deepcopy(model.network).double(), images.astype(np.float64))
+    rounding = compare(exact, _logits(model.network, images)).relative
+    return _Proof(exact.astype(np.float32), max(EXPORT_TOLERANCE, ROUNDINGS * rounding))
+
+
 @torch.inference_mode()
-def _logits(model: Model, images: FloatArray) -> FloatArray:
-    network = model.network.eval()
+def _logits(network: TopFormer, images: NDArray[Any]) -> NDArray[Any]:
+    network.eval()
     return np.concatenate([network(torch.from_numpy(image[None])).numpy() for image in images])
