@@ -57,13 +57,14 @@ class FileRecord(_Strict):
 
 
 class ParityRecord(_Strict):
-    """How far a format's output lies from the network's in torch."""
+    """How far a format's output lies from the network's in torch, and the bound it met."""
 
     max_abs: float
     mean_abs: float
     relative: float
     cosine: float
     labels_equal: float
+    bound: float
 
 
 class Manifest(_Strict):

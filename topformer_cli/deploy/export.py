@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +26,6 @@ from topformer_cli.deploy.artifact import (
     SUFFIXES,
     Artifact,
     Manifest,
-    ParityRecord,
     TensorInput,
     TensorOutput,
     describe_file,
@@ -36,9 +35,9 @@ from topformer_cli.deploy.tnn.convert import to_tnn
 from topformer_cli.deploy.tnn.model import write_model
 from topformer_cli.deploy.tnn.proto import write_proto
 from topformer_cli.deploy.to_onnx import CARD_KEY, export_onnx, load_onnx
-from topformer_cli.deploy.verify import verify_onnx, verify_tnn
+from topformer_cli.deploy.verify import Proof, compute, prove
 from topformer_cli.errors import ExportError
-from topformer_cli.parity import EXPORT_TOLERANCE, Parity, require
+from topformer_cli.parity import EXPORT_TOLERANCE
 from topformer_cli.predictor import FloatArray
 from topformer_cli.rundir import atomic_write
 
@@ -78,11 +77,15 @@ def export(module: nn.Module, card: Mapping[str, Any], request: ExportRequest) -
     given_images, given = request.images, request.reference
     noise = _noise(request.input_hw)
     images = noise if given_images is None else np.array(given_images, dtype=np.float32)
-    proof = _Proof(images, given if given is not None else _run(module, images))
+    reference = given if given is not None else compute(module, images)
+    proof = Proof(module, images, reference, request.tolerance)
     plain_card: dict[str, Any] = json.loads(json.dumps(dict(card)))
     with _staging(request) as folder:
         _write(module, plain_card, folder / request.name, proof.images[:1], request)
-        parity = {name: _verify(name, folder, request, proof) for name in request.formats}
+        parity = {
+            name: prove(name, folder / f"{request.name}{SUFFIXES[name][0]}", proof)
+            for name in request.formats
+        }
         files = [
             folder / f"{request.name}{suffix}"
             for name in request.formats
@@ -94,20 +97,12 @@ def export(module: nn.Module, card: Mapping[str, Any], request: ExportRequest) -
             input=TensorInput(name=INPUT_NAME, shape=(1, *images.shape[1:])),
             output=_output(proof),
             files=tuple(describe_file(path) for path in files),
-            parity={name: ParityRecord(**figures.to_json()) for name, figures in parity.items()},
+            parity=parity,
             images="noise" if request.images is None else "given",
             versions=_versions(),
             checkpoint_sha256=request.checkpoint_sha256,
         )
         return _place(files, manifest, request.output_dir)
-
-
-@dataclass(frozen=True, slots=True)
-class _Proof:
-    """Images [N, 3, H, W] and the network's logits for them."""
-
-    images: FloatArray
-    reference: FloatArray
 
 
 def _check(request: ExportRequest) -> None:
@@ -128,12 +123,6 @@ def _noise(input_hw: tuple[int, int]) -> FloatArray:
     # Two pictures, so that a file which ignores its input does not pass.
     shape = (2, 3, *input_hw)
     return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
-
-
-def _run(module: nn.Module, images: FloatArray) -> FloatArray:
-    with torch.inference_mode():
-        outputs = [module(torch.from_numpy(images[i : i + 1])).numpy() for i in range(len(images))]
-    return np.concatenate(outputs)
 
 
 @contextlib.contextmanager
@@ -194,20 +183,7 @@ def write_tnn(onnx_path: Path, stem: Path) -> None:
     atomic_write(stem.with_name(f"{stem.name}.tnnproto"), proto)
 
 
-def _verify(name: str, folder: Path, request: ExportRequest, proof: _Proof) -> Parity:
-    path = folder / f"{request.name}{SUFFIXES[name][0]}"
-    parity = _VERIFIERS[name](path, proof.images, proof.reference)
-    require(parity, path.name, request.tolerance)
-    return parity
-
-
-_VERIFIERS: Final[dict[str, Callable[[Path, FloatArray, FloatArray], Parity]]] = {
-    "onnx": verify_onnx,
-    "tnn": verify_tnn,
-}
-
-
-def _output(proof: _Proof) -> TensorOutput:
+def _output(proof: Proof) -> TensorOutput:
     _, classes, height, width = proof.reference.shape
     stride = proof.images.shape[2] // height
     shape = (1, classes, height, width)
