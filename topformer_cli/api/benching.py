@@ -16,6 +16,7 @@ from topformer_cli.bench.runner import find_runner
 from topformer_cli.cache import cache_dir
 from topformer_cli.deploy.artifact import Artifact
 from topformer_cli.deploy.predictors import OnnxPredictor, TnnPredictor
+from topformer_cli.errors import MeasurementError
 from topformer_cli.predictor import FloatArray
 from topformer_cli.results import BenchResult
 from topformer_cli.rundir import new_run, write_json
@@ -47,14 +48,24 @@ def bench(artifact: Artifact, choices: BenchChoices, advance: Advance) -> tuple[
         ParityError: the output on the device differs from the reference.
         MeasurementError: the runner crashed, hung or lost its phone.
     """
-    result = (
-        measure_host(_plan(artifact, artifact.onnx, choices), advance)
-        if choices.device == HOST
-        else _on_phone(artifact, choices, advance)
-    )
-    run = new_run(choices.places.work_dir, "bench", artifact.name)
+    try:
+        result = (
+            measure_host(_plan(artifact, artifact.onnx, choices), advance)
+            if choices.device == HOST
+            else _on_phone(artifact, choices, advance)
+        )
+    except MeasurementError as error:
+        if error.partial is not None:
+            kept = _keep(error.partial, artifact, choices.places)
+            error.args = (f"{error}; the rounds that were complete are in {kept}",)
+        raise
+    return result, _keep(result, artifact, choices.places)
+
+
+def _keep(result: BenchResult, artifact: Artifact, places: Places) -> Path:
+    run = new_run(places.work_dir, "bench", artifact.name)
     write_json(run.result, result.to_json())
-    return result, run.result
+    return run.result
 
 
 def _on_phone(artifact: Artifact, choices: BenchChoices, advance: Advance) -> BenchResult:

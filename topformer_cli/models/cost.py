@@ -1,0 +1,62 @@
+"""Parameters and multiply-adds of each part of the network.
+
+The paper's "FLOPs" are multiply-adds; torch's counter gives two operations for each, so its count
+is halved. Counted are convolutions and the attention's matrix products.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from topformer_cli.models.topformer import TopFormer
+
+PARTS: Final = {
+    "token_pyramid": "token pyramid module",
+    "semantics_extractor": "semantics extractor",
+    "semantics_injection": "semantics injection",
+    "head": "segmentation head",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PartCost:
+    """One row: parameters, and multiply-adds for one image."""
+
+    part: str
+    parameters: int
+    multiply_adds: int
+
+
+def cost_by_part(network: TopFormer, height: int, width: int) -> list[PartCost]:
+    """Count each part of a network for one image of height x width pixels; the last row is all."""
+    network.eval()
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        network(torch.zeros(1, 3, height, width))
+    counts = counter.get_flop_counts()
+    rows = [
+        PartCost(
+            title,
+            sum(p.numel() for p in network.get_submodule(name).parameters()),
+            _of(counts, name) // 2,
+        )
+        for name, title in PARTS.items()
+    ]
+    total = PartCost(
+        "all", sum(row.parameters for row in rows), sum(row.multiply_adds for row in rows)
+    )
+    return [*rows, total]
+
+
+def _of(counts: dict[str, dict[object, int]], name: str) -> int:
+    """Sum the operations of a part; a list of modules has no forward of its own, its items do."""
+    whole = f"TopFormer.{name}"
+    if whole in counts:
+        return sum(counts[whole].values())
+    return sum(
+        sum(operations.values())
+        for module, operations in counts.items()
+        if module.startswith(f"{whole}.") and module.count(".") == whole.count(".") + 1
+    )
