@@ -69,8 +69,11 @@ SYSTEM_LIBRARIES: Final = frozenset(
 """What a phone brings itself; everything else is pushed with the runner."""
 
 HOW_TO_GET: Final = (
-    "TNN publishes no prebuilt one: it is TNN's own TNNTest, built for the phone from "
-    "https://github.com/Tencent/TNN; then give it once with --runner PATH"
+    "what is needed is TNN's own test program TNNTest, built for the phone's processor; TNN "
+    "publishes no prebuilt one. It comes from the sources at https://github.com/Tencent/TNN with "
+    "TNN_TEST_ENABLE and TNN_ARM_ENABLE on and OpenMP off: with the Android NDK TNN's "
+    "scripts/build_android.sh leaves it in build64/test/TNNTest (libTNN.so beside it is taken "
+    "along), and a static aarch64 Linux build of it needs no NDK. Give it once with --runner PATH"
 )
 
 
