@@ -41,7 +41,9 @@ def compare(reference: NDArray[Any], output: NDArray[Any], class_axis: int = 1) 
         message = f"output shape {output.shape} differs from the reference's {reference.shape}"
         raise ParityError(message)
     if not np.isfinite(output).all():
-        message = f"{int((~np.isfinite(output)).sum())} of {output.size} output values are nan or inf"
+        message = (
+            f"{int((~np.isfinite(output)).sum())} of {output.size} output values are nan or inf"
+        )
         raise ParityError(message)
     a, b = reference.astype(np.float64), output.astype(np.float64)
     difference = np.abs(a - b)

@@ -171,7 +171,16 @@ def load_resolved(path: Path) -> Recipe:
     Raises:
         RecipeError: the file is missing or was changed into something invalid.
     """
-    return _validate(_read_yaml(path), str(path))
+    return parse_resolved(_read_yaml(path), str(path))
+
+
+def parse_resolved(values: dict[str, Any], where: str) -> Recipe:
+    """Read back a resolved recipe that a file or a checkpoint holds.
+
+    Raises:
+        RecipeError: it was changed into something invalid, or is of another version.
+    """
+    return _validate(values, where)
 
 
 class _Loader(yaml.SafeLoader):

@@ -30,6 +30,11 @@ def open_set(name: str, places: Places) -> PreparedSet:
     return PreparedSet.open(name, cache_dir(places.cache))
 
 
+def class_rows(card: DatasetCard) -> list[inspect.ClassRow]:
+    """Return the classes of a set with their pixel shares."""
+    return inspect.class_rows(card)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrepareRequest:
     """A set to prepare: source for a published one, images, masks and classes for a custom one."""
