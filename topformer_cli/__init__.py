@@ -1,3 +1,3 @@
-"""From a data set to a phone with TopFormer: data, training, evaluation, TNN export, measurement."""
+"""From a data set to a phone with TopFormer: train, evaluate, export to TNN, measure."""
 
 __version__ = "0.1.0"

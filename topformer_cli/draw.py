@@ -49,8 +49,9 @@ def overlay_with_legend(image: Picture, labels: Picture, legend: Legend) -> Imag
     entries = class_shares(labels, legend)
     shown = [entry for entry in entries if entry[1] >= SMALLEST_SHARE]
     width = image.shape[1]
-    font = ImageFont.load_default(size=max(12, min(22, width // 36)))
-    row = round(font.size * 1.6)
+    points = max(12, min(22, width // 36))
+    font = ImageFont.load_default(points)
+    row = round(points * 1.6)
     column = max((round(font.getlength(f"{name} 100 %")) for name, _ in shown), default=1) + 2 * row
     columns = max(1, width // column)
     rows = -(-len(shown) // columns)

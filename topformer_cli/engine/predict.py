@@ -20,7 +20,7 @@ class TorchPredictor:
 
     def __init__(self, network: TopFormer, name: str, device: torch.device) -> None:
         folded = fold_batchnorm(network).to(device)
-        self.network = folded.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = folded.to(memory_format=torch.channels_last)
         self.name = name
         self.device = device
 
@@ -59,5 +59,6 @@ def _size(image: NDArray[np.uint8]) -> tuple[int, int]:
 
 def normalised(image: NDArray[np.uint8], spec: ModelSpec) -> FloatArray:
     """Turn an RGB picture [H, W, 3] into the network's input [1, 3, H, W]."""
-    values = (image.astype(np.float32) - np.float32(spec.mean)) / np.float32(spec.std)
+    mean, std = np.asarray(spec.mean, np.float32), np.asarray(spec.std, np.float32)
+    values = (image.astype(np.float32) - mean) / std
     return np.ascontiguousarray(values.transpose(2, 0, 1)[None])
