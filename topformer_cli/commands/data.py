@@ -106,7 +106,6 @@ def info(name: str, cache_dir: Path | None, as_json: bool) -> None:
     from topformer_cli import console
     from topformer_cli.api import sets
     from topformer_cli.api.places import Places
-    from topformer_cli.data.inspect import class_rows
 
     card = sets.open_set(name, Places(cache=cache_dir)).card
     if as_json:
@@ -115,7 +114,7 @@ def info(name: str, cache_dir: Path | None, as_json: bool) -> None:
     splits = list(card.counts)
     rows = [
         (str(row.train_id), row.name, *(f"{row.shares[split]:.2%}" for split in splits))
-        for row in class_rows(card)
+        for row in sets.class_rows(card)
     ]
     console.table(f"{card.title}: share of the labelled pixels", ("id", "class", *splits), rows)
     counts = ", ".join(f"{count} {split}" for split, count in card.counts.items())
