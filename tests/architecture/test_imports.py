@@ -1,0 +1,151 @@
+"""Who may import whom. The tables are the rule; function-level imports count too."""
+
+from graphlib import TopologicalSorter
+
+import pytest
+
+from tests.architecture.source import PACKAGE, imports, modules, own_module
+
+COMMON = {"errors", "results", "process", "predictor", "parity", "rundir", "cache", ""}
+"""What every part may import; the empty name is the package itself, for its version."""
+
+MAY_IMPORT = {
+    "__main__": {"cli"},
+    "cli": {"errors"},  # commands are imported by name, when they are used
+    "commands": {
+        "commands", "api", "console", "draw", "report", "recipe",
+        "models.spec", "bench.plan",  # plain records, for choices and protocols
+    },
+    "api": {"api", "engine", "models", "data", "deploy", "bench", "draw", "recipe", "report"},
+    "engine": {"engine", "models", "data", "recipe"},
+    "models": {"models"},
+    "data": {"data"},
+    "deploy": {"deploy"},
+    "bench": {"bench"},
+    "report": {"report", "draw"},
+    "recipe": {"models.spec", "data.catalog"},
+    "console": set(),
+    "draw": set(),
+    "errors": set(),
+    "results": {"errors"},
+    "process": {"errors"},
+    "predictor": {"errors"},
+    "parity": {"errors"},
+    "rundir": {"errors"},
+    "cache": {"errors"},
+}  # fmt: skip
+"""Part of the package -> the parts and modules it may import besides COMMON."""
+
+ONLY_IN = {
+    "subprocess": {"process"},
+    "onnx": {"deploy"},
+    "onnx_ir": {"deploy"},
+    "onnxscript": {"deploy"},
+    "onnxruntime": {"deploy", "bench"},
+    "adbutils": {"bench"},
+    "datasets": {"data"},
+    "scipy": {"data"},
+    "simplejpeg": {"data"},
+    "safetensors": {"models"},
+    "matplotlib": {"report"},
+    "click": {"cli", "commands"},
+    "rich": {"console"},
+    "torch": {"models", "engine", "data", "deploy", "api"},
+    "torchvision": {"models"},
+}
+"""Library -> the only parts that may import it, anywhere."""
+
+LIGHT = (
+    "cli", "errors", "results", "rundir", "recipe", "cache", "console", "process",
+    "models", "models.spec", "data", "data.spec", "data.catalog", "data.datasets", "commands",
+)  # fmt: skip
+HEAVY = {
+    "torch", "torchvision", "numpy", "cv2", "onnx", "onnxruntime", "onnxscript", "datasets",
+    "adbutils", "scipy", "PIL", "matplotlib", "pyarrow", "rich",
+}  # fmt: skip
+WORKS_LATE = {"commands.artifacts", "commands.show"}
+"""Shared by commands, imported inside them."""
+
+
+def short(module: str) -> str:
+    return module.removeprefix(PACKAGE).removeprefix(".")
+
+
+def part_of(module: str) -> str:
+    return short(module).split(".")[0]
+
+
+def covered(target: str, allowed: set[str]) -> bool:
+    return any(target == one or target.startswith(f"{one}.") for one in allowed if one) or (
+        target == "" and "" in allowed
+    )
+
+
+def test_every_part_has_a_line_in_the_table() -> None:
+    # A part that is not there yet may have its line already.
+    assert {part_of(module) for module in modules()} - {""} <= set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("part", MAY_IMPORT)
+def test_parts_import_only_what_they_may(part: str) -> None:
+    allowed = MAY_IMPORT[part] | (COMMON if part not in COMMON else set())
+    wrong = [
+        f"{path}:{one.line} imports {one.name}"
+        for module, path in modules().items()
+        if part_of(module) == part
+        for one in imports(path)
+        if (target := own_module(one.name)) is not None and not covered(short(target), allowed)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("library", ONLY_IN)
+def test_libraries_stay_behind_their_walls(library: str) -> None:
+    wrong = [
+        f"{path}:{one.line}"
+        for module, path in modules().items()
+        if part_of(module) not in ONLY_IN[library]
+        for one in imports(path)
+        if one.name.split(".")[0] == library
+    ]
+    assert wrong == []
+
+
+def is_light(module: str) -> bool:
+    name = short(module)
+    return name in LIGHT or name.rpartition(".")[0] in ("commands", "data.datasets")
+
+
+def test_light_modules_import_nothing_heavy_at_their_top() -> None:
+    wrong = [
+        f"{path}:{one.line} imports {one.name}"
+        for module, path in modules().items()
+        if is_light(module) and short(module) not in WORKS_LATE
+        for one in imports(path)
+        if one.top_level
+        if one.name.split(".")[0] in HEAVY
+        or ((own := own_module(one.name)) and own != PACKAGE and not is_light(own))
+    ]
+    assert wrong == []
+
+
+def test_only_recipes_and_what_parses_foreign_json_import_pydantic() -> None:
+    users = {
+        short(module)
+        for module, path in modules().items()
+        for one in imports(path)
+        if one.name.split(".")[0] == "pydantic"
+    }
+    assert users <= {"recipe", "data.card", "data.shards", "deploy.artifact"}
+
+
+def test_modules_import_each_other_in_no_circle() -> None:
+    graph = {
+        module: {
+            own
+            for one in imports(path)
+            if one.top_level and (own := own_module(one.name)) not in (None, module)
+        }
+        for module, path in modules().items()
+    }
+    assert len(list(TopologicalSorter(graph).static_order())) == len(graph)
