@@ -14,10 +14,8 @@
 A message is one line that names the value, the place and the remedy.
 """
 
-from typing import TYPE_CHECKING, ClassVar
-
-if TYPE_CHECKING:
-    from topformer_cli.results import BenchResult
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class TopformerError(Exception):
@@ -61,12 +59,12 @@ class DeviceError(TopformerError):
 class MeasurementError(TopformerError):
     """A measurement that crashed or must not be believed.
 
-    `partial` holds the rounds that were complete before that, when there are any.
+    `partial` is the plain record of what was complete before that, when there is any.
     """
 
     exit_code = 6
 
-    def __init__(self, message: str, partial: "BenchResult | None" = None) -> None:
+    def __init__(self, message: str, partial: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.partial = partial
 

@@ -1,9 +1,10 @@
 """Measure an exported model on a phone or on this host."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,12 +60,12 @@ def bench(artifact: Artifact, choices: BenchChoices, advance: Advance) -> tuple[
             kept = _keep(error.partial, artifact, choices.places)
             error.args = (f"{error}; the rounds that were complete are in {kept}",)
         raise
-    return result, _keep(result, artifact, choices.places)
+    return result, _keep(result.to_json(), artifact, choices.places)
 
 
-def _keep(result: BenchResult, artifact: Artifact, places: Places) -> Path:
+def _keep(record: Mapping[str, Any], artifact: Artifact, places: Places) -> Path:
     run = new_run(places.work_dir, "bench", artifact.name)
-    write_json(run.result, result.to_json())
+    write_json(run.result, record)
     return run.result
 
 

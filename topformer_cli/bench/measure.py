@@ -212,7 +212,7 @@ class PhoneRun:
         message = f"round {len(self.rounds) + 1} of {self.plan.protocol.rounds}: {what}"
         if self.rounds:
             message += f"; {len(self.rounds)} complete before it"
-        return MeasurementError(message, self.result())
+        return MeasurementError(message, self.result().to_json())
 
     def _why_emulated(self) -> str | None:
         machine = self.facts.machine

@@ -19,6 +19,7 @@ from topformer_cli.errors import (
     TopformerError,
     exit_code_of,
 )
+from topformer_cli.results import BenchResult
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,9 @@ def test_link_fault(
     if isinstance(caught.value, MeasurementError):
         assert exit_code_of(caught.value) == 6
         assert caught.value.partial is not None
-        assert len(caught.value.partial.rounds) == fault.rounds_kept
-        assert caught.value.partial.verdict == "incomplete"
+        partial = BenchResult.from_json(caught.value.partial)
+        assert len(partial.rounds) == fault.rounds_kept
+        assert partial.verdict == "incomplete"
     else:
         assert exit_code_of(caught.value) == 5
 
