@@ -44,7 +44,7 @@ def resolve_recipe(name: str | None, choices: Choices, places: Places) -> Recipe
 
 @dataclass(frozen=True, slots=True)
 class TrainRequest:
-    """A new run; weights is a file to start from."""
+    """A new run; weights is a file to start from, command the folder of runs that it goes to."""
 
     recipe: str | None
     choices: Choices
@@ -53,6 +53,7 @@ class TrainRequest:
     weights: Path | None = None
     partial_weights: bool = False
     places: Places = USUAL
+    command: str = "train"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def plan_training(request: TrainRequest) -> TrainPlan:
     """
     recipe = resolve_recipe(request.recipe, request.choices, request.places)
     job = _job(recipe, request)
-    run = new_run(request.places.work_dir, "train", f"{recipe.name}-{recipe.size}")
+    run = new_run(request.places.work_dir, request.command, f"{recipe.name}-{recipe.size}")
     atomic_write(run.recipe, recipe.to_yaml())
     write_json(run.environment, environment(job.device))
     return TrainPlan(job, run, resume=False)

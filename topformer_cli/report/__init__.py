@@ -1,0 +1,1 @@
+"""Pages and figures made from the records that training, evaluation, export and bench wrote."""
