@@ -12,8 +12,9 @@ from topformer_cli.api.places import USUAL, Places
 from topformer_cli.bench.discover import choose_device
 from topformer_cli.bench.host import measure_host
 from topformer_cli.bench.measure import measure_phone
+from topformer_cli.bench.phone import Phone
 from topformer_cli.bench.plan import BenchPlan, Precision, Protocol
-from topformer_cli.bench.runner import find_runner
+from topformer_cli.bench.runner import Runner, find_runner
 from topformer_cli.cache import cache_dir
 from topformer_cli.deploy.artifact import Artifact
 from topformer_cli.deploy.predictors import OnnxPredictor, TnnPredictor
@@ -41,19 +42,46 @@ class BenchChoices:
     places: Places = USUAL
 
 
-def bench(artifact: Artifact, choices: BenchChoices, advance: Advance) -> tuple[BenchResult, Path]:
-    """Measure an artifact, check its output, and keep the record in a run folder.
+@dataclass(frozen=True, slots=True)
+class PhoneTarget:
+    """A phone that is ready, and the program that measures on it."""
+
+    phone: Phone
+    runner: Runner
+
+
+def find_target(choices: BenchChoices) -> PhoneTarget | None:
+    """Return the phone and its runner; None for this host.
 
     Raises:
-        DeviceError: there is no phone or no runner that fits; nothing ran.
+        DeviceError: there is no phone that is ready, or no runner that fits it.
+    """
+    if choices.device == HOST:
+        return None
+    phone = choose_device(choices.device or os.environ.get("ANDROID_SERIAL"))
+    runner = find_runner(choices.runner, cache_dir(choices.places.cache), phone.facts().abis)
+    return PhoneTarget(phone, runner)
+
+
+def bench(
+    artifact: Artifact, choices: BenchChoices, advance: Advance, target: PhoneTarget | None = None
+) -> tuple[BenchResult, Path]:
+    """Measure an artifact on a phone, or on this host, and keep the record in a run folder.
+
+    The output is checked against the reference first.
+
+    Raises:
+        DeviceError: the phone or a transfer failed before anything ran.
         ParityError: the output on the device differs from the reference.
         MeasurementError: the runner crashed, hung or lost its phone.
     """
     try:
         result = (
             measure_host(_plan(artifact, artifact.onnx, choices), advance)
-            if choices.device == HOST
-            else _on_phone(artifact, choices, advance)
+            if target is None
+            else measure_phone(
+                _plan(artifact, artifact.tnnproto, choices), target.phone, target.runner, advance
+            )
         )
     except MeasurementError as error:
         if error.partial is not None:
@@ -67,12 +95,6 @@ def _keep(record: Mapping[str, Any], artifact: Artifact, places: Places) -> Path
     run = new_run(places.work_dir, "bench", artifact.name)
     write_json(run.result, record)
     return run.result
-
-
-def _on_phone(artifact: Artifact, choices: BenchChoices, advance: Advance) -> BenchResult:
-    phone = choose_device(choices.device or os.environ.get("ANDROID_SERIAL"))
-    runner = find_runner(choices.runner, cache_dir(choices.places.cache), phone.facts().abis)
-    return measure_phone(_plan(artifact, artifact.tnnproto, choices), phone, runner, advance)
 
 
 def _plan(artifact: Artifact, file: Path, choices: BenchChoices) -> BenchPlan:

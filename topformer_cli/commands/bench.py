@@ -57,7 +57,7 @@ def command(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Measure TARGET: an export, a run or a checkpoint (default: the latest run's export)."""
     from topformer_cli import console
-    from topformer_cli.api.benching import BenchChoices, bench
+    from topformer_cli.api.benching import BenchChoices, bench, find_target
     from topformer_cli.api.models import ModelSource
     from topformer_cli.api.places import Places
     from topformer_cli.bench.plan import Protocol
@@ -72,8 +72,6 @@ def command(  # noqa: PLR0913 - one parameter an option
         )
         raise UsageError(message)
     places = Places(work_dir, cache_dir)
-    source = ModelSource(target, weights, size, partial_weights, places)
-    artifact = find_artifact(target, source)
     choices = BenchChoices(
         device=device,
         runner=runner,
@@ -83,9 +81,12 @@ def command(  # noqa: PLR0913 - one parameter an option
         protocol=Protocol(warmup, rounds, iterations),
         places=places,
     )
-    console.note(f"measuring {artifact.name} on {device or 'the connected phone'}")
+    phone = find_target(choices)
+    source = ModelSource(target, weights, size, partial_weights, places)
+    artifact = find_artifact(target, source)
+    console.note(f"measuring {artifact.name} on {phone.phone.serial if phone else 'this host'}")
     with console.progress("bench", "rounds") as update:
-        result, record = bench(artifact, choices, update)
+        result, record = bench(artifact, choices, update, phone)
     if as_json:
         console.result_json(result.to_json())
         return

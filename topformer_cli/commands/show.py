@@ -119,7 +119,8 @@ def bench(result: BenchResult) -> None:
         (str(index), *(f"{value:.2f}" for value in (one.min_ms, one.mean_ms, one.max_ms)))
         for index, one in enumerate(result.rounds, 1)
     ]
-    console.table("rounds (ms)", ("round", "min", "mean", "max"), rows)
+    times = "ms of the emulator" if result.emulated else "ms"
+    console.table(f"rounds ({times})", ("round", "min", "mean", "max"), rows)
     console.result(result.latency_statement())
     if result.parity is not None:
         console.result(
