@@ -7,7 +7,7 @@ from tests.unit.models.conftest import MakeNetwork, make_spec
 from topformer_cli.models.blocks import DropPath
 from topformer_cli.models.build import build_model
 from topformer_cli.models.spec import SIZES, SizeName
-from topformer_cli.models.topformer import TopFormer, pooled_size
+from topformer_cli.models.topformer import pooled_size
 
 PARAMETERS = {
     "tiny": (256_832, 1_037_056, 76_032, 19_734, 1_389_654),
@@ -95,7 +95,7 @@ def test_attention_branches_start_at_zero() -> None:
 
 def test_drop_path_rises_to_its_rate_and_keeps_the_expectation() -> None:
     network = build_model(make_spec(), drop_path=0.3)
-    rates = [block.drop_path.rate for block in blocks(network)]
+    rates = [one.rate for one in network.modules() if isinstance(one, DropPath)]
     assert rates == pytest.approx([0, 0.1, 0.2, 0.3])
     torch.manual_seed(3)
     dropped = DropPath(0.25).train()(torch.ones(4000, 2, 1, 1))
@@ -108,7 +108,3 @@ def test_drop_path_is_nothing_in_evaluation() -> None:
     x = torch.randn(2, 3, 4, 4)
     assert DropPath(0.9).eval()(x) is x
     assert DropPath(0.0).train()(x) is x
-
-
-def blocks(network: TopFormer) -> list[torch.nn.Module]:
-    return list(network.semantics_extractor)

@@ -1,0 +1,130 @@
+"""Our checkpoints: round trip, and what a file that does not fit is told."""
+
+import dataclasses
+import errno
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests.unit.models.conftest import MakeNetwork, make_spec
+from topformer_cli.errors import DataError
+from topformer_cli.models import checkpoint as module
+from topformer_cli.models.checkpoint import (
+    Checkpoint,
+    build_from,
+    load_checkpoint,
+    save_checkpoint,
+)
+from topformer_cli.models.spec import ModelSpec
+
+ORIGIN = {"step": 7, "iterations": 9, "recipe": {"seed": 0}}
+
+
+@pytest.fixture
+def checkpoint(lively: MakeNetwork) -> Checkpoint:
+    return Checkpoint(make_spec(), lively().state_dict(), ORIGIN)
+
+
+def test_round_trip_keeps_weights_card_and_origin(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    path = tmp_path / "a" / "last.safetensors"
+    save_checkpoint(path, checkpoint)
+    read = load_checkpoint(path)
+    assert read.spec == checkpoint.spec
+    assert read.origin == ORIGIN
+    assert read.weights.keys() == checkpoint.weights.keys()
+    assert all(torch.equal(read.weights[name], v) for name, v in checkpoint.weights.items())
+    network = build_from(read, "it")
+    assert all(torch.equal(v, checkpoint.weights[n]) for n, v in network.state_dict().items())
+    assert [one.name for one in path.parent.iterdir()] == ["last.safetensors"]
+
+
+def test_channels_last_weights_are_written_as_they_are(lively: MakeNetwork, tmp_path: Path) -> None:
+    network = lively().to(memory_format=torch.channels_last)
+    path = tmp_path / "last.safetensors"
+    save_checkpoint(path, Checkpoint(make_spec(), network.state_dict(), {}))
+    weights = load_checkpoint(path).weights
+    assert all(torch.equal(v, weights[n]) for n, v in network.state_dict().items())
+
+
+def test_a_failed_write_leaves_the_old_file(
+    checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "last.safetensors"
+    save_checkpoint(path, checkpoint)
+    before = path.read_bytes()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(module, "save_file", full)
+    with pytest.raises(OSError, match="No space left"):
+        save_checkpoint(path, checkpoint)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no checkpoint .*gone.safetensors"):
+        load_checkpoint(tmp_path / "gone.safetensors")
+
+
+@pytest.mark.parametrize("kept", [0, 5, 400, 60_000])
+def test_cut_off_file(checkpoint: Checkpoint, tmp_path: Path, kept: int) -> None:
+    path = tmp_path / "last.safetensors"
+    save_checkpoint(path, checkpoint)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(DataError, match=r"last.safetensors is not a readable checkpoint"):
+        load_checkpoint(path)
+
+
+def test_foreign_safetensors_file(tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    save_file({"w": torch.zeros(2)}, path)
+    with pytest.raises(DataError, match="no identity card; it was not written by topformer"):
+        load_checkpoint(path)
+
+
+def test_header_that_is_no_json(tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    save_file({"w": torch.zeros(2)}, path, metadata={"topformer": "{"})
+    with pytest.raises(DataError, match="is not a readable checkpoint"):
+        load_checkpoint(path)
+
+
+def test_weights_of_another_shape_are_all_counted(checkpoint: Checkpoint) -> None:
+    other = dataclasses.replace(checkpoint, spec=make_spec(classes=6))
+    with pytest.raises(DataError, match=r"it does not fit tiny: head.classify.bias is \(5,\), not"):
+        build_from(other, "it")
+
+
+def test_missing_and_unexpected_tensors_are_named(checkpoint: Checkpoint) -> None:
+    weights = dict(checkpoint.weights)
+    weights["extra"] = weights.pop("head.classify.bias")
+    with pytest.raises(DataError, match=r"extra unexpected; head.classify.bias missing"):
+        build_from(dataclasses.replace(checkpoint, weights=weights), "it")
+    with pytest.raises(DataError, match=r"and \d+ more"):
+        build_from(dataclasses.replace(checkpoint, weights={}), "it")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"size": "huge"}, "size 'huge'"),
+        ({"unheard_of": 1}, "fields unheard_of"),
+        ({"classes": None}, "fields classes"),
+        ({"fuse": None, "palette": None}, "fields fuse, palette"),
+    ],
+)
+def test_card_of_another_version(change: dict[str, object], words: str) -> None:
+    record = {**make_spec().to_json(), **change}
+    record = {name: value for name, value in record.items() if value is not None}
+    with pytest.raises(DataError, match=f"here: the identity card does not fit.*{words}"):
+        ModelSpec.from_json(record, "here")
+
+
+def test_card_survives_json() -> None:
+    spec = make_spec()
+    assert ModelSpec.from_json(json.loads(json.dumps(spec.to_json())), "here") == spec
