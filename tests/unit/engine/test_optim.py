@@ -1,0 +1,62 @@
+"""The schedule as a function of the step, and which parameters learn how fast."""
+
+import itertools
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.models.conftest import make_spec
+from topformer_cli.engine.optim import build_optimizer, learning_rate_factor, set_learning_rate
+from topformer_cli.models.build import build_model
+from topformer_cli.recipe import Choices, OptimizerSection, ScheduleSection, load_recipe
+
+ADE = load_recipe("ade20k", Choices("tiny"))
+SETTINGS = OptimizerSection(lr=1e-3, weight_decay=0.01, betas=(0.9, 0.999), head_lr_factor=10.0)
+
+
+def schedule(iterations: int = 100, warmup: int = 10, power: float = 1.0) -> ScheduleSection:
+    return ScheduleSection(iterations=iterations, warmup=warmup, warmup_ratio=1e-6, power=power)
+
+
+def test_ade20k_starts_low_and_ends_at_zero() -> None:
+    factor = learning_rate_factor
+    assert factor(ADE.schedule, 0) == pytest.approx(1e-6)
+    assert factor(ADE.schedule, 750) == pytest.approx((1 - 750 / 160_000) * 0.5, rel=1e-5)
+    assert factor(ADE.schedule, 1500) == pytest.approx(1 - 1500 / 160_000)
+    assert factor(ADE.schedule, 159_999) == pytest.approx(1 / 160_000)
+    assert factor(ADE.schedule, 160_000) == factor(ADE.schedule, 200_000) == 0
+
+
+@given(
+    iterations=st.integers(2, 1000), warmup=st.integers(0, 50), power=st.sampled_from([0.5, 1.0, 2])
+)
+def test_rises_to_the_end_of_warmup_and_falls_after_it(
+    iterations: int, warmup: int, power: float
+) -> None:
+    settings = schedule(iterations, min(warmup, iterations // 4), power)
+    rates = [learning_rate_factor(settings, step) for step in range(iterations + 1)]
+    assert all(0 <= rate <= 1 for rate in rates)
+    after = rates[settings.warmup :]
+    assert all(later < earlier for earlier, later in itertools.pairwise(after))
+    assert rates[-1] == 0
+    assert settings.warmup == 0 or rates[0] == pytest.approx(1e-6)
+
+
+def test_head_learns_faster_and_everything_decays() -> None:
+    network = build_model(make_spec())
+    rest, head = build_optimizer(network, SETTINGS).param_groups
+    assert (rest["lr_factor"], head["lr_factor"]) == (1, 10)
+    assert len(head["params"]) == 5
+    assert len(rest["params"]) == 188
+    assert {group["weight_decay"] for group in (rest, head)} == {0.01}
+    assert {id(p) for p in head["params"]} == {id(p) for p in network.head.parameters()}
+
+
+def test_rate_is_set_for_both_groups() -> None:
+    optimizer = build_optimizer(build_model(make_spec()), SETTINGS)
+    base = set_learning_rate(optimizer, 1e-3, schedule(), 50)
+    assert base == pytest.approx(5e-4)
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([5e-4, 5e-3])
+    assert isinstance(optimizer, torch.optim.AdamW)
