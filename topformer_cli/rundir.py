@@ -62,6 +62,11 @@ class RunDir:
         return self.path / "checkpoints" / f"{which}.safetensors"
 
     @property
+    def tensorboard(self) -> Path:
+        """Event files for TensorBoard."""
+        return self.path / "tensorboard"
+
+    @property
     def exports(self) -> Path:
         """The exported files of this run's checkpoint."""
         return self.path / "export"

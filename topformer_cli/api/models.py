@@ -104,8 +104,9 @@ def _recipe_of(origin: Mapping[str, Any], spec: ModelSpec, file: Path) -> Recipe
 
 def _took(file: Path, run: RunDir | None, origin: Mapping[str, Any]) -> str:
     step = f" (step {origin['step']} of {origin['iterations']})" if "step" in origin else ""
+    report = f": {origin['report']}" if "report" in origin else ""
     unfinished = ", an unfinished run" if run is not None and not run.finished else ""
-    return f"{file}{step}{unfinished}"
+    return f"{file}{step}{unfinished}{report}"
 
 
 def segmenter(model: Model, device: str) -> Segmenter:

@@ -14,6 +14,7 @@ from topformer_cli.api.sets import open_set
 from topformer_cli.data.catalog import DATASETS
 from topformer_cli.engine.observer import Observer
 from topformer_cli.engine.task import model_spec, resolve_device
+from topformer_cli.engine.tensorboard import TensorBoardObserver
 from topformer_cli.engine.train import TrainJob, train
 from topformer_cli.errors import DataError, UsageError
 from topformer_cli.models.checkpoint import build_from
@@ -90,11 +91,17 @@ def plan_resume(which: Path | None, request: TrainRequest) -> TrainPlan:
     if run.finished:
         message = f"{run.path} is finished; nothing to resume (start anew without --resume)"
         raise UsageError(message)
-    return TrainPlan(_job(load_resolved(run.recipe), request), run, resume=run.state.is_file())
+    return TrainPlan(_job(load_resolved(run.recipe), request), run, resume=True)
 
 
-def run_training(plan: TrainPlan, observer: Observer) -> EvalResult:
-    """Train to the end."""
+def run_training(plan: TrainPlan, observer: Observer, *, tensorboard: bool = False) -> EvalResult:
+    """Train to the end.
+
+    Raises:
+        UsageError: TensorBoard curves were asked for and its package is not installed.
+    """
+    if tensorboard:
+        observer = TensorBoardObserver(plan.run.tensorboard, observer)
     return train(plan.job, plan.run, observer, resume=plan.resume)
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--workers", type=click.IntRange(0, 64), help="Loader processes (default: 0 on a CPU, else 4)."
 )
+@click.option("--tensorboard", is_flag=True, help="Also write curves for TensorBoard.")
 @click.option("--dry-run", is_flag=True, help="Show what would run, and stop.")
 @options.work_dir_option
 @options.cache_option
@@ -40,6 +41,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     partial_weights: bool,
     resume: str | None,
     workers: int | None,
+    tensorboard: bool,
     dry_run: bool,
     work_dir: Path,
     cache_dir: Path | None,
@@ -72,6 +74,6 @@ def command(  # noqa: PLR0913 - one parameter an option
         else training.plan_training(request)
     )
     with console.logging_to(plan.run.log), show.training(plan) as observer:
-        result = training.run_training(plan, observer)
+        result = training.run_training(plan, observer, tensorboard=tensorboard)
     show.evaluation(result, as_json=as_json)
     console.note(f"run: {plan.run.path}; next: topformer eval, topformer export")

@@ -84,15 +84,22 @@ class LoadReport:
 
     def __str__(self) -> str:
         parts = [f"{self.matched} tensors matched"]
-        for what, names in (
+        for what, names in self._unmatched():
+            shown = ", ".join(names[:4]) + (", ... (-v lists all)" if len(names) > 4 else "")
+            parts.append(f"{len(names)} {what} ({shown})")
+        return "; ".join(parts)
+
+    def every_name(self) -> str:
+        """Return all tensors that did not match, a line each."""
+        return "\n".join(f"{what}: {name}" for what, names in self._unmatched() for name in names)
+
+    def _unmatched(self) -> list[tuple[str, tuple[str, ...]]]:
+        kinds = (
             ("missing", self.missing),
             ("unexpected", self.unexpected),
             ("of another shape", self.reshaped),
-        ):
-            if names:
-                shown = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
-                parts.append(f"{len(names)} {what} ({shown})")
-        return "; ".join(parts)
+        )
+        return [(what, names) for what, names in kinds if names]
 
 
 def read_weights(request: Request) -> Checkpoint:
@@ -121,7 +128,9 @@ def read_weights(request: Request) -> Checkpoint:
         message = (
             f"{path} does not match TopFormer-{spec.size}: {report}; --partial-weights accepts it"
         )
-        raise DataError(message)
+        refusal = DataError(message)
+        refusal.add_note(report.every_name())
+        raise refusal
     return Checkpoint(spec, weights, {"file": path.name, "report": str(report)})
 
 
@@ -132,9 +141,9 @@ def _read_mmcv(path: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
         message = f"no weights file {path}"
         raise DataError(message) from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError, KeyError) as error:
-        reason = str(error).strip().splitlines()
         message = (
-            f"{path} is not a readable checkpoint: {reason[0] if reason else type(error).__name__}"
+            f"{path} is damaged, or no checkpoint of plain tensors "
+            f"({type(error).__name__}; -v shows more); download or copy it again"
         )
         raise DataError(message) from error
     if isinstance(content, dict):

@@ -1,0 +1,61 @@
+"""Curves written for TensorBoard are the records of the run."""
+
+from pathlib import Path
+
+import pytest
+
+from topformer_cli.results import EvalResult, StepRecord
+
+pytest.importorskip("tensorboard")
+
+
+class Recorder:
+    """An observer that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def started(self, step: int, total: int) -> None:
+        self.told.append(f"started {step}/{total}")
+
+    def stepped(self, step: int) -> None:
+        self.told.append(f"stepped {step}")
+
+    def logged(self, record: StepRecord) -> None:
+        self.told.append(f"logged {record.step}")
+
+    def evaluating(self, done: int, total: int) -> None:
+        self.told.append(f"evaluating {done}/{total}")
+
+    def evaluated(self, step: int, result: EvalResult, *, best: bool) -> None:
+        self.told.append(f"evaluated {step} {result.miou} {best}")
+
+    def note(self, text: str) -> None:
+        self.told.append(text)
+
+
+def test_curves_hold_the_records_and_everything_is_passed_on(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    from topformer_cli.engine.tensorboard import TensorBoardObserver
+
+    result = EvalResult(
+        model="TopFormer-tiny", weights="w", dataset="d", split="val", images=1, protocol="p",
+        classes=("a",), miou=61.5, miou_devkit=61.5, pixel_accuracy=90.0, mean_accuracy=80.0,
+        iou=(61.5,), accuracy=(80.0,),
+    )  # fmt: skip
+    inner = Recorder()
+    observer = TensorBoardObserver(tmp_path, inner)
+    observer.started(0, 2)
+    observer.stepped(1)
+    observer.logged(StepRecord(20, 0.5, 1e-3, 12.0, 0))
+    observer.evaluating(1, 1)
+    observer.evaluated(20, result, best=True)
+    observer.note("done")
+    assert inner.told == [
+        "started 0/2", "stepped 1", "logged 20", "evaluating 1/1", "evaluated 20 61.5 True", "done"
+    ]  # fmt: skip
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    assert [(e.step, e.value) for e in events.Scalars("train/loss")] == [(20, 0.5)]
+    assert [(e.step, e.value) for e in events.Scalars("val/miou")] == [(20, 61.5)]
