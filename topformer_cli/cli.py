@@ -87,6 +87,9 @@ def run(arguments: list[str]) -> int:
         return _fail(str(error), exit_code_of(error), verbose=verbose)
     except BrokenPipeError:
         return 141
+    except OSError as error:
+        text = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        return _fail(text, 1, verbose=verbose)
     except Exception as error:  # noqa: BLE001 - the last net before the shell
         text = f"unexpected {type(error).__name__}: {error} (-v shows where)"
         return _fail(text, 1, verbose=verbose)

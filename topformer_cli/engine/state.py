@@ -3,8 +3,9 @@
 Batches and learning rates are functions of (seed, step), so the step stands for them.
 """
 
+import io
 import pickle
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,25 @@ import torch
 
 from topformer_cli.errors import DataError
 from topformer_cli.models.topformer import TopFormer
-from topformer_cli.rundir import atomic_path
+from topformer_cli.rundir import atomic_write
+
+
+@dataclass(slots=True)
+class Means:
+    """Sums since the last line of metrics.jsonl."""
+
+    loss: float = 0.0
+    steps: int = 0
+    skipped: int = 0
 
 
 @dataclass(slots=True)
 class TrainState:
-    """The mutable heart of a run. step counts finished steps; best is the best headline so far."""
+    """The mutable heart of a run.
+
+    step counts finished steps; best is the best headline so far; start names the weights that the
+    run began with.
+    """
 
     network: TopFormer
     optimizer: torch.optim.Optimizer
@@ -25,6 +39,8 @@ class TrainState:
     step: int = 0
     best: float = -1.0
     best_step: int = 0
+    start: str = "scratch"
+    means: Means = field(default_factory=Means)
 
     def save(self, path: Path) -> None:
         """Write the state atomically, as plain tensors and numbers."""
@@ -35,11 +51,14 @@ class TrainState:
             "step": self.step,
             "best": self.best,
             "best_step": self.best_step,
+            "start": self.start,
+            "means": asdict(self.means),
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         }
-        with atomic_path(path) as temporary:
-            torch.save(content, temporary)
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        atomic_write(path, buffer.getvalue())
 
     def load(self, path: Path) -> None:
         """Take over a saved state.
@@ -53,11 +72,12 @@ class TrainState:
             self.optimizer.load_state_dict(content["optimizer"])
             self.scaler.load_state_dict(content["scaler"])
             self.step, self.best = content["step"], content["best"]
-            self.best_step = content["best_step"]
+            self.best_step, self.start = content["best_step"], content["start"]
+            self.means = Means(**content["means"])
             torch.set_rng_state(content["rng"])
             if content["cuda_rng"] and torch.cuda.is_available():
                 torch.cuda.set_rng_state_all(content["cuda_rng"])
-        except (KeyError, RuntimeError, ValueError) as error:
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
             reason = str(error).splitlines()[0]
             message = f"{path} belongs to another model: {reason}"
             raise DataError(message) from error
@@ -69,7 +89,7 @@ def _read(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         message = f"no training state {path}; this run cannot be resumed, start it again"
         raise DataError(message) from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         message = f"{path} is damaged; start again from checkpoints/last with `train --weights`"
         raise DataError(message) from error
     return content

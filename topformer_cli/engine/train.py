@@ -1,11 +1,12 @@
 """The training loop."""
 
+import contextlib
 import json
 import math
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ from topformer_cli.data.store import PreparedSet
 from topformer_cli.engine.observer import Observer
 from topformer_cli.engine.optim import build_optimizer, set_learning_rate
 from topformer_cli.engine.signals import StopFlag, stop_on_signal
-from topformer_cli.engine.state import TrainState
+from topformer_cli.engine.state import Means, TrainState
 from topformer_cli.engine.task import TASKS, Task
 from topformer_cli.errors import Stopped, TopformerError
 from topformer_cli.models.build import build_model
@@ -53,20 +54,38 @@ def train(job: TrainJob, run: RunDir, observer: Observer, *, resume: bool = Fals
 
     Raises:
         Stopped: SIGINT or SIGTERM came; the state was saved.
-        TopformerError: the loss stopped being finite; the last good state was saved.
+        TopformerError: the loss stopped being finite; the last good state was saved. Or the run
+            folder cannot be written.
     """
     state = start_state(job)
     if resume:
         state.load(run.state)
-    _keep_metrics_until(run.metrics, state.step)
     task = TASKS[job.recipe.task](job.recipe, job.prepared, job.spec)
-    with stop_on_signal() as stop:
-        result = _Loop(job, run, observer, state, task).run_to_end(stop)
-    write_json(
-        run.result,
-        {"last": result.to_json(), "best": state.best, "best_step": state.best_step},
-    )
+    with _explained_disk_faults(run):
+        if not resume:
+            state.save(run.state)
+        _keep_metrics_until(run.metrics, state.step)
+        with stop_on_signal() as stop:
+            result = _Loop(job, run, observer, state, task).run_to_end(stop)
+        write_json(
+            run.result,
+            {"last": result.to_json(), "best": state.best, "best_step": state.best_step},
+        )
     return result
+
+
+@contextlib.contextmanager
+def _explained_disk_faults(run: RunDir) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        message = (
+            f"{error.filename or run.path}: {error.strerror or error}; the last saved state is "
+            "whole: mend that, then go on with `topformer train --resume auto`"
+        )
+        raise TopformerError(message) from error
 
 
 def start_state(job: TrainJob) -> TrainState:
@@ -78,7 +97,8 @@ def start_state(job: TrainJob) -> TrainState:
         network.load_state_dict(dict(job.start.weights))
     network = network.to(job.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     scaler = torch.amp.GradScaler(job.device.type, enabled=autocast_type(job) == torch.float16)
-    return TrainState(network, build_optimizer(network, job.recipe.optimizer), scaler)
+    optimizer = build_optimizer(network, job.recipe.optimizer)
+    return TrainState(network, optimizer, scaler, start=job.start_name or "scratch")
 
 
 def autocast_type(job: TrainJob) -> torch.dtype | None:
@@ -89,22 +109,12 @@ def autocast_type(job: TrainJob) -> torch.dtype | None:
     return {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[choice]
 
 
-@dataclass(slots=True)
-class _Means:
-    """Sums since the last log line."""
-
-    loss: float = 0.0
-    steps: int = 0
-    skipped: int = 0
-    since: float = field(default_factory=time.perf_counter)
-
-
 class _Loop:
     def __init__(
         self, job: TrainJob, run: RunDir, observer: Observer, state: TrainState, task: Task
     ) -> None:
         self.job, self.run, self.observer, self.state, self.task = job, run, observer, state, task
-        self.means = _Means()
+        self.timed_from, self.timed_steps = time.perf_counter(), 0
         self.skipped_in_a_row = 0
         self.autocast_type = autocast_type(job)
         self.mean, self.std = (
@@ -117,8 +127,9 @@ class _Loop:
         self.observer.started(state.step, total)
         result: EvalResult | None = None
         for images, labels in self._batches(total):
-            self.means.loss += self._step(images, labels)
+            state.means.loss += self._step(images, labels)
             state.step += 1
+            self.timed_steps += 1
             self.observer.stepped(state.step)
             if state.step % LOG_EVERY == 0 or state.step == total:
                 self._log()
@@ -155,7 +166,7 @@ class _Loop:
         if math.isfinite(value := loss.item()) and _finite_gradients(state.network):
             state.scaler.step(state.optimizer)
             self.skipped_in_a_row = 0
-            self.means.steps += 1
+            state.means.steps += 1
         else:
             value = 0.0
             self._skip(statistics)
@@ -168,7 +179,7 @@ class _Loop:
         with torch.no_grad():
             for buffer, before in zip(self.state.network.buffers(), statistics, strict=True):
                 buffer.copy_(before)
-        self.means.skipped += 1
+        self.state.means.skipped += 1
         self.skipped_in_a_row += 1
         if self.skipped_in_a_row >= MOST_SKIPPED:
             self._save()
@@ -180,18 +191,18 @@ class _Loop:
             raise TopformerError(message)
 
     def _log(self) -> None:
-        means, now = self.means, time.perf_counter()
-        steps = means.steps + means.skipped
+        means, seconds = self.state.means, time.perf_counter() - self.timed_from
         record = StepRecord(
             step=self.state.step,
             loss=means.loss / means.steps if means.steps else 0.0,
             lr=self.state.optimizer.param_groups[0]["lr"],
-            images_per_s=steps * self.job.recipe.batch / max(now - means.since, 1e-9),
+            images_per_s=self.timed_steps * self.job.recipe.batch / max(seconds, 1e-9),
             skipped=means.skipped,
         )
         self._append(record.to_json())
         self.observer.logged(record)
-        self.means = _Means()
+        self.state.means = Means()
+        self.timed_from, self.timed_steps = time.perf_counter(), 0
 
     def _evaluate(self) -> EvalResult:
         state = self.state
@@ -203,7 +214,7 @@ class _Loop:
             save_checkpoint(self.run.weights("best"), self._checkpoint())
         self._append({"kind": "eval", "step": state.step, **result.to_json()})
         self.observer.evaluated(state.step, result, best=best)
-        self.means.since = time.perf_counter()
+        self.timed_from, self.timed_steps = time.perf_counter(), 0
         return result
 
     def _save(self) -> None:
@@ -215,7 +226,7 @@ class _Loop:
             "step": self.state.step,
             "iterations": self.job.recipe.schedule.iterations,
             "recipe": self.job.recipe.model_dump(mode="json"),
-            "from": self.job.start_name or "scratch",
+            "from": self.state.start,
             "set_fingerprint": self.job.prepared.card.fingerprint,
         }
         return Checkpoint(self.job.spec, self.state.network.state_dict(), origin)

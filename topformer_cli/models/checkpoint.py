@@ -8,14 +8,14 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from topformer_cli.errors import DataError
 from topformer_cli.models.build import build_model
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.models.topformer import TopFormer
-from topformer_cli.rundir import atomic_path
+from topformer_cli.rundir import atomic_write
 
 CARD_KEY = "topformer"
 
@@ -35,8 +35,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     tensors = {
         name: value.detach().cpu().contiguous() for name, value in checkpoint.weights.items()
     }
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={CARD_KEY: json.dumps(header)})
+    atomic_write(path, save(tensors, metadata={CARD_KEY: json.dumps(header)}))
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

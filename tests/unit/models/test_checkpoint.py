@@ -1,7 +1,6 @@
 """Our checkpoints: round trip, and what a file that does not fit is told."""
 
 import dataclasses
-import errno
 import json
 from pathlib import Path
 
@@ -9,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from tests.fakes.disk import files_end_at
 from tests.unit.models.conftest import MakeNetwork, make_spec
 from topformer_cli.errors import DataError
-from topformer_cli.models import checkpoint as module
 from topformer_cli.models.checkpoint import (
     Checkpoint,
     build_from,
@@ -49,18 +48,11 @@ def test_channels_last_weights_are_written_as_they_are(lively: MakeNetwork, tmp_
     assert all(torch.equal(v, weights[n]) for n, v in network.state_dict().items())
 
 
-def test_a_failed_write_leaves_the_old_file(
-    checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_leaves_the_old_file(checkpoint: Checkpoint, tmp_path: Path) -> None:
     path = tmp_path / "last.safetensors"
     save_checkpoint(path, checkpoint)
     before = path.read_bytes()
-
-    def full(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(module, "save_file", full)
-    with pytest.raises(OSError, match="No space left"):
+    with files_end_at(1000), pytest.raises(OSError, match="File too large"):
         save_checkpoint(path, checkpoint)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
