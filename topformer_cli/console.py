@@ -25,6 +25,8 @@ PLAIN_INTERVAL_S = 5.0
 class _Settings:
     verbosity: int = 0
     log: "Path | None" = None
+    live: "Console | None" = None
+    """The console of the progress bar on show: lines printed by any other would run into it."""
 
 
 _settings = _Settings()
@@ -119,29 +121,28 @@ def _silent(done: int, total: int, text: str = "") -> None:
 
 @contextlib.contextmanager
 def _bar(what: str, unit: str) -> Iterator[Callable[..., None]]:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[count]}"),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
         TextColumn("{task.fields[text]}", style="dim"),
     )
-    with Progress(*columns, console=_stderr(), transient=True) as bar:
-        task = bar.add_task(what, total=None, text="")
+    console = _stderr()
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(what, total=None, text="", count="")
 
         def update(done: int, total: int, text: str = "") -> None:
-            bar.update(task, completed=done, total=total, text=text)
+            count = f"{done}/{total} {unit}".rstrip()
+            bar.update(task, completed=done, total=total, text=text, count=count)
 
-        yield update
+        _settings.live = console
+        try:
+            yield update
+        finally:
+            _settings.live = None
 
 
 class _PlainProgress:
@@ -177,7 +178,7 @@ def _stdout() -> "Console":
 
 
 def _stderr() -> "Console":
-    return _console(stderr=True)
+    return _settings.live or _console(stderr=True)
 
 
 def _console(*, stderr: bool) -> "Console":

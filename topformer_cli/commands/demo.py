@@ -75,6 +75,7 @@ class _View:
     def __init__(self) -> None:
         self.log = contextlib.ExitStack()
         self.stage = "start"
+        self.run: RunDir | None = None
 
     @contextlib.contextmanager
     def working(self, number: int, title: str) -> Iterator[Callable[..., None]]:
@@ -97,6 +98,7 @@ class _View:
         """Copy what is shown to the run's log from now on."""
         from topformer_cli import console
 
+        self.run = run
         self.log.enter_context(console.logging_to(run.log))
 
     def observer(self, update: Callable[..., None]) -> "Observer":
@@ -107,10 +109,13 @@ class _View:
 
     def how_to_go_on(self) -> str:
         """Say where it stopped and what to type."""
-        return (
-            f"demo stopped at {self.stage}; nothing half-made is left behind, type "
-            "`topformer demo` again: a finished set of scenes is used as it is"
+        text = (
+            f"demo stopped at {self.stage}; nothing half-made is left behind: type "
+            "`topformer demo` again, a finished set of scenes is used as it is"
         )
+        if self.run is None or self.run.finished or not self.run.state.is_file():
+            return text
+        return f"{text}; the training alone goes on with `topformer train --resume {self.run.path}`"
 
 
 def _show(result: "DemoResult") -> None:

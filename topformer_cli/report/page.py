@@ -82,7 +82,7 @@ def _header(data: ReportData) -> Markup:
     lead = (
         f"Trained from scratch on {training.train_images} rendered street scenes, evaluated, "
         f"exported to {' and '.join(name.upper() for name in data.parities)}, verified and "
-        f"measured on one machine in {parts.clock(data.seconds)} (minutes:seconds)."
+        f"measured on one machine in {parts.duration(data.seconds)}."
     )
     return element(
         "header",

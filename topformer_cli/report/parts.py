@@ -4,10 +4,10 @@ from topformer_cli.report.markup import Markup, element, join, styled, table
 from topformer_cli.report.records import ReportData
 
 
-def clock(seconds: float) -> str:
-    """Return a duration as 0:42 or 3:07."""
+def duration(seconds: float) -> str:
+    """Return a duration as `42 s` or `3 min 7 s`."""
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02}"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def cards(data: ReportData) -> Markup:
@@ -125,6 +125,7 @@ def export(data: ReportData) -> Markup:
     ]
     shape = "x".join(str(side) for side in manifest["input"]["shape"])
     pictures = "scenes of the set" if manifest["images"] == "given" else "noise"
+    output = manifest["output"]["meaning"]
     return element(
         "section",
         element("h2", "Export"),
@@ -135,8 +136,8 @@ def export(data: ReportData) -> Markup:
             "64-bit arithmetic. The real TNN was not run.",
         ),
         table(
-            f"Agreement at input {shape}, ending with {manifest['output']['meaning']}",
-            ("file", "largest difference / max|logits|", "bound", "largest difference", "labels"),
+            f"Largest difference from the network at input {shape}, up to the {output}",
+            ("file", "difference / max|logits|", "bound", "difference", "labels equal"),
             parity,
         ),
         table("Files", ("name", "MB", "SHA-256 begins"), files),
@@ -175,7 +176,7 @@ def origin(data: ReportData) -> Markup:
     """Return what was done, how long it took, and with which settings."""
     training = data.training
     rows = [
-        (stage.title, styled("span", "words", stage.outcome), clock(stage.seconds))
+        (stage.title, styled("span", "words", stage.outcome), duration(stage.seconds))
         for stage in data.stages
     ]
     settings = (
@@ -186,7 +187,11 @@ def origin(data: ReportData) -> Markup:
     return element(
         "footer",
         element("h2", "How this page was made"),
-        table("What was done, and the time it took (minutes:seconds)", ("stage", "", "time"), rows),
+        table(
+            "What was done, and the time it took",
+            ("stage", styled("span", "words", "outcome"), "time"),
+            rows,
+        ),
         element("p", settings),
         styled(
             "p",

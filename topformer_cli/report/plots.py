@@ -64,7 +64,7 @@ def loss_plot(curves: Curves) -> Plot:
 
 def miou_plot(curves: Curves) -> Plot:
     """Draw the validation mIoU in percent by step."""
-    alt = _alt("Validation mIoU in percent", curves.miou, ".1f")
+    alt = _alt("Validation mIoU in percent", curves.miou, ".2f")
     return Plot(_svg(curves.miou, _MIOU, 100), alt)
 
 
@@ -104,9 +104,8 @@ def _draw(axes: "Axes", points: Points, colour: str, top: float | None) -> None:
     axes.plot(steps, values, color=colour, linewidth=2.4, marker=marker, markersize=5)
     axes.set_xlim(0, max(steps) * 1.02)
     axes.set_ylim(0, top or max(values) * 1.08 or 1)
-    form = ".1f" if top else ".2f"
     axes.annotate(
-        f"{values[-1]:{form}}",
+        f"{values[-1]:.2f}",
         (steps[-1], values[-1]),
         xytext=(-2, 9),
         textcoords="offset points",
