@@ -1,0 +1,172 @@
+"""An evaluation is the plain one: resize, network, two resizes, argmax, count."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+from tests.unit.engine.conftest import MakeJob, make_job
+from topformer_cli.data.decode import decode_image, decode_mask
+from topformer_cli.data.protocol import EvalSettings
+from topformer_cli.data.store import PreparedSet
+from topformer_cli.engine.evaluate import Split, evaluate, protocol_name
+from topformer_cli.engine.metrics import ConfusionMatrix
+from topformer_cli.engine.predict import Segmenter, TorchPredictor, normalised
+from topformer_cli.engine.task import model_spec, resolve_device
+from topformer_cli.errors import DataError
+from topformer_cli.models.topformer import TopFormer
+from topformer_cli.predictor import FloatArray
+from topformer_cli.results import EvalResult
+
+SETTINGS = EvalSettings("keep_ratio", (384, 72), 32)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def network(prepared: PreparedSet) -> TopFormer:
+    from topformer_cli.engine.train import start_state
+
+    return start_state(make_job(prepared)).network.eval()
+
+
+@pytest.fixture
+def segmenter(network: TopFormer, prepared: PreparedSet) -> Segmenter:
+    spec = model_spec(make_job(prepared).recipe, prepared.card)
+    return Segmenter(TorchPredictor(network, "it", CPU), spec, SETTINGS)
+
+
+def silent(done: int, total: int) -> None:
+    assert 0 < done <= total
+
+
+def plain_labels(network: TopFormer, image: np.ndarray) -> np.ndarray:
+    """The authors' way for a 64x96 picture: to 72x108, up to 96x128, and back through both."""
+    assert image.shape == (64, 96, 3)
+    resized = cv2.resize(cv2.resize(image, (108, 72)), (128, 96)).astype(np.float32)
+    mean, std = np.array([[123.675, 116.28, 103.53], [58.395, 57.12, 57.375]], np.float32)
+    pixels = torch.from_numpy(((resized - mean) / std).transpose(2, 0, 1)[None].copy())
+    with torch.inference_mode():
+        wide = network(pixels)
+        for size in ((96, 128), (64, 96)):
+            wide = F.interpolate(wide, size=size, mode="bilinear", align_corners=False)
+    labels: np.ndarray = wide[0].argmax(0).numpy()
+    return labels
+
+
+def test_scores_are_those_of_the_plain_way(
+    network: TopFormer, segmenter: Segmenter, prepared: PreparedSet
+) -> None:
+    result = evaluate(segmenter, Split(prepared), "mine", silent)
+    matrix = ConfusionMatrix(7)
+    for index in range(2):
+        sample = prepared.sample("val", index)
+        labels = plain_labels(network, decode_image(sample.image))
+        matrix.add(decode_mask(sample.mask, prepared.card.id_map), labels.astype(np.uint8))
+    assert result.miou == pytest.approx(matrix.scores().miou, abs=0.05)
+    assert result.pixel_accuracy == pytest.approx(matrix.scores().pixel_accuracy, abs=0.05)
+    assert (result.images, result.split, result.weights) == (2, "val", "mine")
+    assert result.classes == prepared.card.classes
+    assert result.protocol == (
+        "keep_ratio 384x72, sides to multiples of 32; whole image, single scale"
+    )
+
+
+def test_labels_have_the_pictures_size(segmenter: Segmenter) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (50, 131, 3), np.uint8)
+    labels = segmenter(image)
+    assert labels.shape == (50, 131)
+    assert labels.dtype == np.uint8
+    assert labels.max() < 7
+
+
+class Oracle:
+    """Answers with the label of the only picture there is, so that every score is perfect."""
+
+    name = "oracle"
+
+    def __init__(self, labels: np.ndarray) -> None:
+        self.labels = labels
+
+    def __call__(self, images: FloatArray) -> FloatArray:
+        assert images.shape == (1, 3, 64, 96)
+        scores: np.ndarray = np.arange(7)[:, None, None] == self.labels
+        return scores[None].astype(np.float32)
+
+
+def perfect(segmenter: Segmenter, prepared: PreparedSet, split: str) -> EvalResult:
+    mask = decode_mask(prepared.sample(split, 0).mask, prepared.card.id_map)
+    same_size = EvalSettings("stretch", (96, 64), 1)
+    oracle = replace(segmenter, predictor=Oracle(mask), settings=same_size)
+    only = prepared.sample(split, 0)
+    labels = oracle(decode_image(only.image))
+    assert np.array_equal(labels, mask)
+    return evaluate(oracle, Split(prepared, split), "oracle", silent)
+
+
+def test_an_oracle_of_one_picture_is_perfect_on_it(
+    segmenter: Segmenter, prepared: PreparedSet
+) -> None:
+    result = perfect(segmenter, prepared, "train")
+    assert result.images == 6
+    assert 0 < result.miou < 100
+    assert result.protocol == "stretch 96x64; whole image, single scale"
+
+
+def test_another_number_of_classes_is_refused(segmenter: Segmenter, prepared: PreparedSet) -> None:
+    spec = replace(segmenter.spec, classes=("one", "two"))
+    with pytest.raises(DataError, match=r"has 2 classes \(little-scenes\), the set .* has 7"):
+        evaluate(replace(segmenter, spec=spec), Split(prepared), "it", silent)
+
+
+def test_unknown_split_is_refused(segmenter: Segmenter, prepared: PreparedSet) -> None:
+    with pytest.raises(DataError, match="no split 'test'; it has train, val"):
+        evaluate(segmenter, Split(prepared, "test"), "it", silent)
+
+
+def test_a_partial_set_says_so(segmenter: Segmenter, prepared: PreparedSet) -> None:
+    card = prepared.card.model_copy(update={"expected": {"train": 20210, "val": 2}})
+    result = evaluate(segmenter, Split(PreparedSet(prepared.path, card)), "it", silent)
+    assert result.notes == ("partial: train 6 of 20210",)
+
+
+def test_input_is_normalised_per_channel(segmenter: Segmenter) -> None:
+    image = np.full((2, 4, 3), (124, 0, 255), np.uint8)
+    values = normalised(image, segmenter.spec)
+    assert values.shape == (1, 3, 2, 4)
+    assert values[0, :, 0, 0] == pytest.approx([0.00557, -2.0357, 2.64], abs=1e-3)
+
+
+def test_predictor_agrees_with_the_network(network: TopFormer, segmenter: Segmenter) -> None:
+    images = np.random.default_rng(0).standard_normal((2, 3, 64, 96), np.float32)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(images)).numpy()
+    found = segmenter.predictor(images)
+    assert found.dtype == np.float32
+    assert found == pytest.approx(expected, abs=1e-4 * float(np.abs(expected).max()))
+
+
+def test_card_of_a_trained_network_comes_from_recipe_and_set(
+    job: MakeJob, prepared: PreparedSet
+) -> None:
+    spec = model_spec(job("model.fuse=full").recipe, prepared.card)
+    assert (spec.size, spec.fuse, spec.input_size) == ("tiny", "full", (64, 64))
+    assert (spec.dataset, spec.data_terms) == (prepared.card.name, prepared.card.terms)
+    assert spec.classes == prepared.card.classes
+
+
+@pytest.mark.parametrize("name", ["cpu", "cuda:1"])
+def test_named_device_is_taken(name: str) -> None:
+    assert str(resolve_device(name)) == name
+
+
+def test_auto_takes_what_is_there() -> None:
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    if not torch.backends.mps.is_available():
+        assert resolve_device("auto").type == expected
+
+
+def test_protocol_says_only_what_happens() -> None:
+    assert "multiples" not in protocol_name(EvalSettings("stretch", (480, 480), 1))
