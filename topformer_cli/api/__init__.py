@@ -5,6 +5,7 @@
     models      load a model, evaluate it, segment pictures
     exporting   write ONNX and TNN files
     benching    measure an exported model on a phone or on this host
+    demo        the whole road with a set of rendered scenes
 
 Each module is imported by the command that needs it: torch loads only where it works.
 """

@@ -143,7 +143,7 @@ def _show(result: "DemoResult") -> None:
         rows.append(("latency", f"{bench.summary.median_ms:.2f} ms", where))
     rows.append(("whole demo", console.clock(data.seconds), "minutes:seconds"))
     title = f"{evaluation.model} on rendered scenes"
-    console.table(title, ("", "", "conditions"), rows, left=(0, 2))
+    console.table(title, ("figure", "value", "conditions"), rows, left=(0, 2))
     console.result(bench.latency_statement())
     console.result(
         "rendered scenes are no benchmark; a host's latency is not a phone's; nothing was "
