@@ -30,8 +30,8 @@ def dying_in_write(number: int) -> Callable[[], Watcher]:
     def arm() -> Watcher:
         calls: list[object] = []
 
-        def fsync(handle: object) -> None:
-            calls.append(handle)
+        def fsync(fd: object) -> None:
+            calls.append(fd)
             if len(calls) == number:
                 die()
 
