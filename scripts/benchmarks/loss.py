@@ -6,11 +6,14 @@ Also prints how far loss and gradient lie apart, and each one's growth of peak m
 a process of its own.
 """
 
+import os
 import resource
 import statistics
 import subprocess
 import sys
 import time
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the command line sets it
 
 import torch
 import torch.nn.functional as F
@@ -67,17 +70,23 @@ def main(batch: int, classes: int) -> None:
             spent, *results[name] = timed(name, logits, labels)
             samples.append(spent)
     ratios = [a / b for a, b in zip(seconds["plain"], seconds["tiled"], strict=True)]
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, batch {batch}, "
-          f"{classes} classes, {SIDE}x{SIDE}")
+    print(
+        f"torch {torch.__version__}, {torch.get_num_threads()} threads, batch {batch}, "
+        f"{classes} classes, {SIDE}x{SIDE}"
+    )
     for name, samples in seconds.items():
         command = [sys.executable, __file__, "--peak", name, str(batch), str(classes)]
         peak = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        print(f"{name}: median {statistics.median(samples):.3f} s, peak memory +{float(peak):.0f} MB")
+        print(
+            f"{name}: median {statistics.median(samples):.3f} s, peak memory +{float(peak):.0f} MB"
+        )
     print(f"ratio plain / tiled: median {statistics.median(ratios):.2f}")
     loss = abs(results["plain"][0] - results["tiled"][0])
     gradient = (results["plain"][1] - results["tiled"][1]).abs().max()
-    print(f"difference: loss {loss:.1e}, gradient {gradient:.1e} "
-          f"of {results['plain'][1].abs().max():.1e}")
+    print(
+        f"difference: loss {loss:.1e}, gradient {gradient:.1e} "
+        f"of {results['plain'][1].abs().max():.1e}"
+    )
 
 
 if __name__ == "__main__":

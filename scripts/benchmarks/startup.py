@@ -1,6 +1,6 @@
 """Time of `topformer --help` and of each command's, against `python -c pass` in the same run.
 
-    python scripts/benchmarks/startup.py
+python scripts/benchmarks/startup.py
 """
 
 import os
