@@ -30,7 +30,7 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class ModelSection(_Section):
@@ -192,7 +192,7 @@ _Loader.yaml_implicit_resolvers = {
 }
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?\d[\d_]*(\.\d*)?[eE][-+]?\d+"),
+    re.compile(r"[-+]?\d[\d_]*(\.\d*)?[eE][-+]?\d+$"),
     list("-+0123456789"),
 )
 
@@ -202,7 +202,7 @@ def _recipe_path(name: str) -> Path:
         return Path(name)
     path = recipes_dir() / f"{name}.yaml"
     if not path.is_file():
-        message = f"no recipe {name!r}{_did_you_mean(name, recipe_names())}; recipes: " + ", ".join(
+        message = f"no recipe {name!r}{did_you_mean(name, recipe_names())}; recipes: " + ", ".join(
             recipe_names()
         )
         raise RecipeError(message)
@@ -214,6 +214,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except FileNotFoundError as error:
         message = f"no recipe file {path}"
+        raise RecipeError(message) from error
+    except OSError as error:
+        message = f"recipe {path}: {error.strerror}"
         raise RecipeError(message) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         message = f"{path} is not a YAML file: {' '.join(str(error).split())}"
@@ -228,15 +231,15 @@ def _layers(
     values: dict[str, Any], choices: Choices, path: Path
 ) -> list[tuple[str, Mapping[str, Any]]]:
     """Take by_size and presets out of the file and return the overrides in order of precedence."""
-    by_size, presets = values.pop("by_size", {}), values.pop("presets", {})
+    by_size, presets = (_take_overrides(values, key, path) for key in ("by_size", "presets"))
     for size in by_size:
         if size not in SIZES:
-            message = f"{path.name}: by_size.{size}: unknown size{_did_you_mean(size, SIZES)}"
+            message = f"{path.name}: by_size.{size}: unknown size{did_you_mean(size, SIZES)}"
             raise RecipeError(message)
     preset = choices.preset or values.get("preset", "code")
     if preset not in (presets or {"code": {}}):
         known = ", ".join(presets) or "code"
-        message = f"preset {preset!r}: {path.stem} has {known}{_did_you_mean(preset, presets)}"
+        message = f"preset {preset!r}: {path.stem} has {known}{did_you_mean(preset, presets)}"
         raise RecipeError(message)
     values["preset"] = preset
     typed = dict(_parse_override(text) for text in choices.overrides)
@@ -245,6 +248,17 @@ def _layers(
         (f"{path.name} presets.{preset}", presets.get(preset, {})),
         ("-o", typed),
     ]
+
+
+def _take_overrides(values: dict[str, Any], key: str, path: Path) -> dict[str, dict[str, Any]]:
+    taken: Any = values.pop(key, {})
+    layers = [*taken.items()] if isinstance(taken, dict) else [(None, None)]
+    for name, layer in layers:
+        names = [name, *layer] if isinstance(layer, dict) else [None]
+        if not all(isinstance(word, str) for word in names):
+            message = f"{path.name}: {key}: expected names with overrides: {{tiny: {{batch: 8}}}}"
+            raise RecipeError(message)
+    return dict(layers)
 
 
 def _parse_override(text: str) -> tuple[str, Any]:
@@ -265,7 +279,7 @@ def _assign(values: dict[str, Any], dotted: str, value: Any, place: str) -> None
     for parent in parents:
         inner = target.get(parent)
         if not isinstance(inner, dict):
-            message = f"{place} {dotted}: no section {parent!r}{_did_you_mean(parent, _sections())}"
+            message = f"{place} {dotted}: no section {parent!r}{did_you_mean(parent, _sections())}"
             raise RecipeError(message)
         target = inner
     if dotted in _sections():
@@ -312,13 +326,13 @@ def _explain(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
     key = ".".join(str(part) for part in location)
     if problem["type"] == "extra_forbidden":
         siblings = _fields_at(location[:-1])
-        return f"{key}: unknown key{_did_you_mean(str(location[-1]), siblings)}"
+        return f"{key}: unknown key{did_you_mean(str(location[-1]), siblings)}"
     if problem["type"] == "missing":
         return f"{key}: missing"
     if problem["input"] == "auto":
         return f"{key}: `auto` needs a prepared set; run `topformer data prepare` first"
     if problem["type"] == "literal_error" and location[-1] == "size":
-        return f"{key}: got {problem['input']!r}{_did_you_mean(str(problem['input']), SIZES)}"
+        return f"{key}: got {problem['input']!r}{did_you_mean(str(problem['input']), SIZES)}"
     return f"{key}: {problem['msg'].lower()}, got {_shown(problem['input'])}"
 
 
@@ -341,7 +355,8 @@ def _sections() -> list[str]:
     ]
 
 
-def _did_you_mean(word: str, known: Sequence[str] | Mapping[Any, Any]) -> str:
+def did_you_mean(word: str, known: Sequence[str] | Mapping[Any, Any]) -> str:
+    """Return `; did you mean ...?` for the closest known word, or nothing."""
     close = difflib.get_close_matches(word, [str(name) for name in known], n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
 

@@ -11,12 +11,14 @@ import torch
 from topformer_cli import __version__
 from topformer_cli.api.places import USUAL, Places
 from topformer_cli.api.sets import open_set
+from topformer_cli.cache import cache_dir
 from topformer_cli.data.catalog import DATASETS
+from topformer_cli.data.store import prepared_names
 from topformer_cli.engine.observer import Observer
 from topformer_cli.engine.task import model_spec, resolve_device
 from topformer_cli.engine.tensorboard import TensorBoardObserver
 from topformer_cli.engine.train import TrainJob, train
-from topformer_cli.errors import DataError, UsageError
+from topformer_cli.errors import DataError, RecipeError, UsageError
 from topformer_cli.models.checkpoint import build_from
 from topformer_cli.models.pretrained import Request, read_weights
 from topformer_cli.recipe import (
@@ -25,6 +27,7 @@ from topformer_cli.recipe import (
     Choices,
     Recipe,
     SetFacts,
+    did_you_mean,
     load_recipe,
     load_resolved,
     recipe_names,
@@ -38,6 +41,10 @@ def resolve_recipe(name: str | None, choices: Choices, places: Places) -> Recipe
     name = name or DEFAULT_RECIPE
     if name in recipe_names() or name.endswith((".yaml", ".yml")):
         return load_recipe(name, choices)
+    known = [*recipe_names(), *prepared_names(cache_dir(places.cache))]
+    if name not in known and (close := did_you_mean(name, known)):
+        message = f"{name!r} is neither a recipe nor a prepared set{close}"
+        raise RecipeError(message)
     card = open_set(name, places).card
     facts = SetFacts(card.name, card.median_size, card.counts["train"])
     return load_recipe(CUSTOM, choices, facts)
