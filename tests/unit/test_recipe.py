@@ -1,0 +1,237 @@
+"""Recipes: numbers, precedence, strictness, and messages that name the way out."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from topformer_cli.errors import RecipeError
+from topformer_cli.recipe import (
+    Choices,
+    Recipe,
+    SetFacts,
+    load_recipe,
+    load_resolved,
+    parse_resolved,
+    recipe_names,
+    recipes_dir,
+)
+
+FACTS = SetFacts("mine", (360, 480), 400)
+
+
+def load(*overrides: str, size: str = "tiny", preset: str | None = None) -> Recipe:
+    return load_recipe("ade20k", Choices(size, preset, overrides))  # type: ignore[arg-type]
+
+
+def refusal(*overrides: str) -> str:
+    with pytest.raises(RecipeError) as error:
+        load(*overrides)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("3e-4", 3e-4), ("1E-3", 1e-3), ("2.5e-4", 2.5e-4), ("4e+0", 4.0), (".5", 0.5), ("1", 1.0)],
+)
+def test_numbers_are_numbers(text: str, value: float) -> None:
+    assert load(f"optimizer.lr={text}").optimizer.lr == value
+
+
+def test_text_that_looks_like_a_number_stays_text() -> None:
+    assert load("dataset=3e4x").dataset == "3e4x"
+
+
+@pytest.mark.parametrize(
+    ("size", "preset", "lr", "fuse"),
+    [
+        ("tiny", None, 3e-4, "depthwise"),
+        ("small", None, 1.2e-4, "full"),
+        ("base", "code", 1.2e-4, "full"),
+        ("tiny", "paper", 1.2e-4, "full"),
+        ("base", "paper", 1.2e-4, "full"),
+    ],
+)
+def test_where_code_and_paper_differ(size: str, preset: str | None, lr: float, fuse: str) -> None:
+    recipe = load(size=size, preset=preset)
+    assert (recipe.optimizer.lr, recipe.fuse, recipe.preset) == (lr, fuse, preset or "code")
+    assert (recipe.batch, recipe.schedule.iterations) == (16, 160_000)
+
+
+def test_the_command_line_beats_preset_and_size() -> None:
+    assert load("optimizer.lr=1.0", preset="paper").optimizer.lr == 1.0
+    assert load("batch=4", "batch=8").batch == 8
+    assert load("model.fuse=depthwise", preset="paper").fuse == "depthwise"
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("optimizer.lrr=1", "optimizer.lrr: unknown key; did you mean 'lr'?"),
+        ("optimiser.lr=1", "no section 'optimiser'; did you mean 'optimizer'?"),
+        ("batchh=4", "batchh: unknown key; did you mean 'batch'?"),
+        ("zzzz=4", "zzzz: unknown key"),
+        ("optimizer=4", "is a section; set one of optimizer.lr, optimizer.weight_decay"),
+        ("batch.global=4", "no section 'batch'"),
+        ("batch", "expected key.path=value, as in -o optimizer.lr=3e-4"),
+        ("=4", "expected key.path=value"),
+        ("batch=[", "the value is not YAML"),
+        ("batch=0", "batch: input should be greater than or equal to 1, got 0"),
+        ("batch=two", "batch: input should be a valid integer, got 'two'"),
+        ("batch=4.0", "batch: input should be a valid integer"),
+        ("batch=", "batch: input should be a valid integer, got None"),
+        ("optimizer.lr=.inf", "optimizer.lr"),
+        ("optimizer.lr=.nan", "optimizer.lr"),
+        ("optimizer.lr=-1", "optimizer.lr: input should be greater than 0, got -1"),
+        ("augment.crop=[500,512]", "augment.crop.0: input should be a multiple of 32, got 500"),
+        ("augment.crop=512", "augment.crop: input should be a valid tuple, got 512"),
+        ("model.head=fancy", "model.head: input should be 'simple', got 'fancy'"),
+        ("task=detection", "task: input should be 'segmentation'"),
+        ("amp=bf32", "amp: input should be 'auto', 'fp32', 'bf16' or 'fp16', got 'bf32'"),
+    ],
+)
+def test_wrong_overrides_are_explained_in_one_line(override: str, words: str) -> None:
+    assert words in refusal(override)
+
+
+def test_every_wrong_value_is_named_at_once() -> None:
+    text = refusal("batch=0", "model.dropout=2", "augment.flip=3")
+    assert text.count("; ") == 2
+    assert all(key in text for key in ("batch:", "model.dropout:", "augment.flip:"))
+
+
+def test_unknown_recipe_and_preset_name_the_nearest() -> None:
+    with pytest.raises(RecipeError, match=r"no recipe 'ade2k'; did you mean 'ade20k'\?"):
+        load_recipe("ade2k", Choices())
+    with pytest.raises(RecipeError, match=r"preset 'papper': ade20k has code, paper; did you mean"):
+        load(preset="papper")
+    with pytest.raises(RecipeError, match=r"preset 'paper': scenes has code"):
+        load_recipe("scenes", Choices(preset="paper"))
+
+
+def test_auto_is_filled_from_the_set() -> None:
+    recipe = load_recipe("custom", Choices(), FACTS)
+    assert (recipe.name, recipe.dataset) == ("mine", "mine")
+    assert recipe.augment.crop == (352, 352)
+    assert recipe.augment.scale == recipe.evaluation.scale == (1440, 360)
+    assert recipe.schedule.iterations == 4000
+    assert recipe.evaluation.every == 400
+    assert "auto" not in yaml.safe_load(recipe.to_yaml())["augment"].values()
+
+
+@given(height=st.integers(1, 5000), width=st.integers(1, 5000), images=st.integers(1, 200_000))
+def test_any_set_gives_a_valid_recipe(height: int, width: int, images: int) -> None:
+    recipe = load_recipe("custom", Choices(), SetFacts("mine", (height, width), images))
+    assert 64 <= recipe.augment.crop[0] <= 512
+    assert 500 <= recipe.schedule.iterations <= 40_000
+    assert 1 <= recipe.evaluation.every <= recipe.schedule.iterations
+
+
+def test_what_is_typed_is_not_filled() -> None:
+    typed = ("augment.crop=[64,96]", "schedule.iterations=50", "evaluation.every=7")
+    recipe = load_recipe("custom", Choices(overrides=typed), FACTS)
+    assert recipe.augment.crop == (64, 96)
+    assert (recipe.schedule.iterations, recipe.evaluation.every) == (50, 7)
+
+
+@pytest.mark.parametrize("typed", ["batch=0", "batch=x", "schedule.iterations=x"])
+def test_wrong_values_beside_auto_are_explained(typed: str) -> None:
+    with pytest.raises(RecipeError, match=typed.partition("=")[0]):
+        load_recipe("custom", Choices(overrides=(typed,)), FACTS)
+
+
+def test_auto_without_a_set_says_what_to_do() -> None:
+    with pytest.raises(RecipeError, match=r"`auto` needs a prepared set; run `topformer data"):
+        load_recipe("custom", Choices())
+
+
+def write(folder: Path, text: str) -> str:
+    path = folder / "own.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_a_file_of_ones_own_is_a_recipe(tmp_path: Path) -> None:
+    text = (recipes_dir() / "ade20k.yaml").read_text()
+    recipe = load_recipe(write(tmp_path, text.replace("batch: 16", "batch: 3")), Choices())
+    assert (recipe.name, recipe.batch, recipe.optimizer.lr) == ("own", 3, 3e-4)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: [", "own.yaml is not a YAML file"),
+        ("- 1\n- 2\n", "expected a mapping of keys at the top"),
+        ("", "expected a mapping of keys at the top"),
+        ("a: !!python/object/apply:os.system [ls]", "own.yaml is not a YAML file"),
+        ("task: segmentation\n", "dataset: missing; batch: missing"),
+        ("by_size: {tinny: {}}", "by_size.tinny: unknown size; did you mean 'tiny'?"),
+        ("batch: 4\nby_size: {tiny: {optimizer.lr: 1.0}}", "by_size.tiny optimizer.lr: no section"),
+        ("by_size: 3", "by_size"),
+        ("presets: [code]", "presets"),
+        ("by_size: {tiny: 3}", "by_size: expected names with overrides"),
+        ("by_size: {1: {batch: 3}}", "by_size: expected names with overrides"),
+        ("by_size: {tiny: {1: 3}}", "by_size: expected names with overrides"),
+        ("presets: {code:}", "presets: expected names with overrides"),
+        ("1: 2", "1: keys should be strings"),
+    ],
+)
+def test_wrong_files_are_explained(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(RecipeError) as error:
+        load_recipe(write(tmp_path, text), Choices())
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_file_and_folder_are_explained(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"no recipe file .*gone.yaml"):
+        load_recipe(str(tmp_path / "gone.yaml"), Choices())
+    (tmp_path / "folder.yaml").mkdir()
+    with pytest.raises(RecipeError, match=r"folder.yaml"):
+        load_recipe(str(tmp_path / "folder.yaml"), Choices())
+
+
+def test_binary_file_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_bytes(b"\xff\xfe\x00\x80")
+    with pytest.raises(RecipeError, match="is not a YAML file"):
+        load_recipe(str(tmp_path / "own.yaml"), Choices())
+
+
+@given(
+    lr=st.floats(1e-12, 10),
+    batch=st.integers(1, 10_000),
+    crop=st.tuples(st.integers(1, 64), st.integers(1, 64)),
+    name=st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1),
+    size=st.sampled_from(["tiny", "small", "base"]),
+)
+def test_resolved_recipes_survive_their_file(
+    lr: float, batch: int, crop: tuple[int, int], name: str, size: str
+) -> None:
+    recipe = load(
+        f"optimizer.lr={lr!r}",
+        f"batch={batch}",
+        f"augment.crop=[{crop[0] * 32}, {crop[1] * 32}]",
+        f"dataset={yaml.safe_dump(name, allow_unicode=True, default_style=chr(34))}",
+        size=size,
+    )
+    assert (recipe.optimizer.lr, recipe.batch, recipe.dataset) == (lr, batch, name)
+    assert parse_resolved(yaml.safe_load(recipe.to_yaml()), "it") == recipe
+    assert parse_resolved(recipe.model_dump(mode="json"), "it") == recipe
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_resolved_file_is_read_back(tmp_path: Path, name: str) -> None:
+    recipe = load_recipe(name, Choices("base"))
+    path = tmp_path / "recipe.yaml"
+    path.write_text(recipe.to_yaml())
+    assert load_resolved(path) == recipe
+
+
+def test_resolved_file_that_was_changed_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(load().to_yaml().replace("size: tiny", "size: tinny"))
+    with pytest.raises(RecipeError, match=r"recipe.yaml: size: got 'tinny'; did you mean 'tiny'\?"):
+        load_resolved(path)
