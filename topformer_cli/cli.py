@@ -68,6 +68,8 @@ def main() -> NoReturn:
     # A thread that waits by spinning starves the others where cores are shared: measured 2 to 8
     # times slower training on two busy cores. Read by OpenMP when torch loads.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # onnxruntime's wheels write a device id at import and may send usage over the network.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     sys.exit(run(sys.argv[1:]))
 
 
