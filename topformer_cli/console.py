@@ -88,12 +88,13 @@ def table(
     """Write a table to stdout; columns are right-aligned but for those whose numbers are left."""
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, column in enumerate(columns):
-        grid.add_column(column, justify="left" if index in left else "right", overflow="fold")
+        grid.add_column(Text(column), justify="left" if index in left else "right", overflow="fold")
     for row in rows:
-        grid.add_row(*row)
+        grid.add_row(*map(Text, row))
     stdout = _stdout()
     stdout.print(title, style="bold", highlight=False, markup=False)
     stdout.print(grid)

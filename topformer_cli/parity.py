@@ -35,16 +35,15 @@ def compare(reference: NDArray[Any], output: NDArray[Any], class_axis: int = 1) 
     """Compare an output with its reference.
 
     Raises:
-        ParityError: the shapes differ, or the output holds a value that is not finite.
+        ParityError: the shapes differ, or one of them holds a value that is not finite.
     """
     if reference.shape != output.shape:
         message = f"output shape {output.shape} differs from the reference's {reference.shape}"
         raise ParityError(message)
-    if not np.isfinite(output).all():
-        message = (
-            f"{int((~np.isfinite(output)).sum())} of {output.size} output values are nan or inf"
-        )
-        raise ParityError(message)
+    for name, values in (("output", output), ("reference", reference)):
+        if wrong := int((~np.isfinite(values)).sum()):
+            message = f"{wrong} of {values.size} {name} values are nan or inf"
+            raise ParityError(message)
     a, b = reference.astype(np.float64), output.astype(np.float64)
     difference = np.abs(a - b)
     norm = float(np.sqrt((a * a).sum() * (b * b).sum()))

@@ -98,7 +98,7 @@ def new_run(root: Path, command: str, name: str) -> RunDir:
 def point_latest(run: Path) -> None:
     """Point the `latest` link beside a run at it."""
     link = run.parent / "latest"
-    temporary = run.parent / f".latest-{os.getpid()}"
+    temporary = run.parent / f".latest-{run.name}"
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(run.name)
     temporary.replace(link)
