@@ -16,6 +16,7 @@ def command() -> None:
 @command.command("list")
 @options.cache_option
 @options.json_option
+@options.verbosity_options
 def list_sets(cache_dir: Path | None, as_json: bool) -> None:
     """List the known data sets and the prepared ones."""
     from topformer_cli import console
@@ -45,7 +46,11 @@ def list_sets(cache_dir: Path | None, as_json: bool) -> None:
 @click.option(
     "--ignore", type=click.IntRange(0, 255), multiple=True, help="Mask id to ignore; repeatable."
 )
-@click.option("--val-fraction", type=click.FloatRange(0, 1, min_open=True, max_open=True))
+@click.option(
+    "--val-fraction",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Custom set without train/ and val/: the share that becomes val.",
+)
 @click.option("--title", default="", help="What the set is called in reports.")
 @click.option("--terms", default="", help="Terms of use; they travel with exported models.")
 @click.option("--force", is_flag=True, help="Prepare again although nothing changed.")
@@ -101,6 +106,7 @@ def prepare(  # noqa: PLR0913 - one parameter an option
 @click.argument("name")
 @options.cache_option
 @options.json_option
+@options.verbosity_options
 def info(name: str, cache_dir: Path | None, as_json: bool) -> None:
     """Show the card of a prepared set: classes, counts, pixel shares, terms."""
     from topformer_cli import console
@@ -155,6 +161,7 @@ def check(name: str, cache_dir: Path | None, as_json: bool) -> None:
     "--output", "-o", type=options.ANY_PATH, help="PNG to write (default: NAME-SPLIT.png)."
 )
 @options.cache_option
+@options.verbosity_options
 def show(
     name: str, split: str, count: int, seed: int, output: Path | None, cache_dir: Path | None
 ) -> None:

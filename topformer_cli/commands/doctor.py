@@ -11,6 +11,7 @@ from topformer_cli.commands import options
 @click.command("doctor")
 @options.cache_option
 @options.json_option
+@options.verbosity_options
 def command(cache_dir: Path | None, as_json: bool) -> None:
     """Look at packages, processor, disk, data sets, phones and phone runners."""
     from topformer_cli import console

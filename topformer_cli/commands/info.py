@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @options.work_dir_option
 @options.cache_option
 @options.json_option
+@options.verbosity_options
 def command(  # noqa: PLR0913 - one parameter an option
     target: str | None,
     size: "SizeName | None",
