@@ -86,3 +86,25 @@ int main(int count, char **words) {
 }
 """
 """Its model's first line is the output shape in TNNTest's form, such as `4 1 3 4 4`."""
+
+ANSWER_C = r"""
+/* One fixed answer, behind TNNTest's command line; answer.h holds DIMS and the values. */
+#include <stdio.h>
+#include <string.h>
+#include "answer.h"
+
+int main(int count, char **words) {
+    FILE *output = NULL;
+    for (int i = 1; i + 1 < count; i++)
+        if (!strcmp(words[i], "-op")) output = fopen(words[i + 1], "w");
+    if (!output) return 2;
+    fprintf(output, "1\nlogits mat_type: 32 dims: %s\n", DIMS);
+    for (size_t i = 0; i < sizeof answer / sizeof *answer; i++)
+        fprintf(output, "%.6f\n", answer[i]);
+    fclose(output);
+    printf("I/tnn: Print [File test/timer.cc][Line 59] %-45s TNN Benchmark time cost: min = %-8.3f"
+           " ms  |  max = %-8.3f ms  |  avg = %-8.3f ms \n", "net.tnnproto - ARM", 1.0, 2.0, 1.5);
+    return 0;
+}
+"""
+"""A program that gives the reference output of one network, whatever its input."""

@@ -1,0 +1,173 @@
+"""What a person meets who types something wrong: one line, and the documented exit code."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Ran, Road, run_cli
+
+
+def last_line(done: Ran) -> str:
+    assert done.out == ""
+    assert "Traceback" not in done.err
+    return done.err.splitlines()[-1]
+
+
+def refused(done: Ran, code: int) -> str:
+    """Return the one line of an error of ours."""
+    line = last_line(done)
+    assert done.code == code, line
+    assert line.startswith("topformer: ")
+    return line
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("trian", "No such command 'trian'"),
+        ("data prepar", "No such command 'prepar'"),
+        ("train --sizze tiny", "--sizze"),
+        ("train --size huge", "'huge' is not one of 'tiny', 'small', 'base'"),
+        ("train --resume", "Option '--resume' requires an argument"),
+        ("train --device pixel7", "a phone's serial goes to `topformer bench --device`"),
+        ("eval --fail-under much", "'much' is not a valid float"),
+        ("segment", "Missing argument 'IMAGES...'"),
+        ("export --input 512by512", "expected HxW in pixels, as in 512x512"),
+        ("bench --rounds 0", "0 is not in the range x>=1"),
+        ("eval --weights gone.pth", "File 'gone.pth' does not exist"),
+        ("data prepare x --source gone", "Directory 'gone' does not exist"),
+    ],
+)
+def test_usage_errors_end_with_2(words: str, said: str) -> None:
+    done = run_cli(*words.split())
+    assert done.code == 2
+    assert said in " ".join(done.err.split())
+    assert done.out == ""
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda:0", "auto", "mps"])
+def test_a_torch_device_is_no_phone(nowhere: Road, device: str) -> None:
+    line = refused(nowhere.run("bench", "--device", device), 2)
+    assert f"--device '{device}' is a torch device; bench takes an adb serial or `host`" in line
+
+
+def test_nothing_prepared_is_told_with_the_line_to_type(nowhere: Road) -> None:
+    line = refused(nowhere.run("train"), 3)
+    assert "type: topformer data prepare ade20k --source FOLDER" in line
+    line = refused(nowhere.run("train", "mine"), 3)
+    assert "topformer data prepare mine --images FOLDER --masks FOLDER --classes FILE" in line
+    assert not nowhere.runs.exists()
+
+
+def test_no_run_is_told(nowhere: Road) -> None:
+    for words in (
+        ["eval"],
+        ["export"],
+        ["bench", "--device", "host"],
+        ["train", "--resume", "auto"],
+    ):
+        assert "run `topformer train` first" in refused(nowhere.run(*words), 2)
+
+
+def test_segment_without_a_run_is_told(road: Road, nowhere: Road) -> None:
+    assert "no train run" in refused(nowhere.run("segment", road.image, cache=False), 2)
+
+
+def test_wrong_recipe_values_are_told(road: Road) -> None:
+    line = refused(road.train("little", overrides=("optimiser.lr=1",)), 2)
+    assert "did you mean 'optimizer'?" in line
+    assert "multiple of 32, got 65" in refused(
+        road.train("little", overrides=("augment.crop=[65,64]",)), 2
+    )
+    assert "did you mean 'ade20k'?" in refused(road.train("ade2k"), 2)
+
+
+@pytest.mark.parametrize(
+    ("size", "nearest"), [("500x500", "512x512"), ("64x70", "64x64"), ("1x1", "32x32")]
+)
+def test_odd_input_size_names_the_nearest(road: Road, size: str, nearest: str) -> None:
+    line = refused(road.run("export", "--input", size), 4)
+    assert line.endswith(f"the nearest such size is {nearest}")
+
+
+def test_unknown_export_format_is_told(road: Road) -> None:
+    done = road.run("export", "--format", "onnx,tflite")
+    assert done.code in (2, 4)
+    assert "tflite" in last_line(done)
+    assert road.run("export", "--format", "").code in (2, 4)
+
+
+def test_resume_of_a_finished_run_is_told(road: Road) -> None:
+    line = refused(road.run("train", "--resume", "auto"), 2)
+    assert "is finished; nothing to resume" in line
+
+
+def test_resume_with_other_settings_is_told(road: Road) -> None:
+    line = refused(road.run("train", "--resume", "auto", "--size", "base"), 2)
+    assert "continues a run with its own recipe" in line
+
+
+def test_two_sources_are_told(road: Road) -> None:
+    last = road.latest / "checkpoints" / "last.safetensors"
+    line = refused(road.run("eval", road.latest, "--weights", last), 2)
+    assert "name one of them" in line
+
+
+def test_another_size_is_told(road: Road) -> None:
+    last = road.latest / "checkpoints" / "last.safetensors"
+    assert "holds TopFormer-tiny" in refused(
+        road.run("eval", "--weights", last, "--size", "base"), 3
+    )
+
+
+def test_a_folder_that_is_no_run_is_told(road: Road, tmp_path: Path) -> None:
+    assert "is no run folder" in refused(road.run("eval", tmp_path), 2)
+    assert refused(road.run("eval", tmp_path / "gone"), 2)
+
+
+def test_pictures_that_are_none_are_told(road: Road, tmp_path: Path) -> None:
+    text = tmp_path / "notes.jpg"
+    text.write_text("no picture")
+    assert "is not a readable image" in refused(road.run("segment", text, cache=False), 3)
+    assert "no image or folder" in refused(road.run("segment", "gone.jpg", cache=False), 3)
+    (tmp_path / "empty").mkdir()
+    assert "holds no image" in refused(road.run("segment", tmp_path / "empty", cache=False), 3)
+    two = road.run("segment", road.image.parent, "-o", tmp_path / "a.png", cache=False)
+    assert "one file for 2 images; name a folder" in refused(two, 2)
+
+
+def test_unknown_sets_and_splits_are_told(road: Road) -> None:
+    assert "no prepared data set 'gone'" in refused(road.data("info", "gone"), 3)
+    assert "has no split 'test'" in refused(road.run("eval", "--split", "test"), 3)
+    assert "has no split 'test'" in refused(road.data("show", "little", "--split", "test"), 3)
+
+
+def test_prepare_without_its_folders_is_told(nowhere: Road, tmp_path: Path) -> None:
+    assert "needs --images FOLDER --masks" in refused(nowhere.data("prepare", "mine"), 2)
+    assert "needs --source FOLDER" in refused(nowhere.data("prepare", "ade20k"), 2)
+    line = refused(nowhere.data("prepare", "mine", "--source", tmp_path), 2)
+    assert "is no published set this version knows (ade20k" in line
+    words = ("--images", tmp_path, "--masks", tmp_path, "--classes", "a,b")
+    assert "is the name of a published set" in refused(nowhere.data("prepare", "ade20k", *words), 2)
+
+
+def test_a_work_dir_that_is_a_file_is_told(road: Road, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    words = ("train", "little", "-o", "schedule.iterations=1", "--work-dir", tmp_path / "file")
+    line = refused(road.run(*words, work_dir=False), 1)
+    assert f"{tmp_path}/file/train: Not a directory" in line
+
+
+def test_verbose_shows_where(nowhere: Road) -> None:
+    done = nowhere.run("eval", "-v")
+    assert done.code == 2
+    assert "Traceback" in done.err
+    assert done.err.splitlines()[-1].startswith("topformer: no train run")
+
+
+def test_no_phone_is_told(road: Road, adb_server: int) -> None:
+    assert adb_server
+    line = refused(road.run("bench", "--device", "emulator-5554"), 5)
+    assert "no phone with serial 'emulator-5554' is connected (connected: none)" in line
+    line = refused(road.run("bench"), 5)
+    assert "plug one in with USB debugging on" in line

@@ -1,0 +1,84 @@
+"""Every option of every command, frozen: a new flag is a decision, and shows up here."""
+
+import importlib
+from collections.abc import Iterator
+
+import click
+
+from topformer_cli.cli import COMMANDS
+
+OPTIONS = {
+    "demo": ("--size --seed --work-dir --cache-dir --json -q/--quiet -v/--verbose"),
+    "data list": ("--cache-dir --json -q/--quiet -v/--verbose"),
+    "data prepare": (
+        "NAME --source --images --masks --classes --ignore --val-fraction --title --terms "
+        "--force --cache-dir --json -q/--quiet -v/--verbose"
+    ),
+    "data info": ("NAME --cache-dir --json -q/--quiet -v/--verbose"),
+    "data check": ("NAME --cache-dir --json -q/--quiet -v/--verbose"),
+    "data show": ("NAME --split --count --seed --output/-o --cache-dir -q/--quiet -v/--verbose"),
+    "train": (
+        "RECIPE --size --preset -o --device --weights --partial-weights --resume --workers "
+        "--tensorboard --dry-run --work-dir --cache-dir --json -q/--quiet -v/--verbose"
+    ),
+    "eval": (
+        "TARGET --size --weights --partial-weights --dataset --split --fail-under --device "
+        "--work-dir --cache-dir --json -q/--quiet -v/--verbose"
+    ),
+    "segment": (
+        "IMAGES -o/--output --model --size --weights --partial-weights --labels --device "
+        "--work-dir --json -q/--quiet -v/--verbose"
+    ),
+    "export": (
+        "TARGET --size --weights --partial-weights --format --input --output-dir --work-dir "
+        "--cache-dir --json -q/--quiet -v/--verbose"
+    ),
+    "bench": (
+        "TARGET --size --weights --partial-weights --device/-s --runner --precision "
+        "--threads --core --warmup --rounds --iterations --work-dir --cache-dir --json "
+        "-q/--quiet -v/--verbose"
+    ),
+    "info": (
+        "TARGET --size --preset -o --input --work-dir --cache-dir --json -q/--quiet -v/--verbose"
+    ),
+    "doctor": ("--cache-dir --json -q/--quiet -v/--verbose"),
+}
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    for name, (place, _) in COMMANDS.items():
+        command: click.Command = importlib.import_module(place).command
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {sub}", one) for sub, one in command.commands.items())
+        else:
+            yield name, command
+
+
+def words(command: click.Command) -> str:
+    """Return arguments in capitals and options by all their names, in order of declaration."""
+    return " ".join(
+        "/".join([*one.opts, *one.secondary_opts]) if isinstance(one, click.Option)
+        else (one.name or "").upper()
+        for one in command.params
+    )  # fmt: skip
+
+
+def test_options_are_the_agreed_ones() -> None:
+    assert {name: words(command) for name, command in commands()} == OPTIONS
+
+
+def test_options_are_kebab_case_and_explained() -> None:
+    for name, command in commands():
+        for one in command.params:
+            if isinstance(one, click.Option):
+                assert all(word == word.lower() and "_" not in word for word in one.opts), name
+                assert one.help or one.show_default or one.metavar, (name, one.name)
+
+
+def test_what_needs_an_answer_from_a_program_has_json() -> None:
+    without = {name for name, command in commands() if "--json" not in words(command)}
+    assert without <= {"data show"}
+
+
+def test_every_command_can_be_quiet_and_verbose() -> None:
+    assert {name for name, command in commands() if "-q/--quiet" not in words(command)} == set()

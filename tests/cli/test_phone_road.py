@@ -1,0 +1,107 @@
+"""ADE20K in its exact format, and a phone: the lines of the README with nothing else typed."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Ran, Road
+from tests.fakes.adb_device import FakeDevice
+from tests.fakes.device_root import QEMU
+from tests.fakes.runners import ANSWER_C
+from tests.unit.bench.conftest import StartDevice
+from topformer_cli.api.benching import fixed_input
+from topformer_cli.deploy.artifact import Artifact, load_artifact
+from topformer_cli.deploy.predictors import TnnPredictor
+
+COMPILER = shutil.which("aarch64-linux-gnu-gcc")
+FEW = ("--rounds", "2", "--iterations", "3", "--warmup", "1")
+
+
+@pytest.fixture(scope="module")
+def exported(ade20k: Road) -> Artifact:
+    done = ade20k.run("export")
+    assert done.code == 0, done.err
+    return load_artifact(Path(done.err.split("topformer bench ")[1].split()[0]))
+
+
+@pytest.fixture(scope="module")
+def runner(exported: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A phone's program with TNNTest's command line that knows this network's answer."""
+    if COMPILER is None or QEMU is None:
+        pytest.skip("needs aarch64-linux-gnu-gcc and qemu-aarch64")
+    answer = TnnPredictor(exported.tnnproto)(fixed_input(exported.manifest.input.shape))
+    folder = tmp_path_factory.mktemp("build")
+    values = ",".join(f"{value:.7g}f" for value in answer.ravel())
+    (folder / "answer.h").write_text(
+        f'#define DIMS "4 {" ".join(str(side) for side in answer.shape)}"\n'
+        f"static const float answer[] = {{{values}}};\n"
+    )
+    (folder / "runner.c").write_text(ANSWER_C)
+    command = [COMPILER, "-O1", "-static", "-o", "TNNTest", "runner.c"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return folder / "TNNTest"
+
+
+@pytest.fixture
+def phone(start_device: StartDevice) -> FakeDevice:
+    return start_device()
+
+
+def well(done: Ran) -> Ran:
+    assert done.code == 0, done.err
+    return done
+
+
+def test_prepared_set_says_that_it_is_a_part(ade20k: Road) -> None:
+    listed = {one["name"]: one for one in well(ade20k.data("list", "--json")).record["sets"]}
+    assert listed["ade20k"]["partial"] == "partial: train 4 of 20210, val 2 of 2000"
+
+
+def test_eval_takes_the_run_and_names_the_data(ade20k: Road) -> None:
+    record = well(ade20k.run("eval", "--json")).record
+    assert (record["dataset"], record["images"], len(record["classes"])) == ("ade20k", 2, 150)
+    assert record["notes"] == ["partial: train 4 of 20210, val 2 of 2000"]
+    assert record["classes"][0] == "wall"
+    assert "partial: train 4 of 20210" in well(ade20k.run("eval")).out
+
+
+def test_bench_on_a_phone_and_again_with_the_kept_runner(
+    ade20k: Road, runner: Path, phone: FakeDevice
+) -> None:
+    first = ade20k.run("bench", "--device", f"tcp:{phone.serial}", "--runner", runner, *FEW)
+    assert "verdict: emulated" in well(first).out
+    assert "output agrees with the reference: max difference" in first.out
+    again = well(ade20k.run("bench", "--device", phone.serial, "--json", *FEW))
+    record = again.record
+    assert (record["engine"], record["precision"], record["emulated"]) == ("TNN", "fp32", True)
+    assert record["device"]["model"] == "Eight Cores"
+    assert record["core"]["verified"] is True
+    assert record["parity"]["labels_equal"] == 1
+    assert "using " in again.err
+    assert phone.root.remains() == []
+
+
+def test_without_a_runner_what_is_needed_is_told(
+    ade20k: Road, phone: FakeDevice, tmp_path: Path
+) -> None:
+    words = ("bench", "--device", f"tcp:{phone.serial}", "--cache-dir", tmp_path)
+    done = ade20k.run(*words, cache=False)
+    assert done.code == 5
+    assert done.out == ""
+    for word in ("arm64-v8a", "TNNTest", "https://github.com/Tencent/TNN", "--runner PATH"):
+        assert word in done.err
+
+
+def test_a_runner_that_answers_otherwise_is_refused(
+    ade20k: Road, runner: Path, phone: FakeDevice, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    done = well(ade20k.run("export", "--input", "64x96", "--output-dir", other))
+    (manifest,) = other.glob("*.json")
+    serial = f"tcp:{phone.serial}"
+    done = ade20k.run("bench", manifest, "--device", serial, "--runner", runner, *FEW)
+    assert done.code in (4, 6)
+    assert done.out == ""
+    assert phone.root.remains() == []

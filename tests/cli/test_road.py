@@ -1,0 +1,214 @@
+"""What every command shows on the way from pictures to numbers."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Ran, Road
+from topformer_cli.deploy.artifact import load_artifact
+from topformer_cli.recipe import load_resolved
+from topformer_cli.rundir import RunDir
+
+CLASSES = ("sky", "building", "tree", "grass", "road", "car", "sign")
+
+
+def pixels(path: str | Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.asarray(picture)
+
+
+def quietly(done: Ran) -> Ran:
+    assert done.code == 0, done.err
+    assert "Traceback" not in done.err
+    return done
+
+
+def test_preparing_again_has_nothing_to_do(road: Road) -> None:
+    raw = road.folder / "raw"
+    done = quietly(
+        road.data(
+            "prepare", "little", "--images", raw / "images", "--masks", raw / "masks",
+            "--classes", raw / "classes.txt", "--terms", "none",
+        )
+    )  # fmt: skip
+    assert done.out == "little: already prepared, 6 train, 2 val images, 7 classes\n"
+    assert "next: topformer data show little, topformer train little --size tiny" in done.err
+
+
+def test_data_list_names_the_set_and_the_published_ones(road: Road) -> None:
+    sets = {one["name"]: one for one in quietly(road.data("list", "--json")).record["sets"]}
+    assert sets["little"]["prepared"]
+    assert sets["little"]["images"] == {"train": 6, "val": 2}
+    assert not sets["ade20k"]["prepared"]
+    assert sets["ade20k"]["classes"] == 150
+    assert "little" in quietly(road.data("list")).out
+
+
+def test_data_info_shows_classes_and_shares(road: Road) -> None:
+    text = quietly(road.data("info", "little")).out
+    assert all(name in text for name in CLASSES)
+    assert "6 train, 2 val; typical image 96x64" in text
+    card = quietly(road.data("info", "little", "--json")).record
+    assert tuple(card["classes"]) == CLASSES
+
+
+def test_data_check_reads_everything(road: Road) -> None:
+    assert "little: all 8 images and masks are as the card says" in road.data("check", "little").out
+    assert quietly(road.data("check", "little", "--json")).record["images"] == 8
+
+
+def test_data_show_draws_images_beside_labels(road: Road, tmp_path: Path) -> None:
+    target = tmp_path / "show.png"
+    done = quietly(road.data("show", "little", "--count", "3", "-o", target))
+    assert done.out == f"{target}\n"
+    height, width, _ = pixels(target).shape
+    assert height > 3 * 180
+    assert width > 3 * 200
+
+
+def test_a_run_holds_everything(road: Road) -> None:
+    run = RunDir(road.latest)
+    assert run.path.name == "little-tiny-001"
+    assert run.finished
+    recipe = load_resolved(run.recipe)
+    assert (recipe.dataset, recipe.batch, recipe.augment.crop) == ("little", 2, (64, 64))
+    assert recipe.evaluation.scale == (256, 64)
+    assert json.loads(run.environment.read_text())["device"] == "cpu"
+    assert "step 4: mIoU" in run.log.read_text()
+    assert run.weights("best").is_file()
+    assert run.weights("last").is_file()
+
+
+def test_eval_takes_the_latest_run_and_says_so(road: Road) -> None:
+    done = quietly(road.run("eval"))
+    assert "evaluating " in done.err
+    assert "best.safetensors (step" in done.err
+    assert all(name in done.out for name in CLASSES)
+    assert "mIoU " in done.out
+    assert "protocol keep_ratio 256x64, sides to multiples of 32" in done.out
+
+
+def test_eval_json_is_the_record(road: Road) -> None:
+    record = quietly(road.run("eval", "--json")).record
+    assert record["images"] == 2
+    assert tuple(record["classes"]) == CLASSES
+    assert len(record["iou"]) == 7
+    assert json.loads((road.latest / "eval-little-val.json").read_text()) == record
+
+
+def test_eval_of_a_checkpoint_and_of_the_training_split(road: Road) -> None:
+    last = RunDir(road.latest).weights("last")
+    record = quietly(road.run("eval", last, "--split", "train", "--json", "-q")).record
+    assert (record["images"], record["split"], record["weights"]) == (6, "train", str(last))
+    by_weights = quietly(road.run("eval", "--weights", last, "--split", "train", "--json")).record
+    assert by_weights["iou"] == record["iou"]
+
+
+def test_fail_under_ends_with_7_after_the_table(road: Road) -> None:
+    done = road.run("eval", "--fail-under", "99.5")
+    assert done.code == 7
+    assert "mIoU" in done.out
+    assert "is below --fail-under 99.5" in done.err.splitlines()[-1]
+    assert road.run("eval", "--fail-under", "0").code == 0
+
+
+def test_segment_an_image(road: Road, tmp_path: Path) -> None:
+    target = tmp_path / "overlay.png"
+    done = quietly(road.run("segment", road.image, "-o", target, cache=False))
+    assert done.out.startswith(f"{target}  ")
+    assert pixels(target).shape[1] >= 96
+
+
+def test_segment_a_folder_as_labels(road: Road, tmp_path: Path) -> None:
+    done = quietly(
+        road.run("segment", road.image.parent, "-o", tmp_path, "--labels", "--json", cache=False)
+    )
+    images = done.record["images"]
+    assert [Path(one["output"]).name for one in images] == [
+        "scene_0000-labels.png", "scene_0001-labels.png",
+    ]  # fmt: skip
+    for one in images:
+        labels = pixels(one["output"])
+        assert labels.shape == (64, 96)
+        assert labels.max() < 7
+        assert sum(one["shares"].values()) == pytest.approx(1)
+
+
+def test_segment_turns_pictures_upright(road: Road, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels(road.image)).save(tmp_path / "turned.jpg", exif=exif)
+    target = tmp_path / "labels.png"
+    quietly(road.run("segment", tmp_path / "turned.jpg", "--labels", "-o", target, cache=False))
+    assert pixels(target).shape == (96, 64)
+
+
+def test_export_leaves_a_whole_artifact(road: Road) -> None:
+    (manifest,) = (road.latest / "export").glob("*.json")
+    assert manifest.name == "topformer-tiny-little-64x64.json"
+    artifact = load_artifact(manifest)
+    assert artifact.formats == ("onnx", "tnn")
+    assert set(artifact.manifest.parity) == {"onnx", "tnn"}
+    assert artifact.manifest.card["data_terms"] == "none"
+    onnx.checker.check_model(str(artifact.onnx))
+
+
+def test_export_of_one_format_at_another_size(road: Road, tmp_path: Path) -> None:
+    done = quietly(
+        road.run(
+            "export", road.latest, "--format", "tnn", "--input", "64x96",
+            "--output-dir", tmp_path, "--json",
+        )
+    )  # fmt: skip
+    assert done.record["input"]["shape"] == [1, 3, 64, 96]
+    assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".tnnproto", ".tnnmodel"}
+
+
+def test_bench_on_this_host_uses_the_export(road: Road) -> None:
+    done = quietly(
+        road.run(
+            "bench", "--device", "host", "--rounds", "2", "--iterations", "2", "--warmup", "1",
+            "--json",
+        )
+    )  # fmt: skip
+    assert "using " in done.err
+    record = done.record
+    assert record["engine"] == "onnxruntime"
+    assert record["input_shape"] == [1, 3, 64, 64]
+    assert record["parity"]["relative"] < 1e-4
+    assert len(record["rounds"]) == 2
+    kept = road.runs / "bench" / "latest" / "result.json"
+    assert json.loads(kept.read_text()) == record
+
+
+def test_info_shows_recipe_and_cost(road: Road) -> None:
+    text = quietly(road.run("info", "ade20k", "--size", "tiny")).out
+    assert "lr: 0.0003" in text
+    assert "1,389,654" in text
+    record = quietly(road.run("info", road.latest, "--json")).record
+    assert record["recipe"]["dataset"] == "little"
+    assert record["input_size"] == [64, 64]
+
+
+def test_dry_run_shows_the_recipe_and_writes_nothing(nowhere: Road) -> None:
+    done = quietly(nowhere.train("--size", "small", "--dry-run"))
+    assert "size: small" in done.out
+    assert "iterations: 4" in done.out
+    assert not nowhere.runs.exists()
+
+
+def test_fine_tuning_names_its_start(road: Road) -> None:
+    last = RunDir(road.latest).weights("last")
+    folder = road.folder / "tuned"
+    done = quietly(
+        road.run(
+            "train", "little", "--weights", last, "-o", "schedule.iterations=1", "-o", "batch=2",
+            "-o", "augment.crop=[64,64]", "--work-dir", folder, "--json", work_dir=False,
+        )
+    )  # fmt: skip
+    assert "from last.safetensors" in done.err
+    assert done.record["images"] == 2
