@@ -130,8 +130,9 @@ def test_partial_match_is_refused_with_every_kind_named(
         r"1 of another shape \(semantics_extractor.0.feed_forward.depthwise.bias\); "
         r"--partial-weights accepts it"
     )
-    with pytest.raises(DataError, match=words):
+    with pytest.raises(DataError, match=words) as error:
         read_weights(Request(path))
+    assert "unexpected: auxiliary.weight" in error.value.__notes__[0].splitlines()
 
 
 def test_partial_match_is_accepted_when_asked(lively: MakeNetwork, tmp_path: Path) -> None:
@@ -177,18 +178,13 @@ class Payload:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"", "is not a readable checkpoint"),
-        (b"PK\x03\x04 and nothing more", "is not a readable checkpoint"),
-        (b"\x80\x02garbage", "is not a readable checkpoint"),
-        (b"not a checkpoint at all\n", "is not a readable checkpoint"),
-    ],
+    "content",
+    [b"", b"PK\x03\x04 and nothing more", b"\x80\x02garbage", b"not a checkpoint at all\n"],
 )
-def test_damaged_files(tmp_path: Path, content: bytes, words: str) -> None:
+def test_damaged_files(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "theirs.pth"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=f"theirs.pth {words}"):
+    with pytest.raises(DataError, match=r"theirs.pth is damaged, or no checkpoint of plain ten"):
         read_weights(Request(path))
 
 
@@ -209,7 +205,7 @@ def test_files_that_hold_something_else(tmp_path: Path, content: object, words: 
 
 def test_nothing_in_a_file_is_executed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.save({"state_dict": {}, "meta": Payload()}, tmp_path / "theirs.pth")
-    with pytest.raises(DataError, match="is not a readable checkpoint"):
+    with pytest.raises(DataError, match="no checkpoint of plain tensors"):
         read_weights(Request(tmp_path / "theirs.pth"))
     assert capsys.readouterr().out == ""
 
