@@ -293,7 +293,7 @@ def _fill_auto(values: dict[str, Any], facts: SetFacts) -> None:
     """Replace `auto` by what fits the set.
 
     A typical short side, at most 512 pixels, sets crop and scale; training sees each image about
-    80 times, and is evaluated ten times on the way.
+    60 times, and is evaluated ten times on the way.
     """
     short = min(min(facts.median_size), 512)
     side = max(64, round(short / 32) * 32)
@@ -302,7 +302,7 @@ def _fill_auto(values: dict[str, Any], facts: SetFacts) -> None:
     for section in ("augment", "evaluation"):
         _fill(values[section], "scale", [4 * max(short, 32), max(short, 32)])
     batch = values["batch"] if isinstance(values.get("batch"), int) and values["batch"] > 0 else 1
-    _fill(values["schedule"], "iterations", min(40_000, max(500, 80 * facts.train_images // batch)))
+    _fill(values["schedule"], "iterations", min(40_000, max(500, 60 * facts.train_images // batch)))
     if isinstance(iterations := values["schedule"]["iterations"], int):
         _fill(values["evaluation"], "every", max(1, iterations // 10))
 
