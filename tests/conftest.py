@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 # As the command line does: threads that wait by spinning starve each other on shared cores.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

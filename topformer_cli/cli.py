@@ -65,9 +65,9 @@ def topformer() -> None:
 def main() -> NoReturn:
     """Run the command line and end the process with the documented exit code."""
     signal.signal(signal.SIGTERM, _terminate)
-    # A thread that waits by spinning starves the others where cores are shared: measured 2 to 8
-    # times slower training on two busy cores. Read by OpenMP when torch loads.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # GNU OpenMP's threads spin long for the next piece of work, which starves them all where
+    # cores are shared (scripts/benchmarks/threads.py). Read when torch loads.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     # onnxruntime's wheels write a device id at import and may send usage over the network.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     sys.exit(run(sys.argv[1:]))

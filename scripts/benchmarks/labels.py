@@ -10,7 +10,7 @@ import statistics
 import sys
 import time
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the command line sets it
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the command line sets it
 
 import torch
 import torch.nn.functional as F
