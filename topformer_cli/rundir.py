@@ -1,7 +1,7 @@
 """Names inside a run folder, atomic writes, and which run is the latest.
 
 runs/<command>/<recipe>-<size>-NNN/
-    recipe.yaml  env.json  metrics.jsonl  log.txt  result.json
+    recipe.yaml  env.json  metrics.jsonl  log.txt  result.json  loss.svg  miou.svg
     checkpoints/{last,best}.safetensors  checkpoints/state.pt
 runs/<command>/latest -> the newest of them
 """

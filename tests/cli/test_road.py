@@ -81,6 +81,8 @@ def test_a_run_holds_everything(road: Road) -> None:
     assert "step 4: mIoU" in run.log.read_text()
     assert run.weights("best").is_file()
     assert run.weights("last").is_file()
+    assert "<svg" in (run.path / "loss.svg").read_text()
+    assert "<svg" in (run.path / "miou.svg").read_text()
 
 
 def test_eval_takes_the_latest_run_and_says_so(road: Road) -> None:

@@ -32,6 +32,8 @@ from topformer_cli.recipe import (
     load_resolved,
     recipe_names,
 )
+from topformer_cli.report.plots import loss_plot, miou_plot
+from topformer_cli.report.records import read_curves
 from topformer_cli.results import EvalResult
 from topformer_cli.rundir import RunDir, atomic_write, latest_run, new_run, open_run, write_json
 
@@ -102,14 +104,18 @@ def plan_resume(which: Path | None, request: TrainRequest) -> TrainPlan:
 
 
 def run_training(plan: TrainPlan, observer: Observer, *, tensorboard: bool = False) -> EvalResult:
-    """Train to the end.
+    """Train to the end and draw the curves.
 
     Raises:
         UsageError: TensorBoard curves were asked for and its package is not installed.
     """
     if tensorboard:
         observer = TensorBoardObserver(plan.run.tensorboard, observer)
-    return train(plan.job, plan.run, observer, resume=plan.resume)
+    result = train(plan.job, plan.run, observer, resume=plan.resume)
+    curves = read_curves(plan.run.metrics)
+    for name, plot in (("loss", loss_plot(curves)), ("miou", miou_plot(curves))):
+        atomic_write(plan.run.path / f"{name}.svg", plot.svg)
+    return result
 
 
 def _job(recipe: Recipe, request: TrainRequest) -> TrainJob:
