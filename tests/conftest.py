@@ -1,12 +1,17 @@
 """Fixtures for all tests."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 # As the command line does: threads that wait by spinning starve each other on shared cores.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+# A shell that starts the tests in the background has them ignore SIGINT, and so would every
+# program that a test starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

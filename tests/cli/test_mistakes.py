@@ -168,6 +168,6 @@ def test_verbose_shows_where(nowhere: Road) -> None:
 def test_no_phone_is_told(road: Road, adb_server: int) -> None:
     assert adb_server
     line = refused(road.run("bench", "--device", "emulator-5554"), 5)
-    assert "no phone with serial 'emulator-5554' is connected (connected: none)" in line
+    assert "no phone with serial 'emulator-5554' is connected" in line
     line = refused(road.run("bench"), 5)
     assert "plug one in with USB debugging on" in line

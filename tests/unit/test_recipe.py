@@ -117,8 +117,8 @@ def test_auto_is_filled_from_the_set() -> None:
     assert (recipe.name, recipe.dataset) == ("mine", "mine")
     assert recipe.augment.crop == (352, 352)
     assert recipe.augment.scale == recipe.evaluation.scale == (1440, 360)
-    assert recipe.schedule.iterations == 4000
-    assert recipe.evaluation.every == 400
+    assert recipe.schedule.iterations == 3000
+    assert recipe.evaluation.every == 300
     assert "auto" not in yaml.safe_load(recipe.to_yaml())["augment"].values()
 
 
