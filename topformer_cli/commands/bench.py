@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 
 @click.command("bench")
 @click.argument("target", required=False, type=options.ANY_PATH)
-@options.size_option
-@options.weights_option
-@options.partial_weights_option
+@options.model_options
 @click.option(
     "--device",
     "-s",

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 
 @click.command("eval")
 @click.argument("target", required=False, type=options.ANY_PATH)
-@options.size_option
-@options.weights_option
-@options.partial_weights_option
+@options.model_options
 @click.option("--dataset", help="A prepared set other than the model's own.")
 @click.option("--split", default="val", show_default=True)
 @click.option("--fail-under", type=float, metavar="MIOU", help="Exit with 7 below this mIoU.")

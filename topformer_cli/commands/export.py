@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 
 @click.command("export")
 @click.argument("target", required=False, type=options.ANY_PATH)
-@options.size_option
-@options.weights_option
-@options.partial_weights_option
+@options.model_options
 @click.option("--format", "formats", default="onnx,tnn", show_default=True, metavar="LIST")
 @click.option("--input", "input_hw", type=options.InputSize(), help="HxW (default: the model's).")
 @click.option("--output-dir", type=options.ANY_PATH, help="Where to (default: the run's export/).")

@@ -90,3 +90,10 @@ weights_option = click.option(
 partial_weights_option = click.option(
     "--partial-weights", is_flag=True, help="Accept --weights that do not match the whole network."
 )
+
+
+def model_options(function: Command) -> Command:
+    """Add the options that name a model in place of a run."""
+    for option in (partial_weights_option, weights_option, size_option):
+        function = option(function)
+    return function

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 @click.option(
     "--model", type=options.ANY_PATH, help="A run or checkpoint (default: the latest run)."
 )
-@options.size_option
-@options.weights_option
-@options.partial_weights_option
+@options.model_options
 @click.option(
     "--labels", is_flag=True, help="Write the label map (palette PNG) instead of an overlay."
 )
