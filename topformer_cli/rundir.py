@@ -110,11 +110,27 @@ def latest_run(root: Path, command: str = "train") -> RunDir:
     Raises:
         UsageError: there is none; says where it looked and what to type.
     """
-    link = root / command / "latest"
-    if not link.is_dir():
-        message = f"no {command} run under {root / command}; run `topformer {command}` first"
+    return runs_newest_first(root, command)[0]
+
+
+def runs_newest_first(root: Path, command: str = "train") -> list[RunDir]:
+    """Return the runs of a command, the one that `latest` points at before all others.
+
+    Raises:
+        UsageError: there is none; says where it looked and what to type.
+    """
+    parent = root / command
+    latest = (parent / "latest").resolve()
+    folders = [path for path in parent.glob("*-[0-9][0-9][0-9]*") if path.is_dir()]
+    if not folders:
+        message = f"no {command} run under {parent}; run `topformer {command}` first"
         raise UsageError(message)
-    return RunDir(link.resolve())
+    newest = sorted(
+        (path.resolve() for path in folders),
+        key=lambda path: (path == latest, path.stat().st_mtime_ns),
+        reverse=True,
+    )
+    return [RunDir(path) for path in newest]
 
 
 def open_run(path: Path) -> RunDir:

@@ -19,7 +19,7 @@ from topformer_cli.data.scenes import render_scene
 from topformer_cli.deploy.artifact import Artifact, load_artifact
 from topformer_cli.deploy.export import FORMATS, ExportRequest, export
 from topformer_cli.engine.predict import normalised
-from topformer_cli.errors import DataError, ExportError
+from topformer_cli.errors import DataError, ExportError, UsageError
 from topformer_cli.models.inference import fix_input_size
 from topformer_cli.models.topformer import TopFormer
 from topformer_cli.parity import EXPORT_TOLERANCE, compare
@@ -47,6 +47,10 @@ def export_model(model: Model, choices: ExportChoices, places: Places) -> Artifa
         ExportError: the input size or the network cannot be exported; nothing was written.
         ParityError: a file does not compute the same; nothing was written.
     """
+    if not choices.formats or set(choices.formats) - set(FORMATS):
+        given = ",".join(choices.formats)
+        message = f"--format {given!r}: choose from {', '.join(FORMATS)}"
+        raise UsageError(message)
     height, width = choices.input_hw or model.spec.input_size
     fixed = fix_input_size(model.network, height, width)
     images = _images(model, (height, width), places)
@@ -62,7 +66,14 @@ def export_model(model: Model, choices: ExportChoices, places: Places) -> Artifa
         checkpoint_sha256=sha256(model.file),
     )
     card = {**model.spec.to_json(), "input_size": [height, width]}
-    return export(fixed, card, request)
+    try:
+        return export(fixed, card, request)
+    except OSError as error:
+        message = (
+            f"{request.output_dir}: cannot be written ({error.strerror or error}); nothing was "
+            "replaced; free some space, or choose another --output-dir"
+        )
+        raise ExportError(message) from error
 
 
 def export_name(model: Model, input_hw: tuple[int, int]) -> str:

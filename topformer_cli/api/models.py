@@ -30,7 +30,7 @@ from topformer_cli.recipe import (
     recipe_names,
 )
 from topformer_cli.results import EvalResult
-from topformer_cli.rundir import RunDir, latest_run, open_run
+from topformer_cli.rundir import RunDir, open_run, runs_newest_first
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +84,26 @@ def _is_file(target: Path | None) -> bool:
 
 
 def _run(source: ModelSource) -> RunDir:
-    return open_run(source.target) if source.target else latest_run(source.places.work_dir)
+    """Return the run that was named, else the newest that has a checkpoint."""
+    if source.target is not None:
+        if not source.target.exists():
+            message = f"no run, checkpoint or export {source.target}"
+            raise UsageError(message)
+        return open_run(source.target)
+    runs = runs_newest_first(source.places.work_dir)
+    return next((run for run in runs if _checkpoints(run)), runs[0])
+
+
+def _checkpoints(run: RunDir) -> list[Path]:
+    return [path for which in ("best", "last") if (path := run.weights(which)).is_file()]
 
 
 def _best(run: RunDir) -> Path:
-    for which in ("best", "last"):
-        if (path := run.weights(which)).is_file():
-            return path
-    message = f"{run.path} has no checkpoint yet; go on with `topformer train --resume auto`"
-    raise DataError(message)
+    found = _checkpoints(run)
+    if not found:
+        message = f"{run.path} has no checkpoint yet; go on with `topformer train --resume auto`"
+        raise DataError(message)
+    return found[0]
 
 
 def _recipe_of(origin: Mapping[str, Any], spec: ModelSpec, file: Path) -> Recipe:
@@ -183,11 +194,20 @@ def output_names(pictures: Sequence[Path], output: Path | None, kind: str) -> li
     Raises:
         UsageError: one file was named for several pictures, or two results would share a name.
     """
-    if output is not None and output.suffix.lower() == ".png" and not output.is_dir():
+    if output is not None and output.suffix and not output.is_dir():
+        if output.suffix.lower() != ".png":
+            message = f"-o {output}: pictures are written as .png; name a .png file or a folder"
+            raise UsageError(message)
         if len(pictures) > 1:
             message = f"-o {output}: one file for {len(pictures)} images; name a folder"
             raise UsageError(message)
+        if output.resolve() == pictures[0].resolve():
+            message = f"-o {output}: is the image itself; choose another name"
+            raise UsageError(message)
         return [output]
+    if output is not None and output.is_file():
+        message = f"-o {output}: is a file; name a .png file or a folder"
+        raise UsageError(message)
     names = [(output or Path()) / f"{picture.stem}-{kind}.png" for picture in pictures]
     if len(set(names)) < len(names):
         message = "two of the images have the same name; segment them into different folders"

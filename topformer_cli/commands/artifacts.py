@@ -17,8 +17,18 @@ def find_artifact(target: Path | None, source: ModelSource) -> "Artifact":
     """Return the export that target names, or that of the model that source describes."""
     if target is not None and target.suffix in ARTIFACT_SUFFIXES:
         return open_artifact(target)
+    if (manifest := only_manifest(target)) is not None:
+        return open_artifact(manifest)
     model = load_model(source)
     console.note(f"taking {model.took}")
     artifact, made = fresh_artifact(model, source.places)
     console.note(f"{'exported' if made else 'using'} {artifact.path}")
     return artifact
+
+
+def only_manifest(folder: Path | None) -> Path | None:
+    """Return the manifest of a folder that holds one export and is no run."""
+    if folder is None or not folder.is_dir() or (folder / "recipe.yaml").exists():
+        return None
+    manifests = [path for path in folder.glob("*.json") if path.with_suffix(".onnx").exists()]
+    return manifests[0] if len(manifests) == 1 else None

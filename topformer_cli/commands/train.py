@@ -63,8 +63,15 @@ def command(  # noqa: PLR0913 - one parameter an option
     if resume and (recipe or size or preset or overrides or weights):
         message = "--resume continues a run with its own recipe; drop the other settings"
         raise UsageError(message)
+    if dry_run and resume:
+        message = "--dry-run shows a new run; `topformer info RUN` shows one that is there"
+        raise UsageError(message)
     if dry_run:
-        console.result(training.resolve_recipe(recipe, choices, places).to_yaml().rstrip())
+        resolved = training.resolve_recipe(recipe, choices, places)
+        if as_json:
+            console.result_json(resolved.model_dump(mode="json"))
+        else:
+            console.result(resolved.to_yaml().rstrip())
         return
     if not resume and not (recipe and size):
         console.note(f"taking recipe {recipe or DEFAULT_RECIPE}, size {choices.size}")

@@ -142,6 +142,9 @@ def load_artifact(path: Path) -> Artifact:
     """
     manifest_path = path if path.suffix == ".json" else path.with_suffix(".json")
     manifest = _read_manifest(manifest_path)
+    if manifest.name != manifest_path.stem:
+        message = f"{manifest_path}: describes another export, {manifest.name!r}; {_REMAKE}"
+        raise ExportError(message)
     if path != manifest_path and path.name not in {file.name for file in manifest.files}:
         message = f"{path}: is not of the export that {manifest_path.name} describes; {_REMAKE}"
         raise ExportError(message)

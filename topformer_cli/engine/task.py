@@ -12,6 +12,7 @@ from topformer_cli.data.store import PreparedSet
 from topformer_cli.engine.evaluate import Progress, Split, evaluate
 from topformer_cli.engine.losses import upsampled_cross_entropy
 from topformer_cli.engine.predict import Segmenter, TorchPredictor
+from topformer_cli.errors import UsageError
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.models.topformer import TopFormer
 from topformer_cli.recipe import Recipe
@@ -79,9 +80,25 @@ def model_spec(recipe: Recipe, card: DatasetCard) -> ModelSpec:
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return a torch device; `auto` takes CUDA, then MPS, then the CPU."""
+    """Return a torch device; `auto` takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        UsageError: this machine, or this build of torch, has no such device.
+    """
     if name != "auto":
-        return torch.device(name)
+        device = torch.device(name)
+        _require_present(device)
+        return device
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _require_present(device: torch.device) -> None:
+    count = {
+        "cuda": torch.cuda.device_count(),
+        "mps": int(torch.backends.mps.is_available()),
+    }.get(device.type, 1)
+    if (device.index or 0) >= count:
+        message = f"--device {device}: torch finds {count} such devices here; use auto or cpu"
+        raise UsageError(message)

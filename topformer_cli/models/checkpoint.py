@@ -1,5 +1,6 @@
 """Our checkpoints: safetensors weights whose header carries the identity card."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,9 +32,13 @@ class Checkpoint:
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint atomically."""
-    header = {"spec": checkpoint.spec.to_json(), "origin": dict(checkpoint.origin)}
     tensors = {
         name: value.detach().cpu().contiguous() for name, value in checkpoint.weights.items()
+    }
+    header = {
+        "spec": checkpoint.spec.to_json(),
+        "origin": dict(checkpoint.origin),
+        "sha256": _digest(tensors),
     }
     atomic_write(path, save(tensors, metadata={CARD_KEY: json.dumps(header)}))
 
@@ -57,6 +62,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if not isinstance(header, dict) or "spec" not in header:
         message = f"{path} has no identity card; it was not written by topformer"
         raise DataError(message)
+    if header.get("sha256") != _digest(weights):
+        message = f"{path} is damaged: its weights are not those written; train or copy it again"
+        raise DataError(message)
     return Checkpoint(
         ModelSpec.from_json(header["spec"], str(path)), weights, header.get("origin", {})
     )
@@ -66,8 +74,12 @@ def build_from(checkpoint: Checkpoint, where: str) -> TopFormer:
     """Build the network of a checkpoint and load its weights, all of them or none.
 
     Raises:
-        DataError: a tensor is missing, unexpected, or has another shape.
+        DataError: a tensor is missing, unexpected, not finite, or has another shape.
     """
+    for name, value in checkpoint.weights.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            message = f"{where}: {name} holds nan or inf; train or copy it again"
+            raise DataError(message)
     network = build_model(checkpoint.spec)
     expected = network.state_dict()
     problems = [f"{name} missing" for name in expected.keys() - checkpoint.weights.keys()]
@@ -86,3 +98,12 @@ def build_from(checkpoint: Checkpoint, where: str) -> TopFormer:
     with torch.no_grad():
         network.load_state_dict(dict(checkpoint.weights))
     return network
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of names and values; safetensors itself keeps no checksum."""
+    sha = hashlib.sha256()
+    for name in sorted(tensors):
+        sha.update(name.encode())
+        sha.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
+    return sha.hexdigest()
