@@ -101,7 +101,8 @@ def run(arguments: list[str]) -> int:
 def _fail(text: str, code: int, *, verbose: bool) -> int:
     if verbose:
         traceback.print_exc()
-    click.echo(f"topformer: {' '.join(text.split())}", err=True)
+    one_line_or_list = text if "\n  " in text else " ".join(text.split())
+    click.echo(f"topformer: {one_line_or_list}", err=True)
     return code
 
 

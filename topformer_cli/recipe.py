@@ -162,7 +162,7 @@ def load_recipe(name: str, choices: Choices, facts: SetFacts | None = None) -> R
         _fill_auto(values, facts)
     values["name"] = values["dataset"] if path.stem == CUSTOM else path.stem
     values["size"] = choices.size
-    return _validate(values, path.name)
+    return _validate(values, path.name, layers[-1][1])
 
 
 def load_resolved(path: Path) -> Recipe:
@@ -312,13 +312,23 @@ def _fill(section: dict[str, Any], key: str, value: Any) -> None:  # noqa: ANN40
         section[key] = value
 
 
-def _validate(values: dict[str, Any], place: str) -> Recipe:
+def _validate(values: dict[str, Any], place: str, typed: Mapping[str, Any] | None = None) -> Recipe:
+    """Check all values; a mistake in a typed override is reported as one."""
     try:
         return Recipe.model_validate(_tuples(values))
     except ValidationError as error:
-        lines = [_explain(problem) for problem in error.errors()]
-        message = f"{place}: " + "; ".join(lines)
+        problems = error.errors()
+        parts = [f"-o {_explain(one)}" for one in problems if _is_typed(one, typed or {})]
+        in_file = [_explain(one) for one in problems if not _is_typed(one, typed or {})]
+        if in_file:
+            parts.append(f"{place}: " + "; ".join(in_file))
+        message = "; ".join(parts)
         raise RecipeError(message) from error
+
+
+def _is_typed(problem: Any, typed: Mapping[str, Any]) -> bool:  # noqa: ANN401 - ErrorDetails
+    key = ".".join(str(part) for part in problem["loc"])
+    return any(key == given or key.startswith(f"{given}.") for given in typed)
 
 
 def _explain(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
