@@ -127,3 +127,18 @@ def test_unknown_format_and_contradictions_are_usage(road: Road) -> None:
     assert "--dry-run shows a new run" in line
     shown = road.run("train", "little", "--dry-run", "--json")
     assert shown.record["dataset"] == "little"
+
+
+def test_faults_of_a_set_stand_one_a_line(nowhere: Road) -> None:
+    for split in ("train", "val"):
+        for name, suffix in (("images", "jpg"), ("masks", "png")):
+            (nowhere.folder / name / split).mkdir(parents=True)
+            (nowhere.folder / name / split / f"a.{suffix}").write_bytes(b"")
+    done = nowhere.data(
+        "prepare", "mine", "--images", nowhere.folder / "images",
+        "--masks", nowhere.folder / "masks", "--classes", "a,b",
+    )  # fmt: skip
+    assert done.code == 3
+    first, *faults = done.err.splitlines()[-3:]
+    assert first.startswith("topformer: 2 problems in the data; nothing was prepared:")
+    assert [line.startswith("  ") and "a.jpg" in line for line in faults] == [True, True]

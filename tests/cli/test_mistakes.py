@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Ran, Road, run_cli
+from tests.fakes.adb_server import real_adb_server
 
 
 def last_line(done: Ran) -> str:
@@ -165,9 +166,10 @@ def test_verbose_shows_where(nowhere: Road) -> None:
     assert done.err.splitlines()[-1].startswith("topformer: no train run")
 
 
-def test_no_phone_is_told(road: Road, adb_server: int) -> None:
-    assert adb_server
-    line = refused(road.run("bench", "--device", "emulator-5554"), 5)
-    assert "no phone with serial 'emulator-5554' is connected" in line
-    line = refused(road.run("bench"), 5)
-    assert "plug one in with USB debugging on" in line
+def test_no_phone_is_told(road: Road, tmp_path: Path) -> None:
+    # A server of its own: the shared one remembers the phones of other tests.
+    with real_adb_server(tmp_path):
+        line = refused(road.run("bench", "--device", "emulator-5554"), 5)
+        assert "no phone with serial 'emulator-5554' is connected (connected: none)" in line
+        line = refused(road.run("bench"), 5)
+        assert "plug one in with USB debugging on" in line

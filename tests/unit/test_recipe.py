@@ -235,3 +235,13 @@ def test_resolved_file_that_was_changed_is_refused(tmp_path: Path) -> None:
     path.write_text(load().to_yaml().replace("size: tiny", "size: tinny"))
     with pytest.raises(RecipeError, match=r"recipe.yaml: size: got 'tinny'; did you mean 'tiny'\?"):
         load_resolved(path)
+
+
+def test_a_typed_mistake_is_told_apart_from_one_in_the_file() -> None:
+    with pytest.raises(RecipeError) as error:
+        load_recipe("ade20k", Choices(overrides=("optimizer.wieght_decay=1", "batch=0")))
+    assert "-o optimizer.wieght_decay: unknown key; did you mean 'weight_decay'?" in str(
+        error.value
+    )
+    assert "-o batch: " in str(error.value)
+    assert "ade20k.yaml" not in str(error.value)
