@@ -50,6 +50,7 @@ class Ran:
     stdout: str
     stderr: str
     folder: Path
+    latest: Path
 
     @property
     def record(self) -> dict[str, Any]:
@@ -62,7 +63,8 @@ def _demo(folder: Path, *words: str) -> Ran:
     places = ["--work-dir", str(folder / "runs"), "--cache-dir", str(folder / "cache")]
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = cli.run(["demo", *places, *words])
-    return Ran(code, out.getvalue(), err.getvalue(), folder)
+    latest = (folder / "runs" / "demo" / "latest").resolve()
+    return Ran(code, out.getvalue(), err.getvalue(), folder, latest)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +96,7 @@ def test_every_stage_is_shown_with_its_time(first: Ran) -> None:
 
 def test_the_run_is_one_like_any_other(first: Ran) -> None:
     run = open_run(Path(first.record["run"]))
-    assert run.path == (first.folder / "runs" / "demo" / "latest").resolve()
+    assert first.latest == run.path
     assert run.finished
     assert run.weights("best").is_file()
     assert "seed: 3" in run.recipe.read_text()
