@@ -145,7 +145,9 @@ def test_unknown_sets_and_splits_are_told(road: Road) -> None:
 
 def test_prepare_without_its_folders_is_told(nowhere: Road, tmp_path: Path) -> None:
     assert "needs --images FOLDER --masks" in refused(nowhere.data("prepare", "mine"), 2)
-    assert "needs --source FOLDER" in refused(nowhere.data("prepare", "ade20k"), 2)
+    assert "needs --source FOLDER (or: topformer data fetch ade20k)" in refused(
+        nowhere.data("prepare", "ade20k"), 2
+    )
     line = refused(nowhere.data("prepare", "mine", "--source", tmp_path), 2)
     assert "is no published set this version knows (ade20k" in line
     words = ("--images", tmp_path, "--masks", tmp_path, "--classes", "a,b")

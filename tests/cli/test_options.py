@@ -11,8 +11,8 @@ OPTIONS = {
     "demo": ("--size --seed --work-dir --cache-dir --json -q/--quiet -v/--verbose"),
     "data list": ("--cache-dir --json -q/--quiet -v/--verbose"),
     "data prepare": (
-        "NAME --source --images --masks --classes --ignore --val-fraction --title --terms "
-        "--force --cache-dir --json -q/--quiet -v/--verbose"
+        "NAME --source --images --masks --classes --ignore --coco --coco-val --val-fraction "
+        "--title --terms --allow-partial --force --cache-dir --json -q/--quiet -v/--verbose"
     ),
     "data info": ("NAME --cache-dir --json -q/--quiet -v/--verbose"),
     "data check": ("NAME --cache-dir --json -q/--quiet -v/--verbose"),

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from topformer_cli.data.sources import FolderRequest
+from topformer_cli.data.sources.custom import FolderRequest
 
 CLASSES = "sky,128,128,128\nroad,128,64,128\ncar,64,0,128\n"
 COLOURS = ((128, 128, 128), (128, 64, 128), (64, 0, 128))

@@ -12,7 +12,8 @@ import filelock
 
 from topformer_cli import __version__
 from topformer_cli.data.card import DatasetCard
-from topformer_cli.data.prepare import UP_TO_DATE, prepare_folder
+from topformer_cli.data.prepare import UP_TO_DATE
+from topformer_cli.data.prepare import prepare as prepare_set
 from topformer_cli.data.scenes import make_scenes, scenes_request
 from topformer_cli.errors import DataError
 from topformer_cli.rundir import write_json
@@ -104,7 +105,7 @@ def prepare(folder: Path, cache: Path, update: Update) -> tuple[DatasetCard, boo
         states.add(what)
         update(done, total)
 
-    card = prepare_folder(scenes_request(folder, SET_NAME, cache), progress)
+    card = prepare_set(scenes_request(folder, SET_NAME, cache), progress)
     return card, UP_TO_DATE not in states
 
 

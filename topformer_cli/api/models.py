@@ -12,7 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from topformer_cli.api.places import USUAL, Places
 from topformer_cli.api.sets import open_set
 from topformer_cli.data.catalog import DATASETS
-from topformer_cli.data.sources import IMAGE_SUFFIXES
+from topformer_cli.data.sources.pairs import IMAGE_SUFFIXES
 from topformer_cli.engine.evaluate import Progress, Split, evaluate
 from topformer_cli.engine.predict import Segmenter, TorchPredictor
 from topformer_cli.engine.task import resolve_device

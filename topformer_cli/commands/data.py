@@ -46,13 +46,16 @@ def list_sets(cache_dir: Path | None, as_json: bool) -> None:
 @click.option(
     "--ignore", type=click.IntRange(0, 255), multiple=True, help="Mask id to ignore; repeatable."
 )
+@click.option("--coco", type=options.EXISTING_FILE, help="Custom set of boxes: COCO-style JSON.")
+@click.option("--coco-val", type=options.EXISTING_FILE, help="The JSON of its validation part.")
 @click.option(
     "--val-fraction",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Custom set without train/ and val/: the share that becomes val.",
+    help="Custom set without a part for val: the share that becomes it.",
 )
 @click.option("--title", default="", help="What the set is called in reports.")
 @click.option("--terms", default="", help="Terms of use; they travel with exported models.")
+@click.option("--allow-partial", is_flag=True, help="Accept fewer images than were published.")
 @click.option("--force", is_flag=True, help="Prepare again although nothing changed.")
 @options.cache_option
 @options.json_option
@@ -64,9 +67,12 @@ def prepare(  # noqa: PLR0913 - one parameter an option
     masks: Path | None,
     classes: str | None,
     ignore: tuple[int, ...],
+    coco: Path | None,
+    coco_val: Path | None,
     val_fraction: float | None,
     title: str,
     terms: str,
+    allow_partial: bool,
     force: bool,
     cache_dir: Path | None,
     as_json: bool,
@@ -83,9 +89,12 @@ def prepare(  # noqa: PLR0913 - one parameter an option
         masks=masks,
         classes=classes,
         ignore=ignore,
+        coco=coco,
+        coco_val=coco_val,
         val_fraction=val_fraction,
         title=title,
         terms=terms,
+        allow_partial=allow_partial,
         force=force,
         places=Places(cache=cache_dir),
     )

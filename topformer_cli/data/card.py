@@ -8,40 +8,71 @@ from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from topformer_cli.data.spec import IGNORE
+from topformer_cli.data.spec import IGNORE, Task
 from topformer_cli.errors import DataError
 
 CARD_NAME: Final = "card.json"
-VERSION: Final = 1
+VERSION: Final = 2
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
 
 
-class DatasetCard(BaseModel):
-    """What a prepared set is.
-
-    id_map: train id of each of the 256 mask values; ignore_index of every pixel without a class.
-    counts, expected: images a split, here and as published (empty for a custom set).
-    median_size: (height, width) of the training images, each side's median.
-    class_pixels, ignored_pixels: pixels a split, by train id.
-    fingerprint: SHA-256 of names and contents, the same wherever the set is prepared.
-    source_fingerprint: of the source's file names, sizes and times, to see quickly whether it
-    changed.
-    """
-
+class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
-    version: Literal[1] = VERSION
+
+class LabelFacts(_Record):
+    """What is labelled in a split, by train id.
+
+    counts: pixels of each class, or boxes, or images, by task. images: in how many images each
+    class occurs. ignored: pixels without a class, or crowd boxes. objects: boxes an image as
+    minimum, quartile, median, quartile and maximum. empty: images in which nothing is labelled.
+    """
+
+    counts: tuple[int, ...]
+    images: tuple[int, ...]
+    ignored: int
+    objects: tuple[int, int, int, int, int] | None = None
+    empty: int
+
+
+class SplitCard(_Record):
+    """One split: its images, their pixels in all, and its labels.
+
+    smallest, median and largest are of each side by itself.
+    """
+
+    images: int
+    pixels: int
+    smallest: Size
+    median: Size
+    largest: Size
+    labels: LabelFacts
+
+
+class DatasetCard(_Record):
+    """What a prepared set is.
+
+    codes: the classes' names in the set's own files, such as COCO's category ids; empty if masks
+    carry the numbers. id_map: train id of each of the 256 mask values, ignore_index of every
+    pixel without a class; empty unless the task is segmentation. expected: images a split as
+    published (empty for a custom set). fingerprint: SHA-256 of names and contents, the same
+    wherever the set is prepared. source_fingerprint: of the source's file names, sizes and times,
+    to see quickly whether it changed.
+    """
+
+    version: Literal[2] = VERSION
     name: str
     title: str
-    task: Literal["segmentation"] = "segmentation"
+    task: Task
     classes: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
+    codes: tuple[str, ...]
     ignore_index: Literal[255] = IGNORE
     id_map: tuple[int, ...]
-    counts: dict[str, int]
+    splits: dict[str, SplitCard]
     expected: dict[str, int]
-    median_size: tuple[int, int]
-    class_pixels: dict[str, tuple[int, ...]]
-    ignored_pixels: dict[str, int]
     terms: str
     homepage: str
     source: str
@@ -52,13 +83,27 @@ class DatasetCard(BaseModel):
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
         classes = len(self.classes)
-        if not 1 <= classes <= IGNORE or len(self.palette) != classes:
-            message = f"{classes} classes and {len(self.palette)} colours"
+        if not classes or len(self.palette) != classes or len(self.codes) not in (0, classes):
+            message = f"{classes} classes, {len(self.palette)} colours, {len(self.codes)} codes"
             raise ValueError(message)
-        if len(self.id_map) != 256 or not set(self.id_map) <= {*range(classes), IGNORE}:
-            message = "id_map must be 256 train ids"
+        values = 256 if self.task == "segmentation" else 0
+        if len(self.id_map) != values or not set(self.id_map) <= {*range(classes), IGNORE}:
+            message = f"id_map must be {values} train ids"
+            raise ValueError(message)
+        if "train" not in self.splits:
+            message = "splits: train is missing"
             raise ValueError(message)
         return self
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The number of images by split."""
+        return {split: one.images for split, one in self.splits.items()}
+
+    @property
+    def median_size(self) -> Size:
+        """Height and width of a typical training image."""
+        return self.splits["train"].median
 
     @property
     def partial(self) -> str | None:
@@ -71,13 +116,13 @@ class DatasetCard(BaseModel):
         return f"partial: {', '.join(short)}" if short else None
 
     def class_shares(self, split: str) -> tuple[float, ...]:
-        """Return each class's share of the labelled pixels of a split."""
-        pixels = self.class_pixels[split]
-        total = sum(pixels) or 1
-        return tuple(count / total for count in pixels)
+        """Return each class's share of what is labelled in a split."""
+        counts = self.splits[split].labels.counts
+        total = sum(counts) or 1
+        return tuple(count / total for count in counts)
 
     def to_text(self) -> str:
-        """Return the JSON form that `read_card` reads back."""
+        """Return the JSON form that `parse_card` reads back."""
         return self.model_dump_json(indent=1) + "\n"
 
 
@@ -89,12 +134,23 @@ def read_card(folder: Path) -> DatasetCard:
     """
     path = folder / CARD_NAME
     try:
-        return DatasetCard.model_validate_json(path.read_bytes())
+        return parse_card(path.read_bytes(), str(path))
     except FileNotFoundError as error:
         message = f"{folder} is not a prepared set: it has no {CARD_NAME}"
         raise DataError(message) from error
+
+
+def parse_card(text: bytes, place: str) -> DatasetCard:
+    """Read a card's text.
+
+    Raises:
+        DataError: it is damaged or of another version.
+    """
+    try:
+        return DatasetCard.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        message = f"{path} is damaged: {where}: {first['msg']}; prepare the set again with --force"
+        wrong = "is of another version" if where == "version" else "is damaged"
+        message = f"{place} {wrong}: {where}: {first['msg']}; prepare the set again with --force"
         raise DataError(message) from error

@@ -1,70 +1,116 @@
-"""Reads one image and its mask as people have them, and returns the row that is stored."""
+"""Turns the items of a set into shards, many at a time; finished shards survive a kill."""
 
-import io
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageOps
-
-from topformer_cli.data.decode import (
-    JPEG_SIGNATURE,
-    PNG_SIGNATURE,
-    Pixels,
-    decode_image,
-    encode_png,
+from topformer_cli.data.forms.table import FORMS
+from topformer_cli.data.lint import refuse_all
+from topformer_cli.data.shards import (
+    SHARD_BYTES,
+    SHARD_ROWS,
+    Features,
+    ShardFacts,
+    common_features,
+    read_facts,
+    shard_name,
+    write_shard,
 )
-from topformer_cli.data.labels import Labels
-from topformer_cli.data.lint import check_ids, image_size, mask_ids, settle_orientation
-from topformer_cli.data.sources import Pair
+from topformer_cli.data.sources.source import Item, Reading, Source
+from topformer_cli.data.spec import Task
 from topformer_cli.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One image of a prepared set; values has the pixels of each of the 256 mask values."""
+class Shard:
+    """A shard to be written: its split, its file, and what goes into it."""
 
-    id: str
-    image_name: str
-    image: bytes
-    mask: bytes
-    height: int
-    width: int
-    values: NDArray[np.int64]
+    split: str
+    path: Path
+    items: tuple[Item, ...]
 
 
-def read_row(pair: Pair, labels: Labels, *, lenient: bool) -> Row:
-    """Read, check and convert a pair; bytes of JPEG and PNG images and of id masks are kept.
+def plan_shards(source: Source, folder: Path) -> list[Shard]:
+    """Divide a set into shards, whose names change with anything that they are made from."""
+    how = repr(source.reading)
+    return [
+        Shard(split, folder / split / shard_name(number, [i.key() for i in items], how), items)
+        for split, all_items in source.splits.items()
+        for number, items in enumerate(_portions(all_items))
+    ]
+
+
+def write_shards(
+    shards: Sequence[Shard], reading: Reading, progress: Callable[[int, int], None]
+) -> dict[str, list[ShardFacts]]:
+    """Write the shards that are not there yet and return the facts of all, by split.
+
+    Threads, not processes: reading and decoding happen outside the interpreter's lock, and a
+    killed prepare leaves no children behind.
 
     Raises:
-        DataError: something is wrong with the pair; names the file and the remedy.
+        DataError: items are wrong; each is named.
     """
-    image, mask = _read(pair.image), _read(pair.mask)
-    size = image_size(image, str(pair.image))
-    ids, mask = mask_ids(mask, labels, str(pair.mask))
-    height, width = ids.shape
-    turned = settle_orientation(size, (height, width), str(pair.image), lenient=lenient) != 1
-    values = np.bincount(ids.ravel(), minlength=256)
-    check_ids(values, labels, str(pair.mask))
-    name = pair.image.name
-    if turned:
-        image, name = _turned(image), pair.image.with_suffix(".png").name
-    elif not image.startswith((JPEG_SIGNATURE, PNG_SIGNATURE)):
-        image, name = encode_png(decode_image(image)), pair.image.with_suffix(".png").name
-    return Row(pair.id, name, image, mask, height, width, values)
+    total = sum(len(shard.items) for shard in shards)
+    problems: list[str] = []
+    facts: dict[Path, ShardFacts] = {}
+    done = 0
+    for path in {shard.path.parent for shard in shards}:
+        path.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        jobs = {pool.submit(_write, shard, reading): shard for shard in shards}
+        try:
+            for job in as_completed(jobs):
+                result = job.result()
+                if isinstance(result, ShardFacts):
+                    facts[jobs[job].path] = result
+                else:
+                    problems += result
+                done += len(jobs[job].items)
+                progress(done, total)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    refuse_all(sorted(problems))
+    by_split: dict[str, list[ShardFacts]] = {shard.split: [] for shard in shards}
+    for shard in shards:
+        by_split[shard.split].append(facts[shard.path])
+    return by_split
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        message = f"{path} cannot be read ({error.strerror}); check the file and its permissions"
-        raise DataError(message) from error
+def set_features(task: Task, classes: tuple[str, ...]) -> Features:
+    """Return all columns of a set."""
+    return {**common_features(), **FORMS[task].features(classes)}
 
 
-def _turned(data: bytes) -> bytes:
-    """Apply EXIF orientation to the pixels, without loss."""
-    with Image.open(io.BytesIO(data)) as image:
-        upright: Pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"), np.uint8)
-    return encode_png(upright)
+def _portions(items: Sequence[Item]) -> Iterator[tuple[Item, ...]]:
+    """Divide items into shards that fit into memory several at a time."""
+    portion: list[Item] = []
+    size = 0
+    for item in items:
+        portion.append(item)
+        size += item.length()
+        if len(portion) == SHARD_ROWS or size >= SHARD_BYTES:
+            yield tuple(portion)
+            portion, size = [], 0
+    if portion:
+        yield tuple(portion)
+
+
+def _write(shard: Shard, reading: Reading) -> ShardFacts | list[str]:
+    """Return the facts of a shard, or what is wrong with its items."""
+    if facts := read_facts(shard.path):
+        return facts
+    form = FORMS[reading.task]
+    rows = []
+    problems: list[str] = []
+    for item in shard.items:
+        try:
+            rows.append(form.read_row(item, reading))
+        except DataError as error:
+            problems.append(str(error))
+    if problems:
+        return problems
+    return write_shard(shard.path, rows, set_features(reading.task, reading.labels.classes))

@@ -2,42 +2,37 @@
 
 import hashlib
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from topformer_cli.data.card import DatasetCard
-from topformer_cli.data.labels import Labels
+import numpy as np
+
+from topformer_cli.data.card import DatasetCard, SplitCard
+from topformer_cli.data.forms.row import Totals
+from topformer_cli.data.forms.table import FORMS
 from topformer_cli.data.shards import ShardFacts
-from topformer_cli.data.sources import Source
-from topformer_cli.data.spec import IGNORE
+from topformer_cli.data.sources.source import Reading, Source
+
+Written = Mapping[str, Sequence[ShardFacts]]
+"""The shards of each split."""
 
 
 def describe(
-    source: Source, source_fingerprint: str, written: Sequence[tuple[str, ShardFacts]]
+    source: Source, source_fingerprint: str, written: Written, notes: Sequence[str] = ()
 ) -> DatasetCard:
-    """Write a card from what the shards hold; written pairs each shard with its split."""
-    labels = source.labels
-    pixels: dict[str, tuple[int, ...]] = {}
-    ignored: dict[str, int] = {}
-    for split in source.splits:
-        own = [facts.values for part, facts in written if part == split]
-        values = [sum(column) for column in zip(*own, strict=True)]
-        pixels[split], ignored[split] = _by_class(values, labels)
-    train = [facts for part, facts in written if part == "train"]
-    content = repr((labels.classes, labels.id_map, [(part, f.digest) for part, f in written]))
+    """Write a card from what the shards hold; notes become its first warnings."""
+    labels = source.reading.labels
+    digests = [(split, one.digest) for split, shards in written.items() for one in shards]
+    content = repr((labels.classes, labels.id_map, digests))
     card = DatasetCard(
         name=source.name,
         title=source.title,
+        task=source.reading.task,
         classes=labels.classes,
         palette=labels.palette,
+        codes=source.codes,
         id_map=labels.id_map,
-        counts={split: len(pairs) for split, pairs in source.splits.items()},
+        splits={split: _split(source.reading, shards) for split, shards in written.items()},
         expected=dict(source.expected),
-        median_size=(
-            round(statistics.median(h for facts in train for h in facts.heights)),
-            round(statistics.median(w for facts in train for w in facts.widths)),
-        ),
-        class_pixels=pixels,
-        ignored_pixels=ignored,
         terms=source.terms,
         homepage=source.homepage,
         source=str(source.place),
@@ -45,29 +40,37 @@ def describe(
         fingerprint=hashlib.sha256(content.encode()).hexdigest(),
         warnings=(),
     )
-    return card.model_copy(update={"warnings": _warnings(card)})
+    return card.model_copy(update={"warnings": (*notes, *_warnings(card))})
 
 
-def _by_class(values: Sequence[int], labels: Labels) -> tuple[tuple[int, ...], int]:
-    pixels = [0] * len(labels.classes)
-    ignored = 0
-    for value, count in enumerate(values):
-        train_id = labels.id_map[value]
-        if train_id == IGNORE:
-            ignored += count
-        else:
-            pixels[train_id] += count
-    return tuple(pixels), ignored
+def _split(reading: Reading, shards: Sequence[ShardFacts]) -> SplitCard:
+    heights = [height for one in shards for height in one.heights]
+    widths = [width for one in shards for width in one.widths]
+    totals = Totals(
+        counts=np.sum([one.counts for one in shards], axis=0),
+        images=np.sum([one.images for one in shards], axis=0),
+        labelled=tuple(count for one in shards for count in one.labelled),
+        ignored=sum(one.ignored for one in shards),
+    )
+    return SplitCard(
+        images=len(heights),
+        pixels=sum(h * w for h, w in zip(heights, widths, strict=True)),
+        smallest=(min(heights), min(widths)),
+        median=(round(statistics.median(heights)), round(statistics.median(widths))),
+        largest=(max(heights), max(widths)),
+        labels=FORMS[reading.task].label_facts(reading.labels, totals),
+    )
 
 
 def _warnings(card: DatasetCard) -> tuple[str, ...]:
     """Say what is allowed and yet probably not meant."""
     found = [card.partial] if card.partial else []
-    pixels = card.class_pixels["train"]
-    absent = [name for name, count in zip(card.classes, pixels, strict=True) if not count]
+    labels = card.splits["train"].labels
+    absent = [name for name, count in zip(card.classes, labels.counts, strict=True) if not count]
     if absent and not card.partial:
-        found.append(f"never in a training mask: {', '.join(absent)}")
-    ignored = card.ignored_pixels["train"]
-    if (share := ignored / max(sum(pixels) + ignored, 1)) > 0.5:
-        found.append(f"{share:.0%} of the training pixels are ignored")
+        found.append(f"never in a training image: {', '.join(absent)}")
+    share = labels.ignored / max(sum(labels.counts) + labels.ignored, 1)
+    if share > 0.5:
+        what = "pixels" if card.task == "segmentation" else "boxes"
+        found.append(f"{share:.0%} of the training {what} are ignored")
     return tuple(found)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from topformer_cli.data.spec import IGNORE, Colour, DatasetSpec, identity_map
+from topformer_cli.data.spec import IGNORE, Coding, Colour, DatasetSpec, generated_colour
 from topformer_cli.errors import DataError
 
 
@@ -95,26 +95,12 @@ def custom_labels(lines: Sequence[ClassLine], ignore: Sequence[int]) -> Labels:
     )
 
 
-def published_labels(spec: DatasetSpec) -> Labels:
-    """Return the labels of a published set."""
-    id_map = spec.id_map or identity_map(len(spec.classes))
-    mapped = {value for value, train_id in enumerate(id_map) if train_id != IGNORE}
-    return Labels(spec.classes, spec.palette, id_map, frozenset({*mapped, *spec.ignore_ids}), {})
-
-
-def generated_colour(index: int) -> Colour:
-    """Return a colour for a class that has none, by the bit rule of PASCAL VOC's colour map.
-
-    The rule's first colour, black, is skipped.
-    """
-    red = green = blue = 0
-    code = index + 1
-    for shift in range(7, -1, -1):
-        red |= (code & 1) << shift
-        green |= (code >> 1 & 1) << shift
-        blue |= (code >> 2 & 1) << shift
-        code >>= 3
-    return red, green, blue
+def published_labels(spec: DatasetSpec, coding: Coding) -> Labels:
+    """Return the labels of a published set whose masks have this coding."""
+    mapped = {value for value, train_id in enumerate(coding.id_map) if train_id != IGNORE}
+    return Labels(
+        spec.classes, spec.palette, coding.id_map, frozenset({*mapped, *coding.ignored}), {}
+    )
 
 
 def _class_line(line: str, place: str) -> ClassLine:

@@ -115,8 +115,7 @@ def _order(seed: int, epoch: int, length: int) -> np.ndarray[Any, np.dtype[np.in
 
 
 def _decoded_bytes(prepared: PreparedSet) -> int:
-    card = prepared.card
-    return 4 * (sum(card.class_pixels["train"]) + card.ignored_pixels["train"])
+    return 4 * prepared.card.splits["train"].pixels
 
 
 def _as_it_is(batch: Any) -> Any:  # noqa: ANN401 - what DataLoader demands

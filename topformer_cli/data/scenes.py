@@ -27,7 +27,7 @@ from topformer_cli.data.scene_objects import (
     lit,
     mixed,
 )
-from topformer_cli.data.sources import FolderRequest
+from topformer_cli.data.sources.custom import FolderRequest
 
 CLASSES: Final = (
     ("sky", (110, 180, 240)),

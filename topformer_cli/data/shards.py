@@ -4,7 +4,7 @@
     dataset_dict.json               {"splits": ["train", "val"]}
     train/dataset_info.json         columns and the library's type of each
     train/state.json                the list of data files
-    train/data-00000-<key>.arrow    Arrow stream: id, image, mask, height, width
+    train/data-00000-<key>.arrow    Arrow stream: id, image, height, width, labels
     train/data-00000-<key>.json     what a resumed prepare and the card need to know of the shard
 
 A shard's key is a hash of its input files' names, sizes and times and of the label map, so a
@@ -22,21 +22,23 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from topformer_cli.data.convert import Row
+from topformer_cli.data.forms.row import Row
 from topformer_cli.rundir import atomic_path, write_json
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 SHARD_ROWS: Final = 128
 SHARD_BYTES: Final = 64 << 20
-_ENCODED: Final = pa.struct({"bytes": pa.binary(), "path": pa.string()})
-"""How `datasets` stores its Image column: the encoded file and its name."""
+
+Features = dict[str, Any]
+"""Column names with types of the `datasets` library, which has no types itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShardFacts:
     """What the card needs of a shard.
 
-    digest: SHA-256 of ids and contents. values: pixels of each of the 256 mask values.
+    digest: SHA-256 of ids and contents. counts, images, ignored: sums of the rows' (see
+    forms/row.py). labelled, heights, widths: of each row.
     """
 
     file: str
@@ -44,7 +46,10 @@ class ShardFacts:
     digest: str
     heights: tuple[int, ...]
     widths: tuple[int, ...]
-    values: tuple[int, ...]
+    counts: tuple[int, ...]
+    images: tuple[int, ...]
+    labelled: tuple[int, ...]
+    ignored: int
 
 
 def shard_name(number: int, file_keys: Sequence[str], labels_key: str) -> str:
@@ -53,24 +58,25 @@ def shard_name(number: int, file_keys: Sequence[str], labels_key: str) -> str:
     return f"data-{number:05d}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.arrow"
 
 
-def write_shard(path: Path, rows: Sequence[Row]) -> ShardFacts:
+def write_shard(path: Path, rows: Sequence[Row], features: Features) -> ShardFacts:
     """Write a shard and then its facts, each atomically; without facts there is no shard."""
-    table = pa.table(
-        {
-            "id": pa.array([row.id for row in rows], pa.string()),
-            "image": pa.array([{"bytes": r.image, "path": r.image_name} for r in rows], _ENCODED),
-            "mask": pa.array([{"bytes": r.mask, "path": f"{r.id}.png"} for r in rows], _ENCODED),
-            "height": pa.array([row.height for row in rows], pa.int32()),
-            "width": pa.array([row.width for row in rows], pa.int32()),
-        }
-    ).cast(_features().arrow_schema)
+    import datasets
+
+    common = [_common_columns(row) for row in rows]
+    records = [own | row.columns for own, row in zip(common, rows, strict=True)]
+    schema = datasets.Features(features).arrow_schema
+    table = pa.Table.from_pylist(records, schema=schema)
+    counts = np.array([row.counts for row in rows])
     facts = ShardFacts(
         file=path.name,
         rows=len(rows),
         digest=_digest(rows),
-        heights=tuple(row.height for row in rows),
-        widths=tuple(row.width for row in rows),
-        values=tuple(int(v) for v in np.sum([row.values for row in rows], axis=0)),
+        heights=tuple(row.picture.height for row in rows),
+        widths=tuple(row.picture.width for row in rows),
+        counts=tuple(int(count) for count in counts.sum(axis=0)),
+        images=tuple(int(count) for count in (counts > 0).sum(axis=0)),
+        labelled=tuple(row.labelled for row in rows),
+        ignored=sum(row.ignored for row in rows),
     )
     with (
         atomic_path(path) as temporary,
@@ -92,7 +98,7 @@ def read_facts(path: Path) -> ShardFacts | None:
     return None
 
 
-def write_split(folder: Path, split: str, shards: Sequence[ShardFacts]) -> None:
+def write_split(folder: Path, shards: Sequence[ShardFacts], features: Features) -> None:
     """Write what `datasets` needs beside the shards of a split, and remove what belongs to none."""
     import datasets
 
@@ -100,7 +106,8 @@ def write_split(folder: Path, split: str, shards: Sequence[ShardFacts]) -> None:
     for path in folder.iterdir():
         if path.with_suffix(".arrow").name not in wanted:
             path.unlink()
-    datasets.DatasetInfo(features=_features()).write_to_directory(str(folder))
+    info = datasets.DatasetInfo(features=datasets.Features(features))
+    info.write_to_directory(str(folder))
     state: dict[str, Any] = {
         "_data_files": [{"filename": shard.file} for shard in shards],
         "_fingerprint": hashlib.sha256("".join(s.digest for s in shards).encode()).hexdigest()[:16],
@@ -108,7 +115,7 @@ def write_split(folder: Path, split: str, shards: Sequence[ShardFacts]) -> None:
         "_format_kwargs": {},
         "_format_type": None,
         "_output_all_columns": False,
-        "_split": split,
+        "_split": folder.name,
     }
     write_json(folder / "state.json", state)
 
@@ -129,25 +136,29 @@ def read_table(path: Path) -> pa.Table:
     return pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
 
 
-def _features() -> Any:  # noqa: ANN401 - `datasets` has no types
+def common_features() -> Features:
+    """Return the columns that every form has."""
     # Imported here: it takes a second, and reading a prepared set does without it.
-    import datasets
+    from datasets import Image, Value
 
-    return datasets.Features(
-        {
-            "id": datasets.Value("string"),
-            "image": datasets.Image(),
-            "mask": datasets.Image(),
-            "height": datasets.Value("int32"),
-            "width": datasets.Value("int32"),
-        }
-    )
+    return {
+        "id": Value("string"),
+        "image": Image(),
+        "height": Value("int32"),
+        "width": Value("int32"),
+    }
+
+
+def _common_columns(row: Row) -> dict[str, Any]:
+    picture = row.picture
+    image = {"bytes": picture.data, "path": picture.name}
+    return {"id": row.id, "image": image, "height": picture.height, "width": picture.width}
 
 
 def _digest(rows: Sequence[Row]) -> str:
     total = hashlib.sha256()
     for row in rows:
-        for part in (row.id.encode(), row.image, row.mask):
+        for part in (row.id.encode(), row.picture.data, row.signature):
             total.update(len(part).to_bytes(8, "little"))
             total.update(part)
     return total.hexdigest()

@@ -4,15 +4,24 @@ import bisect
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from topformer_cli.data.card import CARD_NAME, DatasetCard, read_card
 from topformer_cli.data.catalog import DATASETS
 from topformer_cli.data.prepare import prepared_path
 from topformer_cli.data.shards import data_files, read_table
+from topformer_cli.data.spec import Task
 from topformer_cli.errors import DataError
+
+_HELD: Final[dict[Task, str]] = {
+    "segmentation": "masks",
+    "detection": "boxes",
+    "classification": "classes",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +33,37 @@ class Sample:
     mask: bytes
     height: int
     width: int
+
+
+@dataclass(frozen=True, slots=True)
+class BoxSample:
+    """One image, encoded, and its boxes.
+
+    boxes: [n, 4] left, top, width, height in pixels; categories: [n] train ids; areas: [n] square
+    pixels; crowds: [n]; box_ids: [n]. image_id is the set's own.
+    """
+
+    id: str
+    image: bytes
+    height: int
+    width: int
+    image_id: int
+    boxes: NDArray[np.float64]
+    categories: NDArray[np.int64]
+    areas: NDArray[np.float64]
+    crowds: NDArray[np.bool_]
+    box_ids: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassSample:
+    """One image, encoded, and its train id."""
+
+    id: str
+    image: bytes
+    height: int
+    width: int
+    label: int
 
 
 class PreparedSet:
@@ -65,8 +105,52 @@ class PreparedSet:
 
         Raises:
             IndexError: the split has no such image.
+            DataError: the set holds no masks.
         """
-        return self._split(split).sample(index)
+        row = self._row(split, index, "segmentation")
+        return Sample(**_common(row), mask=row["mask"]["bytes"])
+
+    def boxes(self, split: str, index: int) -> BoxSample:
+        """Return one image and its boxes; index counts from 0.
+
+        Raises:
+            IndexError: the split has no such image.
+            DataError: the set holds no boxes.
+        """
+        row = self._row(split, index, "detection")
+        objects = row["objects"]
+        return BoxSample(
+            **_common(row),
+            image_id=row["image_id"],
+            boxes=np.array(objects["bbox"], np.float64).reshape(-1, 4),
+            categories=np.array(objects["category"], np.int64),
+            areas=np.array(objects["area"], np.float64),
+            crowds=np.array(objects["crowd"], np.bool_),
+            box_ids=np.array(objects["id"], np.int64),
+        )
+
+    def classified(self, split: str, index: int) -> ClassSample:
+        """Return one image and its class; index counts from 0.
+
+        Raises:
+            IndexError: the split has no such image.
+            DataError: the images of the set have no single class.
+        """
+        row = self._row(split, index, "classification")
+        return ClassSample(**_common(row), label=row["label"])
+
+    def require(self, task: Task) -> None:
+        """Check that the set's labels are of a kind.
+
+        Raises:
+            DataError: they are of another.
+        """
+        if self.card.task != task:
+            message = (
+                f"{self.card.name} holds {_HELD[self.card.task]}, not {_HELD[task]}: "
+                f"it is for {self.card.task}, not for {task}"
+            )
+            raise DataError(message)
 
     def find(self, split: str, sample_id: str) -> int:
         """Return the index of an image by its id.
@@ -87,6 +171,10 @@ class PreparedSet:
     def __getstate__(self) -> dict[str, Any]:
         # A mapped file does not travel to another process; it is mapped again there.
         return {"path": self.path, "card": self.card, "_shards": {}}
+
+    def _row(self, split: str, index: int, task: Task) -> dict[str, Any]:
+        self.require(task)
+        return self._split(split).row(index)
 
     def _split(self, split: str) -> "_Shards":
         if split not in self.card.counts:
@@ -111,22 +199,27 @@ class _Shards:
         self.starts: list[int] = [0, *itertools.accumulate(table.num_rows for table in self.tables)]
         self.rows = self.starts[-1]
 
-    def sample(self, index: int) -> Sample:
+    def row(self, index: int) -> dict[str, Any]:
         if not 0 <= index < self.rows:
             message = f"image {index} of {self.rows}"
             raise IndexError(message)
         number = bisect.bisect_right(self.starts, index) - 1
-        table, row = self.tables[number], index - self.starts[number]
-        return Sample(
-            id=table["id"][row].as_py(),
-            image=table["image"][row]["bytes"].as_py(),
-            mask=table["mask"][row]["bytes"].as_py(),
-            height=table["height"][row].as_py(),
-            width=table["width"][row].as_py(),
+        record: dict[str, Any] = (
+            self.tables[number].slice(index - self.starts[number], 1).to_pylist()[0]
         )
+        return record
 
     def ids(self) -> list[str]:
         return [sample_id for table in self.tables for sample_id in table["id"].to_pylist()]
+
+
+def _common(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "image": row["image"]["bytes"],
+        "height": row["height"],
+        "width": row["width"],
+    }
 
 
 def prepared_names(cache_dir: Path) -> list[str]:

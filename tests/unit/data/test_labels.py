@@ -10,10 +10,10 @@ from topformer_cli.data.catalog import DATASETS
 from topformer_cli.data.labels import (
     ClassLine,
     custom_labels,
-    generated_colour,
     published_labels,
     read_classes,
 )
+from topformer_cli.data.spec import IGNORE, Coding, generated_colour, shifted_map
 from topformer_cli.errors import DataError
 
 
@@ -97,7 +97,8 @@ def test_every_known_value_has_a_class_or_is_ignored(count: int, ignore: set[int
 
 
 def test_ade20k_drops_its_zero() -> None:
-    labels = published_labels(DATASETS["ade20k"])
+    spec = DATASETS["ade20k"]
+    labels = published_labels(spec, Coding(shifted_map(150), ignored=(0, IGNORE)))
     assert labels.id_map[0] == 255
     assert [labels.id_map[value] for value in (1, 2, 150, 151, 255)] == [0, 1, 149, 255, 255]
     assert labels.classes[0] == "wall"

@@ -1,6 +1,7 @@
 """Each thing that can be wrong with a pair is named with its file and a remedy."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +9,34 @@ import pytest
 from PIL import Image
 
 from tests.fakes.pictures import COLOURS, noise_image, noise_mask, write_jpeg, write_png
-from topformer_cli.data.convert import read_row
 from topformer_cli.data.decode import decode_ids, decode_image
+from topformer_cli.data.forms.row import Row
+from topformer_cli.data.forms.segmentation import Segmentation
 from topformer_cli.data.labels import Labels, custom_labels, read_classes
 from topformer_cli.data.lint import refuse_all
-from topformer_cli.data.sources import Pair
+from topformer_cli.data.sources.source import Blob, Item, Reading
 from topformer_cli.errors import DataError
 
 RNG = np.random.default_rng(5)
 PLAIN = custom_labels(read_classes("sky,road,car"), ())
+
+
+@dataclass(frozen=True)
+class Pair:
+    id: str
+    image: Path
+    mask: Path
+
+
+def read_row(pair: Pair, labels: Labels, *, lenient: bool) -> Row:
+    item = Item(pair.id, Blob(pair.image), Blob(pair.mask))
+    return Segmentation().read_row(
+        item, Reading(task="segmentation", labels=labels, lenient=lenient)
+    )
+
+
+def stored_mask(row: Row) -> bytes:
+    return bytes(row.columns["mask"]["bytes"])
 
 
 @pytest.fixture
@@ -111,10 +131,10 @@ def test_names_file_and_fault(
 
 def test_keeps_the_bytes_of_sound_files(pair: Pair) -> None:
     row = read_row(pair, PLAIN, lenient=False)
-    assert row.image == pair.image.read_bytes()
-    assert row.mask == pair.mask.read_bytes()
-    assert (row.height, row.width) == (24, 32)
-    assert row.values.sum() == 24 * 32
+    assert row.picture.data == pair.image.read_bytes()
+    assert stored_mask(row) == pair.mask.read_bytes()
+    assert (row.picture.height, row.picture.width) == (24, 32)
+    assert row.counts.sum() == 24 * 32
 
 
 def test_keeps_palette_masks_as_indices(pair: Pair) -> None:
@@ -124,15 +144,15 @@ def test_keeps_palette_masks_as_indices(pair: Pair) -> None:
     palette.putpalette([value for colour in COLOURS for value in colour])
     palette.save(pair.mask)
     row = read_row(pair, PLAIN, lenient=False)
-    assert row.mask == pair.mask.read_bytes()
-    assert np.array_equal(decode_ids(row.mask), mask)
+    assert stored_mask(row) == pair.mask.read_bytes()
+    assert np.array_equal(decode_ids(stored_mask(row)), mask)
 
 
 def test_turns_colour_masks_into_ids(pair: Pair, tmp_path: Path) -> None:
     mask = noise_mask(RNG)
     write_png(pair.mask, np.array(COLOURS, np.uint8)[mask])
     row = read_row(pair, coloured(tmp_path), lenient=False)
-    assert np.array_equal(decode_ids(row.mask), mask)
+    assert np.array_equal(decode_ids(stored_mask(row)), mask)
 
 
 def test_names_a_colour_without_a_class(pair: Pair, tmp_path: Path) -> None:
@@ -148,8 +168,8 @@ def test_an_exif_turn_that_only_fits_the_mask_is_applied(pair: Pair) -> None:
     write_jpeg(pair.image, np.rot90(upright, 1).copy(), orientation=6)
     write_png(pair.mask, noise_mask(RNG, 32, 24))
     row = read_row(pair, PLAIN, lenient=False)
-    pixels = decode_image(row.image)
-    assert row.image_name == "one.png"
+    pixels = decode_image(row.picture.data)
+    assert row.picture.name == "one.png"
     assert np.abs(pixels.astype(int) - upright).mean() < 6
 
 
@@ -157,8 +177,8 @@ def test_an_exif_turn_that_the_mask_contradicts_is_ignored(pair: Pair) -> None:
     upright = noise_image(RNG)
     write_jpeg(pair.image, upright, orientation=6)
     row = read_row(pair, PLAIN, lenient=False)
-    assert row.image == pair.image.read_bytes()
-    assert np.abs(decode_image(row.image).astype(int) - upright).mean() < 6
+    assert row.picture.data == pair.image.read_bytes()
+    assert np.abs(decode_image(row.picture.data).astype(int) - upright).mean() < 6
 
 
 @pytest.mark.parametrize("orientation", [2, 3, 4])
@@ -168,7 +188,7 @@ def test_an_exif_turn_that_fits_both_ways_is_refused_unless_lenient(
     write_jpeg(pair.image, noise_image(RNG), orientation=orientation)
     with pytest.raises(DataError, match=f"EXIF orientation {orientation}"):
         read_row(pair, PLAIN, lenient=False)
-    assert read_row(pair, PLAIN, lenient=True).image == pair.image.read_bytes()
+    assert read_row(pair, PLAIN, lenient=True).picture.data == pair.image.read_bytes()
 
 
 def test_other_image_formats_become_png(pair: Pair, tmp_path: Path) -> None:
@@ -176,8 +196,8 @@ def test_other_image_formats_become_png(pair: Pair, tmp_path: Path) -> None:
     bitmap = tmp_path / "one.bmp"
     Image.fromarray(pixels).save(bitmap)
     row = read_row(Pair("one", bitmap, pair.mask), PLAIN, lenient=False)
-    assert row.image_name == "one.png"
-    assert np.array_equal(decode_image(row.image), pixels)
+    assert row.picture.name == "one.png"
+    assert np.array_equal(decode_image(row.picture.data), pixels)
 
 
 def test_shows_twenty_problems_and_counts_the_rest() -> None:

@@ -10,7 +10,7 @@ from tests.fakes.pictures import make_custom
 from topformer_cli.data import loaders
 from topformer_cli.data.augment import AugmentSettings
 from topformer_cli.data.loaders import Batch, TrainBatches
-from topformer_cli.data.prepare import prepare_folder
+from topformer_cli.data.prepare import prepare
 from topformer_cli.data.store import PreparedSet
 
 SETTINGS = AugmentSettings(crop=(32, 48), scale=(96, 24))
@@ -19,7 +19,7 @@ SETTINGS = AugmentSettings(crop=(32, 48), scale=(96, 24))
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> PreparedSet:
     request = make_custom(tmp_path_factory.mktemp("loaders"), 5, 1)
-    prepare_folder(request)
+    prepare(request)
     return PreparedSet.open(request.name, request.cache_dir)
 
 
@@ -81,7 +81,7 @@ def test_every_epoch_takes_every_image_once(prepared: PreparedSet) -> None:
 
 def test_a_set_smaller_than_a_batch_works(tmp_path: Path) -> None:
     request = make_custom(tmp_path, 1, 1)
-    prepare_folder(request)
+    prepare(request)
     tiny = PreparedSet.open(request.name, request.cache_dir)
     ((images, _),) = TrainBatches(tiny, SETTINGS, 4, 0, 0).batches(3, 4)
     assert images.shape[0] == 4

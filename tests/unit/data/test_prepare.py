@@ -12,16 +12,16 @@ import pytest
 
 from tests.fakes.ade20k import make_ade20k
 from tests.fakes.pictures import make_custom, noise_mask, write_png
-from topformer_cli.data import prepare
+from topformer_cli.data import convert
 from topformer_cli.data.catalog import DATASETS
 from topformer_cli.data.prepare import (
     PREPARED,
     UP_TO_DATE,
-    prepare_folder,
-    prepare_known,
+    prepare,
     prepared_path,
 )
-from topformer_cli.data.sources import FolderRequest
+from topformer_cli.data.sources.custom import FolderRequest
+from topformer_cli.data.sources.published import KnownRequest
 from topformer_cli.data.store import PreparedSet, Sample
 from topformer_cli.errors import DataError
 
@@ -55,7 +55,7 @@ def contents(request: FolderRequest) -> list[Sample]:
 
 
 def test_the_datasets_library_loads_it(request_: FolderRequest) -> None:
-    prepare_folder(request_)
+    prepare(request_)
     loaded = datasets.load_from_disk(str(prepared_path(request_.cache_dir, request_.name)))
     assert {split: len(rows) for split, rows in loaded.items()} == {"train": 7, "val": 3}
     row = loaded["train"][2]
@@ -65,49 +65,55 @@ def test_the_datasets_library_loads_it(request_: FolderRequest) -> None:
 
 
 def test_the_card_describes_the_set(request_: FolderRequest) -> None:
-    card = prepare_folder(dataclasses.replace(request_, ignore=(2,), terms="mine"))
+    card = prepare(dataclasses.replace(request_, ignore=(2,), terms="mine"))
     assert card.classes == ("sky", "road")
     assert card.palette == ((128, 128, 128), (128, 64, 128))
     assert card.counts == {"train": 7, "val": 3}
     assert card.median_size == (24, 32)
-    assert sum(card.class_pixels["train"]) + card.ignored_pixels["train"] == 7 * 24 * 32
-    assert card.ignored_pixels["val"] > 0
+    train, val = card.splits["train"], card.splits["val"]
+    assert sum(train.labels.counts) + train.labels.ignored == train.pixels == 7 * 24 * 32
+    assert train.smallest == train.largest == (24, 32)
+    assert max(train.labels.images) <= 7
+    assert val.labels.ignored > 0
     assert card.terms == "mine"
     assert card.partial is None
 
 
-def test_a_small_ade20k_is_prepared_and_called_partial(tmp_path: Path) -> None:
+def test_a_small_ade20k_is_refused_unless_a_part_is_wanted(tmp_path: Path) -> None:
     root = make_ade20k(tmp_path, 5, 2)
-    card = prepare_known(DATASETS["ade20k"], tmp_path, tmp_path / "cache")
+    request = KnownRequest(spec=DATASETS["ade20k"], folder=tmp_path, cache_dir=tmp_path / "cache")
+    with pytest.raises(DataError, match=r"train has 5 of 20210 images .* --allow-partial"):
+        prepare(request)
+    card = prepare(dataclasses.replace(request, allow_partial=True, notes=("from a friend",)))
     assert card.partial == "partial: train 5 of 20210, val 2 of 2000"
-    assert card.partial in card.warnings
+    assert card.warnings == ("from a friend", card.partial)
     assert len(card.classes) == 150
-    assert card.ignored_pixels["train"] > 0
+    assert card.splits["train"].labels.ignored > 0
     prepared = PreparedSet.open("ade20k", tmp_path / "cache")
     name = "images/training/ADE_train_00000001.jpg"
     assert prepared.sample("train", 0).image == (root / name).read_bytes()
 
 
 def test_a_second_time_does_nothing(request_: FolderRequest) -> None:
-    card = prepare_folder(request_)
+    card = prepare(request_)
     files = {path: path.stat().st_mtime_ns for path in request_.cache_dir.rglob("*.arrow")}
     events = Events()
-    assert prepare_folder(request_, events) == card
+    assert prepare(request_, events) == card
     assert events.calls == [(UP_TO_DATE, 10, 10)]
     assert files == {p: p.stat().st_mtime_ns for p in request_.cache_dir.rglob("*.arrow")}
 
 
 def test_force_prepares_again_with_the_same_result(request_: FolderRequest) -> None:
-    card = prepare_folder(request_)
+    card = prepare(request_)
     events = Events()
-    assert prepare_folder(dataclasses.replace(request_, force=True), events) == card
+    assert prepare(dataclasses.replace(request_, force=True), events) == card
     assert events.last == PREPARED
 
 
 def test_a_changed_mask_replaces_the_set(request_: FolderRequest) -> None:
-    card = prepare_folder(request_)
+    card = prepare(request_)
     write_png(request_.masks / "train/train_0003.png", noise_mask(np.random.default_rng(99)))
-    changed = prepare_folder(request_)
+    changed = prepare(request_)
     assert changed.fingerprint != card.fingerprint
     assert len(contents(request_)) == 10
     data = request_.cache_dir / "data"
@@ -115,15 +121,15 @@ def test_a_changed_mask_replaces_the_set(request_: FolderRequest) -> None:
 
 
 def test_the_fingerprint_does_not_depend_on_the_place(tmp_path: Path) -> None:
-    here = prepare_folder(make_custom(tmp_path / "here", 5, 2))
-    there = prepare_folder(make_custom(tmp_path / "there", 5, 2))
+    here = prepare(make_custom(tmp_path / "here", 5, 2))
+    there = prepare(make_custom(tmp_path / "there", 5, 2))
     assert here.fingerprint == there.fingerprint
     assert here.source != there.source
 
 
 def test_changed_classes_replace_the_set(request_: FolderRequest) -> None:
-    before = prepare_folder(request_)
-    after = prepare_folder(dataclasses.replace(request_, ignore=(1,)))
+    before = prepare(request_)
+    after = prepare(dataclasses.replace(request_, ignore=(1,)))
     assert after.classes == ("sky", "car")
     assert after.fingerprint != before.fingerprint
 
@@ -134,7 +140,7 @@ def test_problems_of_all_files_come_together_and_nothing_is_published(
     (request_.images / "train/train_0001.jpg").write_bytes(b"")
     write_png(request_.masks / "val/val_0002.png", np.full((24, 32), 9, np.uint8))
     with pytest.raises(DataError) as caught:
-        prepare_folder(request_)
+        prepare(request_)
     message = str(caught.value)
     assert message.startswith("2 problems")
     assert "train_0001.jpg is empty" in message
@@ -144,11 +150,11 @@ def test_problems_of_all_files_come_together_and_nothing_is_published(
 
 
 def test_a_failed_prepare_leaves_the_old_set(request_: FolderRequest) -> None:
-    prepare_folder(request_)
+    prepare(request_)
     before = contents(request_)
     (request_.images / "train/train_0001.jpg").write_bytes(b"broken")
     with pytest.raises(DataError):
-        prepare_folder(request_)
+        prepare(request_)
     assert contents(request_) == before
 
 
@@ -156,20 +162,20 @@ def test_two_prepares_do_not_collide(request_: FolderRequest) -> None:
     (request_.cache_dir / "data").mkdir(parents=True)
     lock = request_.cache_dir / "data" / ".tiny-set.lock"
     with filelock.FileLock(lock), pytest.raises(DataError, match="by another process"):
-        prepare_folder(request_)
-    assert prepare_folder(request_).counts == {"train": 7, "val": 3}
+        prepare(request_)
+    assert prepare(request_).counts == {"train": 7, "val": 3}
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "a.partial", "a b", ".hidden"])
 def test_refuses_a_name_that_is_no_folder_name(request_: FolderRequest, name: str) -> None:
     with pytest.raises(DataError, match="data set name"):
-        prepare_folder(dataclasses.replace(request_, name=name))
+        prepare(dataclasses.replace(request_, name=name))
 
 
 def test_says_when_a_class_never_occurs(request_: FolderRequest) -> None:
     with Path(request_.classes).open("a") as file:
         file.write("boat,1,2,3\n")
-    assert prepare_folder(request_).warnings == ("never in a training mask: boat",)
+    assert prepare(request_).warnings == ("never in a training image: boat",)
 
 
 @pytest.mark.parametrize("kills", [8, pytest.param(100, marks=pytest.mark.slow)])
@@ -177,19 +183,19 @@ def test_survives_being_killed_at_random_moments(tmp_path: Path, kills: int) -> 
     """What can be opened is whole, old or new, and the end is what an undisturbed prepare gives."""
     request = make_custom(tmp_path, 700, 60)
     undisturbed = dataclasses.replace(request, cache_dir=tmp_path / "undisturbed")
-    old = prepare_folder(undisturbed)
+    old = prepare(undisturbed)
     started = time.monotonic()
-    prepare_folder(request)
+    prepare(request)
     usual = time.monotonic() - started
     write_png(request.masks / "train/train_0003.png", np.zeros((24, 32), np.uint8))
-    new = prepare_folder(undisturbed)
+    new = prepare(undisturbed)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["topformer_cli.data.prepare", "datasets"])
     rng = np.random.default_rng(kills)
     killed = 0
     for _ in range(kills):
         process = context.Process(
-            target=prepare_folder, args=(dataclasses.replace(request, force=bool(rng.integers(2))),)
+            target=prepare, args=(dataclasses.replace(request, force=bool(rng.integers(2))),)
         )
         process.start()
         process.join(rng.uniform(0, 1.2 * usual))
@@ -203,7 +209,7 @@ def test_survives_being_killed_at_random_moments(tmp_path: Path, kills: int) -> 
         else:
             assert fingerprint in (old.fingerprint, new.fingerprint)
     assert killed
-    assert prepare_folder(request).fingerprint == new.fingerprint
+    assert prepare(request).fingerprint == new.fingerprint
     assert contents(request) == contents(undisturbed)
     assert not list(request.cache_dir.rglob("*.partial"))
     assert not [p for p in request.cache_dir.rglob(".*") if p.name != ".tiny-set.lock"]
@@ -212,9 +218,9 @@ def test_survives_being_killed_at_random_moments(tmp_path: Path, kills: int) -> 
 def test_large_images_make_smaller_shards(
     request_: FolderRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = prepare_folder(request_)
-    monkeypatch.setattr(prepare, "SHARD_BYTES", 1500)
-    divided = prepare_folder(dataclasses.replace(request_, force=True))
+    whole = prepare(request_)
+    monkeypatch.setattr(convert, "SHARD_BYTES", 1500)
+    divided = prepare(dataclasses.replace(request_, force=True))
     assert len(list(request_.cache_dir.rglob("train/*.arrow"))) > 2
     assert divided.counts == whole.counts
     assert [s.id for s in contents(request_)[:7]] == [f"train_{n:04d}" for n in range(7)]
@@ -223,7 +229,7 @@ def test_large_images_make_smaller_shards(
 def test_says_where_it_cannot_write(request_: FolderRequest) -> None:
     request_.cache_dir.write_text("a file, not a folder")
     with pytest.raises(DataError, match=r"while preparing tiny-set; .* --cache-dir"):
-        prepare_folder(request_)
+        prepare(request_)
 
 
 def test_finished_shards_are_used_again(request_: FolderRequest) -> None:
@@ -231,11 +237,11 @@ def test_finished_shards_are_used_again(request_: FolderRequest) -> None:
     good = (request_.images / "train/train_0001.jpg").read_bytes()
     (request_.images / "train/train_0001.jpg").write_bytes(b"broken")
     with pytest.raises(DataError):
-        prepare_folder(request_)
+        prepare(request_)
     partial = request_.cache_dir / "data" / "tiny-set.partial"
     (shard,) = (partial / "val").glob("*.arrow")
     inode = shard.stat().st_ino
     (request_.images / "train/train_0001.jpg").write_bytes(good)
-    prepare_folder(request_)
+    prepare(request_)
     (kept,) = (request_.cache_dir / "data" / "tiny-set" / "val").glob("*.arrow")
     assert kept.stat().st_ino == inode

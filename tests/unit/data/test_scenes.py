@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from topformer_cli.data.prepare import prepare_folder
+from topformer_cli.data.prepare import prepare
 from topformer_cli.data.scenes import CLASSES, make_scenes, render_scene, scenes_request
 
 
@@ -29,7 +29,7 @@ def test_scenes_have_the_size_asked_for(size: tuple[int, int]) -> None:
 def test_a_set_of_scenes_prepares_and_shows_every_class(tmp_path: Path) -> None:
     steps: list[int] = []
     make_scenes(tmp_path, 12, 4, (96, 128), 0, lambda _what, done, _total: steps.append(done))
-    card = prepare_folder(scenes_request(tmp_path, "scenes", tmp_path / "cache"))
+    card = prepare(scenes_request(tmp_path, "scenes", tmp_path / "cache"))
     assert steps == list(range(1, 17))
     assert card.classes == tuple(name for name, _ in CLASSES)
     assert card.palette == tuple(colour for _, colour in CLASSES)

@@ -9,10 +9,13 @@ import pytest
 from tests.fakes.ade20k import make_ade20k
 from tests.fakes.pictures import make_custom
 from topformer_cli.data.catalog import DATASETS
-from topformer_cli.data.sources import FolderRequest, folder_source, published_source
+from topformer_cli.data.sources.custom import FolderRequest, folder_source
+from topformer_cli.data.sources.published import KnownRequest, published_source
 from topformer_cli.errors import DataError
 
-ADE20K = DATASETS["ade20k"]
+
+def ade20k(folder: Path) -> KnownRequest:
+    return KnownRequest(spec=DATASETS["ade20k"], folder=folder, cache_dir=Path("cache"))
 
 
 @pytest.fixture
@@ -33,7 +36,10 @@ def flat(request: FolderRequest, fraction: float, seed: int = 0) -> FolderReques
 def test_pairs_by_stem_in_order(request_: FolderRequest) -> None:
     source = folder_source(request_)
     assert [pair.id for pair in source.splits["train"]] == [f"train_{n:04d}" for n in range(4)]
-    assert [pair.mask.name for pair in source.splits["val"]] == ["val_0000.png", "val_0001.png"]
+    assert [str(item.target.name) for item in source.splits["val"]] == [
+        "val_0000.png",
+        "val_0001.png",
+    ]
 
 
 def test_pairs_in_subfolders_and_with_unicode_names(request_: FolderRequest) -> None:
@@ -116,7 +122,7 @@ def test_refuses_a_senseless_share(request_: FolderRequest, fraction: float) -> 
 @pytest.mark.parametrize("up", [0, 1, 2])
 def test_finds_ade20k_in_or_below_a_folder(tmp_path: Path, up: int) -> None:
     root = make_ade20k(tmp_path / "data/ade", 3, 1)
-    source = published_source(ADE20K, [root, *root.parents][up])
+    source = published_source(ade20k([root, *root.parents][up]))
     assert {split: len(pairs) for split, pairs in source.splits.items()} == {"train": 3, "val": 1}
     assert source.place == root.resolve()
 
@@ -124,14 +130,18 @@ def test_finds_ade20k_in_or_below_a_folder(tmp_path: Path, up: int) -> None:
 def test_recognises_the_full_ade20k_release(tmp_path: Path) -> None:
     (tmp_path / "ADE20K_2021_17_01/images/ADE/training").mkdir(parents=True)
     with pytest.raises(DataError, match=r"holds the full ADE20K release; .* ADEChallengeData2016"):
-        published_source(ADE20K, tmp_path)
+        published_source(ade20k(tmp_path))
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("absent", "no such folder"), (".", "does not hold the set"), ("a.zip", "unpack it")],
+    [
+        ("absent", "no such folder"),
+        (".", "does not hold the set"),
+        ("a.zip", "it unpacks to, or type: topformer data fetch ade20k --from"),
+    ],
 )
 def test_says_what_is_needed_elsewhere(tmp_path: Path, name: str, expected: str) -> None:
     (tmp_path / "a.zip").write_bytes(b"PK")
     with pytest.raises(DataError, match=expected):
-        published_source(ADE20K, tmp_path / name)
+        published_source(ade20k(tmp_path / name))

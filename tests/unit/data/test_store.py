@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.pictures import make_custom
-from topformer_cli.data.card import DatasetCard, read_card
-from topformer_cli.data.prepare import prepare_folder, prepared_path
+from topformer_cli.data.card import DatasetCard, LabelFacts, SplitCard, read_card
+from topformer_cli.data.prepare import prepare, prepared_path
 from topformer_cli.data.spec import identity_map
 from topformer_cli.data.store import PreparedSet, prepared_names
 from topformer_cli.errors import DataError
@@ -18,7 +18,7 @@ from topformer_cli.errors import DataError
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     request = make_custom(tmp_path_factory.mktemp("store"), 5, 2)
-    prepare_folder(request)
+    prepare(request)
     return request.cache_dir
 
 
@@ -67,7 +67,7 @@ def test_names_the_command_that_prepares_a_missing_set(tmp_path: Path) -> None:
 )
 def test_refuses_a_damaged_set(tmp_path: Path, pattern: str, content: bytes | None) -> None:
     request = make_custom(tmp_path, 5, 2)
-    prepare_folder(request)
+    prepare(request)
     (path,) = prepared_path(request.cache_dir, request.name).glob(pattern)
     path.write_bytes(path.read_bytes()[:-2000] if content is None else content)
     with pytest.raises(DataError, match="damaged"):
@@ -81,17 +81,22 @@ names = st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=20, uniq
 def test_cards_survive_being_written(
     tmp_path_factory: pytest.TempPathFactory, names: list[str], pixels: int, terms: str
 ) -> None:
+    classes = len(names)
+    labels = LabelFacts(counts=(pixels,) * classes, images=(3,) * classes, ignored=0, empty=0)
+    sizes = dict.fromkeys(("smallest", "median", "largest"), (3, 4))
     card = DatasetCard(
         name="x",
         title="X",
+        task="segmentation",
         classes=tuple(names),
-        palette=tuple((n, 2 * n, 255 - n) for n in range(len(names))),
-        id_map=identity_map(len(names)),
-        counts={"train": 3, "val": 1},
+        palette=tuple((n, 2 * n, 255 - n) for n in range(classes)),
+        codes=(),
+        id_map=identity_map(classes),
+        splits={
+            "train": SplitCard(images=3, pixels=36, labels=labels, **sizes),
+            "val": SplitCard(images=1, pixels=12, labels=labels, **sizes),
+        },
         expected={"train": 4},
-        median_size=(3, 4),
-        class_pixels={"train": (pixels,) * len(names), "val": (0,) * len(names)},
-        ignored_pixels={"train": 0, "val": pixels},
         terms=terms,
         homepage="",
         source="",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from topformer_cli.data.prepare import prepare_folder
+from topformer_cli.data.prepare import prepare
 from topformer_cli.data.scenes import make_scenes, scenes_request
 from topformer_cli.data.store import PreparedSet
 from topformer_cli.engine.task import model_spec
@@ -59,7 +59,7 @@ class Watcher:
 def prepare_scenes(folder: Path) -> PreparedSet:
     """Render and prepare six scenes for training and two for validation."""
     make_scenes(folder / "raw", 6, 2, (64, 96), 0)
-    prepare_folder(scenes_request(folder / "raw", "little-scenes", folder / "cache"))
+    prepare(scenes_request(folder / "raw", "little-scenes", folder / "cache"))
     return PreparedSet.open("little-scenes", folder / "cache")
 
 

@@ -8,11 +8,14 @@ from typing import Final
 
 from topformer_cli.data.spec import (
     IGNORE,
+    Archive,
+    Coding,
     Colour,
     DatasetSpec,
-    FolderLayout,
     Impostor,
-    SplitFolders,
+    PairLayout,
+    SplitFiles,
+    shifted_map,
 )
 
 # fmt: off
@@ -79,21 +82,37 @@ SPEC: Final = DatasetSpec(
         "not to be redistributed"
     ),
     homepage="http://sceneparsing.csail.mit.edu",
-    layout=FolderLayout(
-        root="ADEChallengeData2016",
-        splits={
-            "train": SplitFolders("images/training", "annotations/training"),
-            "val": SplitFolders("images/validation", "annotations/validation"),
-        },
-        impostors=(
-            Impostor("index_ade20k.*", _FULL_RELEASE),
-            Impostor("images/ADE", _FULL_RELEASE),
-            Impostor("ADE20K_20*", _FULL_RELEASE),
-            Impostor("images/training/*/*_seg.png", _FULL_RELEASE),
-            Impostor("images/training/*/*/*_seg.png", _FULL_RELEASE),
-            Impostor("annotations_instance", "the instance segmentation variant of 2017"),
+    folder="ADEChallengeData2016",
+    layouts=(
+        PairLayout(
+            splits={
+                "train": SplitFiles("images/training", "annotations/training"),
+                "val": SplitFiles("images/validation", "annotations/validation"),
+            },
+            coding=Coding(shifted_map(150), ignored=(0, IGNORE)),
         ),
     ),
-    id_map=(IGNORE, *range(150), *[IGNORE] * 105),
-    ignore_ids=(0, IGNORE),
+    impostors=(
+        Impostor("index_ade20k.*", _FULL_RELEASE),
+        Impostor("images/ADE", _FULL_RELEASE),
+        Impostor("ADE20K_20*", _FULL_RELEASE),
+        Impostor("images/training/*/*_seg.png", _FULL_RELEASE),
+        Impostor("images/training/*/*/*_seg.png", _FULL_RELEASE),
+        Impostor("annotations_instance", "the instance segmentation variant of 2017"),
+    ),
+    archives=(
+        Archive(
+            name="ADEChallengeData2016.zip",
+            urls=(
+                "http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip",
+                "https://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip",
+                "https://paddleseg.bj.bcebos.com/dataset/ADEChallengeData2016.zip",
+            ),
+            size=967382037,
+            unpacked=1_500_000_000,
+            checksums={
+                "sha256": "7ff1be44964418441f542a7cc1e1a650e7dc0fc275f5d23252bc9bbdbc977b29"
+            },
+        ),
+    ),
 )

@@ -36,20 +36,12 @@ class CheckReport:
 
 
 def class_rows(card: DatasetCard) -> list[ClassRow]:
-    """Return the classes of a set with their pixel shares; nothing is read but the card."""
-    shares = {split: card.class_shares(split) for split in card.counts}
+    """Return the classes of a set with their shares; nothing is read but the card."""
+    shares = {split: card.class_shares(split) for split in card.splits}
     return [
         ClassRow(train_id, name, colour, {split: shares[split][train_id] for split in shares})
         for train_id, (name, colour) in enumerate(zip(card.classes, card.palette, strict=True))
     ]
-
-
-def ignored_shares(card: DatasetCard) -> dict[str, float]:
-    """Return the share of all pixels that is ignored, 0..1, by split."""
-    return {
-        split: ignored / max(ignored + sum(card.class_pixels[split]), 1)
-        for split, ignored in card.ignored_pixels.items()
-    }
 
 
 def check(prepared: PreparedSet, progress: Progress = silent) -> CheckReport:
@@ -93,6 +85,6 @@ def _labelled(sample: Sample, id_map: tuple[int, ...]) -> bool:
 
 
 def _lacking(card: DatasetCard, split: str) -> str:
-    pixels = card.class_pixels[split]
+    pixels = card.splits[split].labels.counts
     names = [name for name, count in zip(card.classes, pixels, strict=True) if not count]
     return f"{split} lacks {len(names)} classes, such as {names[0]}" if names else ""

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tests.fakes.pictures import make_custom, write_png
-from topformer_cli.data.inspect import check, class_rows, ignored_shares
-from topformer_cli.data.prepare import prepare_folder
-from topformer_cli.data.sources import FolderRequest
+from topformer_cli.data.check import check, class_rows
+from topformer_cli.data.prepare import prepare
+from topformer_cli.data.sources.custom import FolderRequest
 from topformer_cli.data.store import PreparedSet
 
 
@@ -20,7 +20,7 @@ def request_(tmp_path: Path) -> FolderRequest:
 
 
 def opened(request: FolderRequest) -> PreparedSet:
-    prepare_folder(request)
+    prepare(request)
     return PreparedSet.open(request.name, request.cache_dir)
 
 
@@ -35,7 +35,8 @@ def test_shares_are_of_the_labelled_pixels(request_: FolderRequest) -> None:
     assert (sky.name, road.name) == ("sky", "road")
     assert sky.shares["train"] == pytest.approx(2 / 3)
     assert road.shares["train"] == pytest.approx(1 / 3)
-    assert ignored_shares(card)["train"] == pytest.approx(0.25)
+    labels = card.splits["train"].labels
+    assert labels.ignored / card.splits["train"].pixels == pytest.approx(0.25)
 
 
 def test_a_sound_set_has_no_problems_and_no_notes(request_: FolderRequest) -> None:

@@ -1,0 +1,40 @@
+"""Images with one class each."""
+
+from typing import Any
+
+import numpy as np
+
+from topformer_cli.data.card import LabelFacts
+from topformer_cli.data.forms.row import Row, Totals, stored_picture
+from topformer_cli.data.labels import Labels
+from topformer_cli.data.lint import image_size
+from topformer_cli.data.sources.source import Item, Reading
+
+
+class Classification:
+    """Columns: label, the train id."""
+
+    def features(self, classes: tuple[str, ...]) -> dict[str, Any]:
+        """Return the label's column."""
+        from datasets import ClassLabel
+
+        return {"label": ClassLabel(names=list(classes))}
+
+    def read_row(self, item: Item, reading: Reading) -> Row:
+        """Read an image; its pixels stay as they are stored, whatever its EXIF tag says."""
+        assert isinstance(item.target, int)
+        data = item.image.read()
+        height, width, _ = image_size(data, str(item.image))
+        return Row(
+            id=item.id,
+            picture=stored_picture(item.image, data, (height, width), turned=False),
+            columns={"label": item.target},
+            signature=str(item.target).encode(),
+            counts=np.bincount([item.target], minlength=len(reading.labels.classes)),
+            labelled=1,
+        )
+
+    def label_facts(self, labels: Labels, totals: Totals) -> LabelFacts:  # noqa: ARG002
+        """Return the images by class."""
+        images = tuple(int(count) for count in totals.counts)
+        return LabelFacts(counts=images, images=images, ignored=0, empty=0)

@@ -1,0 +1,103 @@
+"""A row of a prepared set, and what the forms share."""
+
+import io
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from topformer_cli.data.card import LabelFacts
+from topformer_cli.data.decode import (
+    JPEG_SIGNATURE,
+    PNG_SIGNATURE,
+    Pixels,
+    decode_image,
+    encode_png,
+)
+from topformer_cli.data.labels import Labels
+from topformer_cli.data.sources.source import Blob, Item, Reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """An image file as it is stored; height and width in pixels, upright."""
+
+    name: str
+    data: bytes
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One image of a prepared set.
+
+    columns are the label columns of its form, signature what the fingerprint takes of them.
+    counts has what a form counts by label: pixels of each of the 256 mask values, boxes of each
+    class, or the image itself. labelled is how many of them have a class and count, ignored how
+    many do not.
+    """
+
+    id: str
+    picture: Picture
+    columns: dict[str, Any]
+    signature: bytes
+    counts: NDArray[np.int64]
+    labelled: int
+    ignored: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over the rows of a split: counts and images by label; labelled is still by row."""
+
+    counts: NDArray[np.int64]
+    images: NDArray[np.int64]
+    labelled: tuple[int, ...]
+    ignored: int
+
+
+class Form(Protocol):
+    """How the images of one task are read and stored."""
+
+    def features(self, classes: tuple[str, ...]) -> dict[str, Any]:
+        """Return the label columns, as types of the `datasets` library."""
+        ...
+
+    def read_row(self, item: Item, reading: Reading) -> Row:
+        """Read, check and convert an item.
+
+        Raises:
+            DataError: something is wrong with it; names the file and the remedy.
+        """
+        ...
+
+    def label_facts(self, labels: Labels, totals: Totals) -> LabelFacts:
+        """Return what the card says of the labels of one split."""
+        ...
+
+
+def stored_picture(blob: Blob, data: bytes, size: tuple[int, int], *, turned: bool) -> Picture:
+    """Return an image as it is stored: JPEG and PNG files unchanged, others as PNG.
+
+    turned says that the file's EXIF orientation is to be applied to its pixels.
+    """
+    name = blob.name
+    if turned:
+        name, data = _png_name(name), _upright(data)
+    elif not data.startswith((JPEG_SIGNATURE, PNG_SIGNATURE)):
+        name, data = _png_name(name), encode_png(decode_image(data))
+    return Picture(name=name, data=data, height=size[0], width=size[1])
+
+
+def _png_name(name: str) -> str:
+    return PurePath(name).with_suffix(".png").name
+
+
+def _upright(data: bytes) -> bytes:
+    with Image.open(io.BytesIO(data)) as image:
+        upright: Pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"), np.uint8)
+    return encode_png(upright)

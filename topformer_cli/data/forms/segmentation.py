@@ -1,0 +1,127 @@
+"""Images with masks: 8-bit PNGs, MATLAB files, or runs that are painted."""
+
+import io
+from typing import Any, Final
+
+import faster_coco_eval.core.mask as runs
+import numpy as np
+import scipy.io
+from numpy.typing import NDArray
+
+from topformer_cli.data.card import LabelFacts
+from topformer_cli.data.decode import Pixels, encode_png
+from topformer_cli.data.forms.row import Row, Totals, stored_picture
+from topformer_cli.data.labels import Labels
+from topformer_cli.data.lint import check_ids, image_size, mask_ids, settle_orientation
+from topformer_cli.data.sources.source import Blob, Item, Painted, Reading
+from topformer_cli.data.spec import IGNORE, MatMask
+from topformer_cli.errors import DataError
+
+_VALUES: Final = 256
+
+
+class Segmentation:
+    """Columns: mask, an 8-bit PNG whose values the card's id_map turns into train ids."""
+
+    def features(self, classes: tuple[str, ...]) -> dict[str, Any]:  # noqa: ARG002
+        """Return the mask's column."""
+        import datasets
+
+        return {"mask": datasets.Image()}
+
+    def read_row(self, item: Item, reading: Reading) -> Row:
+        """Read a pair; bytes of JPEG and PNG images and of id masks are kept."""
+        image = item.image.read()
+        size = image_size(image, str(item.image))
+        ids, mask = _mask(item, reading)
+        place = str(item.image)
+        orientation = settle_orientation(size, ids.shape, place, lenient=reading.lenient)
+        counts = np.bincount(ids.ravel(), minlength=_VALUES)
+        check_ids(counts, reading.labels, _mask_place(item))
+        return Row(
+            id=item.id,
+            picture=stored_picture(item.image, image, ids.shape, turned=orientation != 1),
+            columns={"mask": {"bytes": mask, "path": f"{item.id}.png"}},
+            signature=mask,
+            counts=counts,
+            labelled=(labelled := int(counts[_has_class(reading.labels)].sum())),
+            ignored=ids.size - labelled,
+        )
+
+    def label_facts(self, labels: Labels, totals: Totals) -> LabelFacts:
+        """Return pixels and images by class, and the ignored pixels."""
+        values = np.flatnonzero(_has_class(labels))
+        train_ids = np.array(labels.id_map)[values]
+        pixels = np.bincount(train_ids, totals.counts[values], len(labels.classes))
+        images = np.bincount(train_ids, totals.images[values], len(labels.classes))
+        return LabelFacts(
+            counts=tuple(int(count) for count in pixels),
+            images=tuple(int(count) for count in images),
+            ignored=totals.ignored,
+            empty=totals.labelled.count(0),
+        )
+
+
+def _has_class(labels: Labels) -> NDArray[np.bool_]:
+    return np.not_equal(labels.id_map, IGNORE)
+
+
+def _mask(item: Item, reading: Reading) -> tuple[Pixels, bytes]:
+    """Return the [height, width] values of a mask and the PNG to keep."""
+    if isinstance(item.target, Painted):
+        ids = _painted(item.target, str(item.image))
+        return ids, encode_png(ids)
+    assert isinstance(item.target, Blob)
+    data = item.target.read()
+    if reading.mat is not None:
+        ids = _mat_values(data, reading.mat, str(item.target))
+        return ids, encode_png(ids)
+    return mask_ids(data, reading.labels, str(item.target))
+
+
+def _mask_place(item: Item) -> str:
+    return str(item.target) if isinstance(item.target, Blob) else f"the mask of {item.image}"
+
+
+def _painted(mask: Painted, place: str) -> Pixels:
+    ids = np.zeros((mask.height, mask.width), np.uint8)
+    for run in mask.runs:
+        counts = list(run.counts) if isinstance(run.counts, tuple) else run.counts.encode()
+        record: Any = {"size": [mask.height, mask.width], "counts": counts}
+        if isinstance(counts, list):
+            record = runs.frPyObjects(record, mask.height, mask.width)
+        try:
+            ids[runs.decode(record).astype(bool)] = run.value
+        except (ValueError, IndexError, RuntimeError) as error:
+            message = f"the mask of {place} has a damaged run-length code ({error})"
+            raise DataError(message) from error
+    return ids
+
+
+def _mat_values(data: bytes, mat: MatMask, place: str) -> Pixels:
+    """Return the 8-bit values of a MATLAB file's mask.
+
+    Raises:
+        DataError: the file is damaged, lacks the variable, or holds values outside the table.
+    """
+    try:
+        values = np.asarray(scipy.io.loadmat(io.BytesIO(data))[mat.variable])
+    except KeyError as error:
+        message = f"{place} has no variable {mat.variable}; it is not a label map of this set"
+        raise DataError(message) from error
+    except (ValueError, TypeError, NotImplementedError, OSError, EOFError) as error:
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        message = f"{place} cannot be read as a MATLAB file ({reason}); replace it"
+        raise DataError(message) from error
+    if values.ndim != 2 or not values.size or values.dtype.kind not in "iuf":
+        message = f"{place}: {mat.variable} is no [height, width] map of numbers; replace the file"
+        raise DataError(message)
+    table = np.array(mat.values, np.uint8)
+    low, high = values.min(), values.max()
+    if not (low >= 0 and high < len(table)):
+        message = (
+            f"{place}: {mat.variable} has values from {low:g} to {high:g}; this set's are 0 to "
+            f"{len(table) - 1}; is it another version's?"
+        )
+        raise DataError(message)
+    return table[values.astype(np.int64)]

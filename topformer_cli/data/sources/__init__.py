@@ -1,0 +1,1 @@
+"""Finds sets as people have them on disk."""

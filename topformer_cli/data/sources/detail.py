@@ -1,0 +1,87 @@
+"""Reads PASCAL in Detail's JSON (format: zhanghang1989/detail-api, `detail/__init__.py`)."""
+
+from collections import defaultdict
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from topformer_cli.data.lint import refuse_all
+from topformer_cli.data.sources.source import Blob, Item, Painted, Run
+from topformer_cli.data.spec import DetailLayout
+from topformer_cli.errors import DataError
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class _Image(_Record):
+    image_id: int
+    file_name: str
+    phase: str
+    height: int
+    width: int
+
+
+class _RunLength(_Record):
+    size: tuple[int, int]
+    counts: str | tuple[int, ...]
+
+
+class _Segment(_Record):
+    image_id: int
+    category_id: int
+    segmentation: _RunLength
+
+
+class _File(_Record):
+    images: tuple[_Image, ...]
+    annos_segmentation: tuple[_Segment, ...]
+
+
+def read_detail(layout: DetailLayout, root: Path, *, partial: bool) -> dict[str, tuple[Item, ...]]:
+    """Return the images by split, each with the runs that paint its mask.
+
+    Raises:
+        DataError: the JSON is damaged or of another version, or images are missing.
+    """
+    path = root / layout.annotations
+    file = _read(path)
+    runs: defaultdict[int, list[Run]] = defaultdict(list)
+    problems = []
+    for number, one in enumerate(file.annos_segmentation):
+        if 0 <= one.category_id < len(layout.values):
+            value = layout.values[one.category_id]
+            runs[one.image_id].append(Run(value, one.segmentation.counts))
+        else:
+            problems.append(
+                f"{path}: annos_segmentation.{number}: category {one.category_id} is none of the "
+                f"{len(layout.values)}; this JSON is of another version"
+            )
+    splits: dict[str, list[Item]] = {"train": [], "val": []}
+    for image in file.images:
+        picture = root / layout.images / image.file_name
+        if image.phase not in splits or (partial and not picture.is_file()):
+            continue
+        if not picture.is_file():
+            problems.append(f"{picture} is missing; complete the folder")
+        mask = Painted(image.height, image.width, tuple(runs[image.image_id]))
+        splits[image.phase].append(Item(picture.stem, Blob(picture), mask))
+    refuse_all(problems)
+    return {split: tuple(sorted(items, key=lambda one: one.id)) for split, items in splits.items()}
+
+
+def _read(path: Path) -> _File:
+    try:
+        return _File.model_validate_json(path.read_bytes())
+    except OSError as error:
+        message = f"{path} cannot be read ({error.strerror})"
+        raise DataError(message) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        message = (
+            f"{path}: {where}: {first['msg'].lower()}; this is not PASCAL in Detail's "
+            "trainval_merged.json, or is another version of it"
+        )
+        raise DataError(message) from error

@@ -1,0 +1,158 @@
+"""Pairs images and masks that lie in folders by their stems."""
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from topformer_cli.data.lint import refuse_all
+from topformer_cli.data.sources.source import Blob, Item
+from topformer_cli.errors import DataError
+
+IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+_CONVERTED: Final = ("_labelTrainIds.png", "_instanceTrainIds.png")
+"""What mmsegmentation's converters write beside the masks that they read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folders:
+    """The folders of one split; ids are the stems that belong to it, None for all there are.
+
+    partial says that stems of which neither image nor mask is there may be left out.
+    """
+
+    images: Path
+    masks: Path
+    mask_suffix: str = ".png"
+    ids: tuple[str, ...] | None = None
+    partial: bool = False
+
+
+def paired(splits: Mapping[str, Folders]) -> dict[str, tuple[Item, ...]]:
+    """Pair the images and masks of all splits.
+
+    Raises:
+        DataError: they do not pair; every one is named.
+    """
+    items: dict[str, tuple[Item, ...]] = {}
+    problems: list[str] = []
+    for split, folders in splits.items():
+        items[split], found = _pair(folders)
+        problems += found
+    refuse_all(problems)
+    return items
+
+
+def read_ids(path: Path) -> tuple[str, ...]:
+    """Read a list of stems, one a line.
+
+    Raises:
+        DataError: the file cannot be read, or is empty.
+    """
+    try:
+        ids = tuple(path.read_text(encoding="utf-8").split())
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"{path} cannot be read as a list of images ({error}); replace it"
+        raise DataError(message) from error
+    if not ids:
+        message = f"{path} is empty; it must name the images of the split, one a line"
+        raise DataError(message)
+    return ids
+
+
+def first_mask(folder: Path, suffix: str) -> Path | None:
+    """Return a mask of the folder, None if it holds none with this suffix."""
+    is_mask = _mask_stem(suffix)
+    for parent, _, names in os.walk(folder, followlinks=True):
+        for name in names:
+            if is_mask(name) is not None:
+                return Path(parent, name)
+    return None
+
+
+def _pair(folders: Folders) -> tuple[tuple[Item, ...], list[str]]:
+    images = _by_stem(folders.images, _image_stem)
+    masks = _by_stem(folders.masks, _mask_stem(folders.mask_suffix))
+    if problems := _nothing_to_pair(folders, images, masks):
+        return (), problems
+    stems, problems = _wanted(folders, images, masks)
+    problems += [
+        f"{paths[1]} has the same stem as {paths[0].name}; keep one of them"
+        for files in (images, masks)
+        for stem, paths in files.items()
+        if len(paths) > 1 and stem in stems
+    ]
+    problems += [
+        f"{images[stem][0]} has no mask {folders.masks / stem}{folders.mask_suffix}; "
+        "add it or remove the image"
+        for stem in stems
+        if stem in images and stem not in masks
+    ]
+    problems += [
+        f"{masks[stem][0]} has no image {folders.images / stem}.*; add it or remove the mask"
+        for stem in stems
+        if stem in masks and stem not in images
+    ]
+    both = (stem for stem in stems if stem in images and stem in masks)
+    return tuple(Item(s, Blob(images[s][0]), Blob(masks[s][0])) for s in both), problems
+
+
+Files = dict[str, list[Path]]
+
+
+def _nothing_to_pair(folders: Folders, images: Files, masks: Files) -> list[str]:
+    if not images:
+        return [f"{folders.images} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))})"]
+    if not masks:
+        suffix = folders.mask_suffix
+        hint = "; masks must be PNG files" if suffix == ".png" else ""
+        return [f"{folders.masks} holds no masks ({suffix}){hint}"]
+    if folders.ids is None and not images.keys() & masks.keys():
+        return [
+            f"{folders.masks}: no mask has the stem of an image (image {min(images)!r}, mask "
+            f"{min(masks)!r}); name each mask like its image"
+        ]
+    return []
+
+
+def _wanted(folders: Folders, images: Files, masks: Files) -> tuple[dict[str, None], list[str]]:
+    """Return the stems of the split in order, and what is wrong with its list."""
+    if folders.ids is None:
+        return dict.fromkeys(sorted(images.keys() | masks.keys())), []
+    absent = [stem for stem in folders.ids if stem not in images and stem not in masks]
+    if folders.partial:
+        return dict.fromkeys(stem for stem in folders.ids if stem not in set(absent)), []
+    return dict.fromkeys(folders.ids), [
+        f"{folders.images / stem}.* and its mask are missing; complete the folder"
+        for stem in absent
+    ]
+
+
+def _by_stem(folder: Path, stem_of: Callable[[str], str | None]) -> Files:
+    """Return the files below a folder by relative path and stem; hidden files are no data."""
+    files: defaultdict[str, list[Path]] = defaultdict(list)
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        below = Path(parent).relative_to(folder)
+        for name in sorted(names):
+            if (stem := stem_of(name)) is not None:
+                files[(below / stem).as_posix()].append(Path(parent, name))
+    return files
+
+
+def _image_stem(name: str) -> str | None:
+    stem, suffix = os.path.splitext(name)  # noqa: PTH122 - a hundred thousand names
+    return stem if suffix.lower() in IMAGE_SUFFIXES and not name.startswith(".") else None
+
+
+def _mask_stem(suffix: str) -> Callable[[str], str | None]:
+    def stem_of(name: str) -> str | None:
+        if name.startswith(".") or not name.lower().endswith(suffix.lower()):
+            return None
+        if suffix == ".png" and name.endswith(_CONVERTED):
+            return None
+        return name[: -len(suffix)]
+
+    return stem_of
