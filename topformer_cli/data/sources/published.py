@@ -115,7 +115,8 @@ def _find(spec: DatasetSpec, source: Path) -> tuple[Path, Layout]:
 
 
 def _not_there(spec: DatasetSpec, source: Path) -> str:
-    needed = f"{spec.title} needs a folder {spec.folder} with " + ", ".join(_needs(spec.layouts[0]))
+    names = ", ".join(_needs(spec.layouts[spec.fetched]))
+    needed = f"{spec.title} needs a folder {spec.folder} with {names}"
     for level in _levels(source):
         for folder in level:
             for impostor in spec.impostors:
