@@ -116,7 +116,7 @@ def test_libraries_stay_behind_their_walls(library: str) -> None:
 
 def is_light(module: str) -> bool:
     name = short(module)
-    return name in LIGHT or name.rpartition(".")[0] in ("commands", "data.datasets")
+    return name in LIGHT or name.startswith(("commands.", "data.datasets."))
 
 
 def test_light_modules_import_nothing_heavy_at_their_top() -> None:

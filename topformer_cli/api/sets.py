@@ -1,156 +1,16 @@
-"""Open, prepare, list, check and draw data sets."""
+"""Open and list data sets."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Final
+from dataclasses import dataclass
 
-import numpy as np
-
-from topformer_cli import draw
-from topformer_cli.api.places import USUAL, Places
+from topformer_cli.api.places import Places
 from topformer_cli.cache import cache_dir
-from topformer_cli.data import check as inspect
-from topformer_cli.data.card import DatasetCard
 from topformer_cli.data.catalog import DATASETS
-from topformer_cli.data.decode import decode_image, decode_mask
-from topformer_cli.data.prepare import UP_TO_DATE, Request
-from topformer_cli.data.prepare import prepare as prepare_set
-from topformer_cli.data.sources.boxes import BoxRequest
-from topformer_cli.data.sources.custom import FolderRequest
-from topformer_cli.data.sources.published import KnownRequest
 from topformer_cli.data.store import PreparedSet, prepared_names
-from topformer_cli.errors import DataError, UsageError
-from topformer_cli.recipe import recipe_names
-from topformer_cli.rundir import atomic_write
-
-Progress = Callable[[int, int], None]
-"""Called with (images done, images in all)."""
 
 
 def open_set(name: str, places: Places) -> PreparedSet:
     """Open a prepared set by name or folder."""
     return PreparedSet.open(name, cache_dir(places.cache))
-
-
-def class_rows(card: DatasetCard) -> list[inspect.ClassRow]:
-    """Return the classes of a set with their pixel shares."""
-    return inspect.class_rows(card)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrepareRequest:
-    """A set to prepare: source for a published one; images and masks, or coco, for a custom one."""
-
-    name: str
-    source: Path | None = None
-    images: Path | None = None
-    masks: Path | None = None
-    classes: str | None = None
-    ignore: tuple[int, ...] = ()
-    coco: Path | None = None
-    coco_val: Path | None = None
-    val_fraction: float | None = None
-    title: str = ""
-    terms: str = ""
-    allow_partial: bool = False
-    force: bool = False
-    places: Places = USUAL
-
-
-def prepare(request: PrepareRequest, progress: Progress) -> tuple[DatasetCard, bool]:
-    """Prepare a set and say whether there was anything to do.
-
-    Raises:
-        UsageError: the options do not describe one kind of set.
-        DataError: something is wrong with the set; nothing was published.
-    """
-    states: set[str] = set()
-
-    def update(what: str, done: int, total: int) -> None:
-        states.add(what)
-        progress(done, total)
-
-    card = prepare_set(_request(request), update)
-    return card, UP_TO_DATE not in states
-
-
-def _request(given: PrepareRequest) -> Request:
-    _require_one_kind(given)
-    cache = cache_dir(given.places.cache)
-    if given.source is not None:
-        return KnownRequest(
-            spec=DATASETS[given.name],
-            folder=given.source,
-            cache_dir=cache,
-            force=given.force,
-            allow_partial=given.allow_partial,
-        )
-    assert given.images is not None
-    if given.coco is not None:
-        return BoxRequest(
-            name=given.name,
-            images=given.images,
-            train=given.coco,
-            val=given.coco_val,
-            val_fraction=given.val_fraction,
-            title=given.title,
-            terms=given.terms,
-            cache_dir=cache,
-            force=given.force,
-        )
-    assert given.masks is not None
-    assert given.classes is not None
-    return FolderRequest(
-        name=given.name,
-        images=given.images,
-        masks=given.masks,
-        classes=given.classes,
-        ignore=given.ignore,
-        val_fraction=given.val_fraction,
-        title=given.title,
-        terms=given.terms,
-        cache_dir=cache,
-        force=given.force,
-    )
-
-
-_KINDS: Final[dict[str, tuple[frozenset[str], frozenset[str]]]] = {
-    "--source FOLDER": (frozenset({"source"}), frozenset({"allow_partial"})),
-    "--images FOLDER --masks FOLDER --classes FILE": (
-        frozenset({"images", "masks", "classes"}),
-        frozenset({"ignore", "val_fraction", "title", "terms"}),
-    ),
-    "--images FOLDER --coco JSON": (
-        frozenset({"images", "coco"}),
-        frozenset({"coco_val", "val_fraction", "title", "terms"}),
-    ),
-}
-"""What describes a set -> the options that it needs, and those that it may have."""
-
-
-def _require_one_kind(given: PrepareRequest) -> None:
-    known = given.name in DATASETS
-    options = {
-        field.name
-        for field in fields(given)
-        if field.name not in ("name", "force", "places") and getattr(given, field.name)
-    }
-    if given.source is not None and not known:
-        message = (
-            f"{given.name!r} is no published set this version knows ({', '.join(DATASETS)}); "
-            "a set of your own takes --images, --masks and --classes, or --images and --coco"
-        )
-        raise UsageError(message)
-    if given.source is None and (given.name in recipe_names() or known) and options:
-        message = f"{given.name!r} is the name of a published set; choose another name"
-        raise UsageError(message)
-    if not any(needed <= options <= needed | more for needed, more in _KINDS.values()):
-        own = " or ".join(list(_KINDS)[1:])
-        needs = f"--source FOLDER (or: topformer data fetch {given.name})" if known else own
-        got = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(options))
-        message = f"topformer data prepare {given.name} needs {needs}; got {got or 'nothing'}"
-        raise UsageError(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,46 +47,3 @@ def list_sets(places: Places) -> list[ListedSet]:
         if spec.name not in cards
     ]
     return sorted(listed, key=lambda one: one.name)
-
-
-def check_set(name: str, places: Places, progress: Progress) -> inspect.CheckReport:
-    """Read every image and mask of a prepared set again.
-
-    Raises:
-        DataError: an image or mask is not as the card says; every one is named.
-    """
-    prepared = open_set(name, places)
-    report = inspect.check(prepared, lambda _, done, total: progress(done, total))
-    if report.problems:
-        message = f"{name}: {len(report.problems)} damaged: {'; '.join(report.problems[:20])}"
-        raise DataError(message)
-    return report
-
-
-@dataclass(frozen=True, slots=True)
-class Samples:
-    """Which images to draw: so many of a split, chosen by seed."""
-
-    split: str
-    count: int
-    seed: int
-
-
-def draw_samples(name: str, samples: Samples, places: Places, target: Path) -> None:
-    """Write a PNG of images beside their labels.
-
-    Raises:
-        DataError: the set is not prepared or has no such split.
-    """
-    prepared = open_set(name, places)
-    legend = draw.Legend(prepared.card.classes, prepared.card.palette)
-    length = prepared.length(samples.split)
-    rng = np.random.default_rng(samples.seed)
-    rows = []
-    for index in rng.permutation(length)[: samples.count]:
-        sample = prepared.sample(samples.split, int(index))
-        image = decode_image(sample.image)
-        labels = decode_mask(sample.mask, prepared.card.id_map)
-        rows.append((image, draw.colours(labels, legend), draw.overlay(image, labels, legend)))
-    sheet = draw.contact_sheet(rows, ("image", "labels", "overlay"))
-    atomic_write(target, draw.png(sheet))

@@ -1,0 +1,136 @@
+"""Prepare data sets."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Final
+
+from topformer_cli.api.places import USUAL, Places
+from topformer_cli.cache import cache_dir
+from topformer_cli.data.card import DatasetCard
+from topformer_cli.data.catalog import DATASETS
+from topformer_cli.data.prepare import UP_TO_DATE, Request
+from topformer_cli.data.prepare import prepare as prepare_set
+from topformer_cli.data.sources.boxes import BoxRequest
+from topformer_cli.data.sources.custom import FolderRequest
+from topformer_cli.data.sources.published import KnownRequest
+from topformer_cli.errors import UsageError
+from topformer_cli.recipe import recipe_names
+
+Progress = Callable[[int, int], None]
+"""Called with (images done, images in all)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareRequest:
+    """A set to prepare: source for a published one; images and masks, or coco, for a custom one."""
+
+    name: str
+    source: Path | None = None
+    images: Path | None = None
+    masks: Path | None = None
+    classes: str | None = None
+    ignore: tuple[int, ...] = ()
+    coco: Path | None = None
+    coco_val: Path | None = None
+    val_fraction: float | None = None
+    title: str = ""
+    terms: str = ""
+    allow_partial: bool = False
+    force: bool = False
+    places: Places = USUAL
+
+
+def prepare(request: PrepareRequest, progress: Progress) -> tuple[DatasetCard, bool]:
+    """Prepare a set and say whether there was anything to do.
+
+    Raises:
+        UsageError: the options do not describe one kind of set.
+        DataError: something is wrong with the set; nothing was published.
+    """
+    states: set[str] = set()
+
+    def update(what: str, done: int, total: int) -> None:
+        states.add(what)
+        progress(done, total)
+
+    card = prepare_set(_request(request), update)
+    return card, UP_TO_DATE not in states
+
+
+def _request(given: PrepareRequest) -> Request:
+    _require_one_kind(given)
+    cache = cache_dir(given.places.cache)
+    if given.source is not None:
+        return KnownRequest(
+            spec=DATASETS[given.name],
+            folder=given.source,
+            cache_dir=cache,
+            force=given.force,
+            allow_partial=given.allow_partial,
+        )
+    assert given.images is not None
+    if given.coco is not None:
+        return BoxRequest(
+            name=given.name,
+            images=given.images,
+            train=given.coco,
+            val=given.coco_val,
+            val_fraction=given.val_fraction,
+            title=given.title,
+            terms=given.terms,
+            cache_dir=cache,
+            force=given.force,
+        )
+    assert given.masks is not None
+    assert given.classes is not None
+    return FolderRequest(
+        name=given.name,
+        images=given.images,
+        masks=given.masks,
+        classes=given.classes,
+        ignore=given.ignore,
+        val_fraction=given.val_fraction,
+        title=given.title,
+        terms=given.terms,
+        cache_dir=cache,
+        force=given.force,
+    )
+
+
+_KINDS: Final[dict[str, tuple[frozenset[str], frozenset[str]]]] = {
+    "--source FOLDER": (frozenset({"source"}), frozenset({"allow_partial"})),
+    "--images FOLDER --masks FOLDER --classes FILE": (
+        frozenset({"images", "masks", "classes"}),
+        frozenset({"ignore", "val_fraction", "title", "terms"}),
+    ),
+    "--images FOLDER --coco JSON": (
+        frozenset({"images", "coco"}),
+        frozenset({"coco_val", "val_fraction", "title", "terms"}),
+    ),
+}
+"""What describes a set -> the options that it needs, and those that it may have."""
+
+
+def _require_one_kind(given: PrepareRequest) -> None:
+    known = given.name in DATASETS
+    options = {
+        field.name
+        for field in fields(given)
+        if field.name not in ("name", "force", "places") and getattr(given, field.name)
+    }
+    if given.source is not None and not known:
+        message = (
+            f"{given.name!r} is no published set this version knows ({', '.join(DATASETS)}); "
+            "a set of your own takes --images, --masks and --classes, or --images and --coco"
+        )
+        raise UsageError(message)
+    if given.source is None and (given.name in recipe_names() or known) and options:
+        message = f"{given.name!r} is the name of a published set; choose another name"
+        raise UsageError(message)
+    if not any(needed <= options <= needed | more for needed, more in _KINDS.values()):
+        own = " or ".join(list(_KINDS)[1:])
+        needs = f"--source FOLDER (or: topformer data fetch {given.name})" if known else own
+        got = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(options))
+        message = f"topformer data prepare {given.name} needs {needs}; got {got or 'nothing'}"
+        raise UsageError(message)
