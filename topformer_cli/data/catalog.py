@@ -2,9 +2,15 @@
 
 from typing import Final
 
-from topformer_cli.data.datasets import ade20k
+from topformer_cli.data.datasets import ade20k, coco, coco_stuff, imagenet, pascal_context
 from topformer_cli.data.spec import DatasetSpec
 
 DATASETS: Final[dict[str, DatasetSpec]] = {
     "ade20k": ade20k.SPEC,
+    "pascal-context": pascal_context.SPEC,
+    "pascal-context-59": pascal_context.SPEC_59,
+    "coco-stuff-10k": coco_stuff.SPEC_10K,
+    "coco-stuff-164k": coco_stuff.SPEC_164K,
+    "coco": coco.SPEC,
+    "imagenet": imagenet.SPEC,
 }
