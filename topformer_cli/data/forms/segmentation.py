@@ -1,11 +1,13 @@
 """Images with masks: 8-bit PNGs, MATLAB files, or runs that are painted."""
 
 import io
+import zlib
 from typing import Any, Final
 
 import faster_coco_eval.core.mask as runs
 import numpy as np
 import scipy.io
+import scipy.io.matlab
 from numpy.typing import NDArray
 
 from topformer_cli.data.card import LabelFacts
@@ -18,6 +20,17 @@ from topformer_cli.data.spec import IGNORE, MatMask
 from topformer_cli.errors import DataError
 
 _VALUES: Final = 256
+_NOT_MATLAB: Final = (
+    scipy.io.matlab.MatReadError,
+    zlib.error,
+    ArithmeticError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    TypeError,
+    ValueError,
+)
+"""What scipy raises for a damaged file."""
 
 
 class Segmentation:
@@ -105,14 +118,15 @@ def _mat_values(data: bytes, mat: MatMask, place: str) -> Pixels:
         DataError: the file is damaged, lacks the variable, or holds values outside the table.
     """
     try:
-        values = np.asarray(scipy.io.loadmat(io.BytesIO(data))[mat.variable])
-    except KeyError as error:
-        message = f"{place} has no variable {mat.variable}; it is not a label map of this set"
-        raise DataError(message) from error
-    except (ValueError, TypeError, NotImplementedError, OSError, EOFError) as error:
+        variables = scipy.io.loadmat(io.BytesIO(data))
+    except _NOT_MATLAB as error:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         message = f"{place} cannot be read as a MATLAB file ({reason}); replace it"
         raise DataError(message) from error
+    if mat.variable not in variables:
+        message = f"{place} has no variable {mat.variable}; it is not a label map of this set"
+        raise DataError(message)
+    values = np.asarray(variables[mat.variable])
     if values.ndim != 2 or not values.size or values.dtype.kind not in "iuf":
         message = f"{place}: {mat.variable} is no [height, width] map of numbers; replace the file"
         raise DataError(message)
