@@ -25,12 +25,14 @@ _NOT_MATLAB: Final = (
     zlib.error,
     ArithmeticError,
     LookupError,
+    MemoryError,
+    NameError,
     NotImplementedError,
     OSError,
     TypeError,
     ValueError,
 )
-"""What scipy raises for a damaged file."""
+"""What scipy was seen to raise for damaged files."""
 
 
 class Segmentation:
