@@ -146,22 +146,22 @@ def _read(path: Path) -> _File:
 
 def _categories(files: Mapping[str, _File], paths: Mapping[str, Path | None]) -> dict[int, str]:
     """Return the category names by id, in order of the ids: the order of the train ids."""
+    for split, file in files.items():
+        names = Counter(one.name for one in file.categories)
+        name, count = names.most_common(1)[0] if names else ("", 0)
+        if count != 1:
+            what = f"category {name!r} occurs {count} times" if names else "no categories"
+            message = f"{paths[split]}: {what}; give each category its own name and id"
+            raise DataError(message)
     found = {
         split: {one.id: one.name for one in sorted(file.categories, key=lambda one: one.id)}
         for split, file in files.items()
     }
-    categories = found["train"]
     for split, own in found.items():
-        if own != categories:
+        if own != found["train"]:
             message = f"{paths[split]}: its categories are not those of {paths['train']}"
             raise DataError(message)
-    names = Counter(one.name for one in files["train"].categories)
-    name, count = names.most_common(1)[0] if names else ("", 0)
-    if count != 1:
-        what = f"category {name!r} occurs {count} times" if names else "no categories"
-        message = f"{paths['train']}: {what}; give each category its own name and id"
-        raise DataError(message)
-    return categories
+    return found["train"]
 
 
 def _images_folder(images: Path, split: str) -> Path:
