@@ -20,7 +20,8 @@ from PIL import Image
 
 from tests.fakes.archives import pack
 from tests.fakes.blocks import block_picture, save_image, save_lines
-from topformer_cli.data.datasets.imagenet import CLASSES, CODES, DEVKIT, TRAIN, VAL
+from topformer_cli.data.datasets.imagenet import DEVKIT, TRAIN, VAL
+from topformer_cli.data.datasets.imagenet_classes import CLASSES, CODES
 
 Form = Literal["tars", "folders"]
 
