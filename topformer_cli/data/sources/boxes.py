@@ -4,8 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
+from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
 from topformer_cli.data.labels import Labels
 from topformer_cli.data.lint import refuse_all
@@ -23,18 +24,16 @@ from topformer_cli.data.spec import BoxLayout, DatasetSpec, generated_colour
 from topformer_cli.errors import DataError
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class _Image(_Record):
+@dataclass(frozen=True, slots=True)
+class _Image:
     id: int
     file_name: str
     height: int
     width: int
 
 
-class _Annotation(_Record):
+@dataclass(frozen=True, slots=True)
+class _Annotation:
     image_id: int
     category_id: int
     bbox: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
@@ -43,15 +42,22 @@ class _Annotation(_Record):
     iscrowd: bool = False
 
 
-class _Category(_Record):
+@dataclass(frozen=True, slots=True)
+class _Category:
     id: int
     name: str
 
 
-class _File(_Record):
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What is needed of a file; records with slots, since COCO's has a million of them."""
+
     images: tuple[_Image, ...]
     annotations: tuple[_Annotation, ...]
     categories: tuple[_Category, ...]
+
+
+_FILE: Final = TypeAdapter(_File)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +138,7 @@ def read_published_boxes(
 
 def _read(path: Path) -> _File:
     try:
-        return _File.model_validate_json(path.read_bytes())
+        return _FILE.validate_json(path.read_bytes())
     except OSError as error:
         message = f"{path} cannot be read ({error.strerror}); give a COCO-style JSON file"
         raise DataError(message) from error
