@@ -10,12 +10,17 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from topformer_cli.units import size_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import Console
+
+BYTES: Final = "B"
+"""The unit of progress that is shown as 1.2 GB, with a rate."""
 
 PLAIN_INTERVAL_S = 5.0
 """Seconds between progress lines where the terminal cannot redraw one."""
@@ -102,10 +107,10 @@ def table(
 
 @contextlib.contextmanager
 def progress(what: str, unit: str = "") -> Iterator[Callable[..., None]]:
-    """Show progress; yields update(done, total, text="").
+    """Show progress; yields update(done, total, text=""); a total of 0 is one not known.
 
-    A terminal gets one line that redraws itself, with rate and time left; anything else gets a
-    plain line every few seconds.
+    A terminal gets one line that redraws itself, with the time left; anything else gets a plain
+    line every few seconds.
     """
     if _settings.verbosity < 0:
         yield _silent
@@ -122,12 +127,19 @@ def _silent(done: int, total: int, text: str = "") -> None:
 
 @contextlib.contextmanager
 def _bar(what: str, unit: str) -> Iterator[Callable[..., None]]:
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         TextColumn("{task.fields[count]}"),
+        *([TransferSpeedColumn()] if unit == BYTES else []),
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
         TextColumn("{task.fields[text]}", style="dim"),
     )
@@ -136,8 +148,8 @@ def _bar(what: str, unit: str) -> Iterator[Callable[..., None]]:
         task = bar.add_task(what, total=None, text="", count="")
 
         def update(done: int, total: int, text: str = "") -> None:
-            count = f"{done}/{total} {unit}".rstrip()
-            bar.update(task, completed=done, total=total, text=text, count=count)
+            count = _count(done, total, unit)
+            bar.update(task, completed=done, total=total or None, text=text, count=count)
 
         _settings.live = console
         try:
@@ -159,8 +171,16 @@ class _PlainProgress:
             return
         self.last = now
         rate = (done - self.first) / max(now - self.start, 1e-9)
+        speed = f", {size_text(rate)}/s" if self.unit == BYTES and rate > 0 else ""
         left = f", {clock((total - done) / rate)} left" if rate > 0 and done < total else ""
-        note(f"{self.what} {done}/{total} {self.unit}{left} {text}".rstrip())
+        count = _count(done, total, self.unit)
+        note(f"{self.what} {count}{speed}{left} {text}".rstrip())
+
+
+def _count(done: int, total: int, unit: str) -> str:
+    if unit == BYTES:
+        return f"{size_text(done)} of {size_text(total)}" if total else size_text(done)
+    return f"{done}/{total} {unit}".rstrip()
 
 
 def clock(seconds: float) -> str:

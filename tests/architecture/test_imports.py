@@ -59,7 +59,7 @@ ONLY_IN = {
 """Library -> the only parts that may import it, anywhere."""
 
 LIGHT = (
-    "cli", "errors", "results", "rundir", "recipe", "cache", "console", "process",
+    "cli", "errors", "results", "rundir", "recipe", "cache", "console", "process", "units",
     "models", "models.spec", "data", "data.spec", "data.catalog", "data.datasets", "commands",
 )  # fmt: skip
 HEAVY = {

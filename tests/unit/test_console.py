@@ -89,6 +89,36 @@ def test_plain_progress_of_a_resumed_run_counts_only_what_it_did(
     assert capsys.readouterr().err == "train 1010/1020 steps, 0:10 left\n"
 
 
+def test_bytes_are_shown_in_units_with_a_rate(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    with console.progress("download", console.BYTES) as update:
+        update(1_000_000_000, 4_000_000_000)
+        now[0] = 10.0
+        update(1_500_000_000, 4_000_000_000, "2 archives")
+        now[0] = 20.0
+        update(1_500_000_000, 0)
+    assert capsys.readouterr().err.splitlines() == [
+        "download 1.5 GB of 4.0 GB, 50.0 MB/s, 0:50 left 2 archives",
+        "download 1.5 GB, 25.0 MB/s",
+    ]
+
+
+def test_a_terminal_shows_bytes_with_a_rate(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend_terminal(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "120")
+    with console.progress("download", console.BYTES) as update:
+        for done in range(0, 5_000_000, 1_000_000):
+            update(done, 5_000_000)
+    written = capsys.readouterr().err
+    assert "4.0 MB of 5.0 MB" in written
+    assert "/s" in written
+
+
 def test_a_terminal_gets_colour_and_a_bar(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
