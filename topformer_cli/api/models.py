@@ -11,7 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from topformer_cli.api.places import USUAL, Places
 from topformer_cli.api.sets import open_set
-from topformer_cli.data.catalog import DATASETS
+from topformer_cli.data.catalog import sets_for
 from topformer_cli.data.sources.pairs import IMAGE_SUFFIXES
 from topformer_cli.engine.evaluate import Progress, Split, evaluate
 from topformer_cli.engine.predict import Segmenter, TorchPredictor
@@ -72,7 +72,7 @@ def load_model(source: ModelSource) -> Model:
         message = "no model was named"
         raise UsageError(message)
     checkpoint = read_weights(
-        Request(file, source.size, tuple(DATASETS.values()), partial=source.partial)
+        Request(file, source.size, sets_for("segmentation"), partial=source.partial)
     )
     recipe = _recipe_of(checkpoint.origin, checkpoint.spec, file)
     network = build_from(checkpoint, str(file)).eval()

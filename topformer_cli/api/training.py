@@ -12,7 +12,7 @@ from topformer_cli import __version__
 from topformer_cli.api.places import USUAL, Places
 from topformer_cli.api.sets import open_set
 from topformer_cli.cache import cache_dir
-from topformer_cli.data.catalog import DATASETS
+from topformer_cli.data.catalog import sets_for
 from topformer_cli.data.store import prepared_names
 from topformer_cli.engine.observer import Observer
 from topformer_cli.engine.task import model_spec, resolve_device
@@ -128,7 +128,7 @@ def _job(recipe: Recipe, request: TrainRequest) -> TrainJob:
     if request.weights is None:
         return TrainJob(recipe, prepared, spec, device, workers)
     weights = Request(
-        request.weights, recipe.size, tuple(DATASETS.values()), partial=request.partial_weights
+        request.weights, recipe.size, sets_for("segmentation"), partial=request.partial_weights
     )
     start = read_weights(weights)
     if start.spec.classes != spec.classes and len(start.spec.classes) != len(spec.classes):

@@ -3,7 +3,7 @@
 from typing import Final
 
 from topformer_cli.data.datasets import ade20k, coco, coco_stuff, imagenet, pascal_context
-from topformer_cli.data.spec import DatasetSpec
+from topformer_cli.data.spec import DatasetSpec, Task
 
 DATASETS: Final[dict[str, DatasetSpec]] = {
     "ade20k": ade20k.SPEC,
@@ -14,3 +14,8 @@ DATASETS: Final[dict[str, DatasetSpec]] = {
     "coco": coco.SPEC,
     "imagenet": imagenet.SPEC,
 }
+
+
+def sets_for(task: Task) -> tuple[DatasetSpec, ...]:
+    """Return the published sets of a task."""
+    return tuple(spec for spec in DATASETS.values() if spec.task == task)
