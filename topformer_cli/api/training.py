@@ -47,7 +47,9 @@ def resolve_recipe(name: str | None, choices: Choices, places: Places) -> Recipe
     if name not in known and (close := did_you_mean(name, known)):
         message = f"{name!r} is neither a recipe nor a prepared set{close}"
         raise RecipeError(message)
-    card = open_set(name, places).card
+    prepared = open_set(name, places)
+    prepared.require("segmentation")
+    card = prepared.card
     facts = SetFacts(card.name, card.median_size, card.counts["train"])
     return load_recipe(CUSTOM, choices, facts)
 
@@ -120,6 +122,7 @@ def run_training(plan: TrainPlan, observer: Observer, *, tensorboard: bool = Fal
 
 def _job(recipe: Recipe, request: TrainRequest) -> TrainJob:
     prepared = open_set(recipe.dataset, request.places)
+    prepared.require(recipe.task)
     spec = model_spec(recipe, prepared.card)
     device = resolve_device(request.device)
     workers = (
