@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from topformer_cli.api.places import Places
 from topformer_cli.cache import cache_dir
 from topformer_cli.data.catalog import DATASETS
+from topformer_cli.data.statistics import class_rows
 from topformer_cli.data.store import PreparedSet, prepared_names
+
+__all__ = ["ListedSet", "class_rows", "list_sets", "open_set"]
 
 
 def open_set(name: str, places: Places) -> PreparedSet:

@@ -8,16 +8,8 @@ import numpy as np
 from topformer_cli import draw
 from topformer_cli.api.places import Places
 from topformer_cli.api.sets import open_set
-from topformer_cli.data.card import DatasetCard
-from topformer_cli.data.check import ClassRow
-from topformer_cli.data.check import class_rows as rows_of
 from topformer_cli.data.decode import decode_image, decode_mask
 from topformer_cli.rundir import atomic_write
-
-
-def class_rows(card: DatasetCard) -> list[ClassRow]:
-    """Return the classes of a set with their pixel shares."""
-    return rows_of(card)
 
 
 @dataclass(frozen=True, slots=True)

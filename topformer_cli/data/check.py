@@ -17,31 +17,12 @@ CHECKING = "check"
 
 
 @dataclass(frozen=True, slots=True)
-class ClassRow:
-    """One class: its overlay colour and its share of the labelled pixels, 0..1, by split."""
-
-    train_id: int
-    name: str
-    colour: tuple[int, int, int]
-    shares: dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
 class CheckReport:
     """The result of reading a whole set again: problems make it unusable, notes do not."""
 
     images: int
     problems: tuple[str, ...]
     notes: tuple[str, ...]
-
-
-def class_rows(card: DatasetCard) -> list[ClassRow]:
-    """Return the classes of a set with their shares; nothing is read but the card."""
-    shares = {split: card.class_shares(split) for split in card.splits}
-    return [
-        ClassRow(train_id, name, colour, {split: shares[split][train_id] for split in shares})
-        for train_id, (name, colour) in enumerate(zip(card.classes, card.palette, strict=True))
-    ]
 
 
 def check(prepared: PreparedSet, progress: Progress = silent) -> CheckReport:

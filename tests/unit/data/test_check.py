@@ -1,6 +1,5 @@
-"""What `data info` and `data check` say of a prepared set."""
+"""What `data check` says of a prepared set."""
 
-import dataclasses
 import shutil
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.fakes.pictures import make_custom, write_png
-from topformer_cli.data.check import check, class_rows
+from topformer_cli.data.check import check
 from topformer_cli.data.prepare import prepare
 from topformer_cli.data.sources.custom import FolderRequest
 from topformer_cli.data.store import PreparedSet
@@ -22,21 +21,6 @@ def request_(tmp_path: Path) -> FolderRequest:
 def opened(request: FolderRequest) -> PreparedSet:
     prepare(request)
     return PreparedSet.open(request.name, request.cache_dir)
-
-
-def test_shares_are_of_the_labelled_pixels(request_: FolderRequest) -> None:
-    for path in sorted((request_.masks / "train").iterdir()):
-        mask = np.zeros((24, 32), np.uint8)
-        mask[:6] = 1
-        mask[6:12] = 2
-        write_png(path, mask)
-    card = opened(dataclasses.replace(request_, ignore=(2,))).card
-    sky, road = class_rows(card)
-    assert (sky.name, road.name) == ("sky", "road")
-    assert sky.shares["train"] == pytest.approx(2 / 3)
-    assert road.shares["train"] == pytest.approx(1 / 3)
-    labels = card.splits["train"].labels
-    assert labels.ignored / card.splits["train"].pixels == pytest.approx(0.25)
 
 
 def test_a_sound_set_has_no_problems_and_no_notes(request_: FolderRequest) -> None:

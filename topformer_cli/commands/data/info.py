@@ -15,7 +15,7 @@ from topformer_cli.commands import options
 def command(name: str, cache_dir: Path | None, as_json: bool) -> None:
     """Show the card of a prepared set: classes, counts, pixel shares, terms."""
     from topformer_cli import console
-    from topformer_cli.api import sets, showing
+    from topformer_cli.api import sets
     from topformer_cli.api.places import Places
 
     card = sets.open_set(name, Places(cache=cache_dir)).card
@@ -24,8 +24,8 @@ def command(name: str, cache_dir: Path | None, as_json: bool) -> None:
         return
     splits = list(card.counts)
     rows = [
-        (str(row.train_id), row.name, *(f"{row.shares[split]:.2%}" for split in splits))
-        for row in showing.class_rows(card)
+        (str(row.train_id), row.name, *(f"{row.splits[split].share:.2%}" for split in splits))
+        for row in sets.class_rows(card)
     ]
     console.table(f"{card.title}: share of the labelled pixels", ("id", "class", *splits), rows)
     counts = ", ".join(f"{count} {split}" for split, count in card.counts.items())
