@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "report": {"report", "draw"},
     "recipe": {"models.spec", "data.catalog"},
     "console": set(),
-    "draw": set(),
+    "draw": {"draw"},
     "errors": set(),
     "results": {"errors"},
     "process": {"errors"},

@@ -1,0 +1,46 @@
+"""Pictures for people: overlays of label maps, boxes, legends, contact sheets (no torch)."""
+
+from topformer_cli.draw.boxes import NamedBox, draw_boxes
+from topformer_cli.draw.encode import jpeg, png
+from topformer_cli.draw.labels import (
+    IGNORE,
+    Legend,
+    Picture,
+    class_shares,
+    colours,
+    hatched,
+    label_image,
+    overlay,
+    with_borders,
+)
+from topformer_cli.draw.legend import Entry, overlay_with_legend
+from topformer_cli.draw.lettering import drawable, drawable_names
+from topformer_cli.draw.regions import name_regions
+from topformer_cli.draw.sheet import Sheet, Size, Tile, contact_sheet, draw_sheet, fit
+
+__all__ = [
+    "IGNORE",
+    "Entry",
+    "Legend",
+    "NamedBox",
+    "Picture",
+    "Sheet",
+    "Size",
+    "Tile",
+    "class_shares",
+    "colours",
+    "contact_sheet",
+    "draw_boxes",
+    "draw_sheet",
+    "drawable",
+    "drawable_names",
+    "fit",
+    "hatched",
+    "jpeg",
+    "label_image",
+    "name_regions",
+    "overlay",
+    "overlay_with_legend",
+    "png",
+    "with_borders",
+]

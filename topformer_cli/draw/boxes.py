@@ -1,0 +1,110 @@
+"""Draws boxes with their names."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from PIL import Image, ImageDraw
+
+from topformer_cli.draw.lettering import font_for
+from topformer_cli.draw.regions import overlap
+
+POINTS: Final = 11
+DASH: Final = 8
+HATCH: Final = 9
+"""Pixels from dash to dash, and from stripe to stripe, of a crowd's box."""
+
+SMALLEST: Final = 3.0
+"""Pixels to which a tiny or empty box is widened, so that it is seen."""
+
+Colour = tuple[int, int, int]
+Corners = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedBox:
+    """A box (left, top, width, height) in pixels; crowd: it stands for many objects."""
+
+    box: tuple[float, float, float, float]
+    name: str
+    colour: Colour
+    crowd: bool = False
+
+
+def draw_boxes(picture: Image.Image, boxes: Sequence[NamedBox]) -> None:
+    """Draw boxes into a picture, the largest first; crowds are dashed and hatched.
+
+    A name is left out where it would lie on another one.
+    """
+    ordered = sorted(boxes, key=lambda one: -one.box[2] * one.box[3])
+    placed = [(one, _corners(one, picture)) for one in ordered]
+    for one, corners in placed:
+        if one.crowd:
+            _hatch(picture, corners, one.colour)
+    pen = ImageDraw.Draw(picture)
+    for one, corners in placed:
+        _outline(pen, corners, one)
+    taken: list[Corners] = []
+    for one, corners in placed:
+        _name(pen, corners, one, taken)
+
+
+def _corners(one: NamedBox, picture: Image.Image) -> Corners:
+    left, top, width, height = one.box
+    wider, higher = max(width, SMALLEST), max(height, SMALLEST)
+    right, bottom = min(left + wider, picture.width - 1), min(top + higher, picture.height - 1)
+    return max(min(left, right - SMALLEST), 0), max(min(top, bottom - SMALLEST), 0), right, bottom
+
+
+def _outline(pen: ImageDraw.ImageDraw, corners: Corners, one: NamedBox) -> None:
+    left, top, right, bottom = corners
+    outer = (left - 1, top - 1, right + 1, bottom + 1)
+    if not one.crowd:
+        pen.rectangle(outer, outline=_contrast(one.colour), width=4)
+        pen.rectangle(corners, outline=one.colour, width=2)
+        return
+    pen.rectangle(outer, outline=_contrast(one.colour), width=1)
+    for line in _dashes(corners):
+        pen.line(line, fill=one.colour, width=2)
+
+
+def _dashes(corners: Corners) -> Iterator[Corners]:
+    left, top, right, bottom = corners
+    for x in range(int(left), int(right), DASH):
+        end = min(x + DASH * 0.6, right)
+        yield from ((x, top, end, top), (x, bottom, end, bottom))
+    for y in range(int(top), int(bottom), DASH):
+        end = min(y + DASH * 0.6, bottom)
+        yield from ((left, y, left, end), (right, y, right, end))
+
+
+def _hatch(picture: Image.Image, corners: Corners, colour: Colour) -> None:
+    left, top, right, bottom = (round(value) for value in corners)
+    width, height = right - left, bottom - top
+    stripes = Image.new("L", (max(width, 1), max(height, 1)), 0)
+    pen = ImageDraw.Draw(stripes)
+    for start in range(-height, width, HATCH):
+        pen.line((start, height, start + height, 0), fill=150, width=2)
+    picture.paste(colour, (left, top), stripes)
+
+
+def _name(pen: ImageDraw.ImageDraw, corners: Corners, one: NamedBox, taken: list[Corners]) -> None:
+    name = f"{one.name} (crowd)" if one.crowd else one.name
+    font = font_for(name, POINTS)
+    width, height = font.getlength(name) + 6, POINTS + 4
+    room = pen.im.size[0]
+    left = max(min(corners[0], room - width), 0)
+    for top in (corners[1] - height, corners[1]):
+        chip = (left, top, left + width, top + height)
+        if top >= 0 and not any(overlap(chip, other) for other in taken):
+            taken.append(chip)
+            pen.rectangle(chip, fill=one.colour)
+            middle = (left + 3, top + height / 2)
+            pen.text(middle, name, fill=_contrast(one.colour), font=font, anchor="lm")
+            return
+
+
+def _contrast(colour: Colour) -> Colour:
+    """Return black or white, whichever is seen on a colour (brightness by ITU-R BT.601)."""
+    bright = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] > 140
+    return (0, 0, 0) if bright else (255, 255, 255)

@@ -1,0 +1,21 @@
+"""From pictures to files' bytes."""
+
+import io
+
+from PIL import Image
+
+from topformer_cli.draw.labels import Picture
+
+
+def png(image: Image.Image) -> bytes:
+    """Encode a picture as PNG."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def jpeg(picture: Picture) -> bytes:
+    """Encode pixels [H, W, 3] as JPEG, for pages that hold many pictures."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "JPEG", quality=88, subsampling=0)
+    return buffer.getvalue()

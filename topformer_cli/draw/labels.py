@@ -1,0 +1,81 @@
+"""Pictures of label maps: their colours, overlays, palette PNGs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+IGNORE: Final = 255
+OPACITY: Final = 0.55
+EDGE: Final = 0.45
+"""What is left of the brightness of a pixel that lies on the border of two classes."""
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Legend:
+    """The names and colours of train ids 0, 1, 2, ..."""
+
+    classes: Sequence[str]
+    palette: Sequence[tuple[int, int, int]]
+
+
+def colours(labels: Picture, legend: Legend) -> Picture:
+    """Paint a label map [H, W] as RGB [H, W, 3]; ignored pixels are black."""
+    return _colour_table(legend)[labels]
+
+
+def hatched(labels: Picture, legend: Legend) -> Picture:
+    """Paint a label map [H, W] as RGB [H, W, 3]; ignored pixels are hatched, as in a legend."""
+    return np.where((labels == IGNORE)[..., None], hatching(*labels.shape), colours(labels, legend))
+
+
+def hatching(height: int, width: int) -> Picture:
+    """Return grey stripes [height, width, 3], which stand for what has no class."""
+    down, right = np.indices((height, width))
+    stripes = np.where((down + right) // 4 % 2, 214, 160).astype(np.uint8)
+    return np.repeat(stripes[..., None], 3, axis=2)
+
+
+def _colour_table(legend: Legend) -> Picture:
+    table = np.zeros((256, 3), np.uint8)
+    table[: len(legend.palette)] = legend.palette
+    return table
+
+
+def overlay(image: Picture, labels: Picture, legend: Legend) -> Picture:
+    """Blend a label map over its picture; shapes [H, W, 3] and [H, W]."""
+    painted = colours(labels, legend).astype(np.float32)
+    blended = image * (1 - OPACITY) + painted * OPACITY
+    blended[labels == IGNORE] = image[labels == IGNORE]
+    return blended.round().astype(np.uint8)
+
+
+def with_borders(picture: Picture, labels: Picture) -> Picture:
+    """Darken the borders between classes, one pixel wide; shapes [H, W, 3] and [H, W]."""
+    border = np.zeros(labels.shape, bool)
+    border[:, 1:] = labels[:, 1:] != labels[:, :-1]
+    border[1:] |= labels[1:] != labels[:-1]
+    return np.where(border[..., None], picture * EDGE, picture).round().astype(np.uint8)
+
+
+def class_shares(labels: Picture, legend: Legend) -> list[tuple[str, float]]:
+    """Return (class, share of the pixels) for the classes that occur, largest first."""
+    counts = np.bincount(labels.ravel(), minlength=256)[: len(legend.classes)]
+    shares = [
+        (name, float(count) / labels.size)
+        for name, count in zip(legend.classes, counts, strict=True)
+        if count
+    ]
+    return sorted(shares, key=lambda entry: -entry[1])
+
+
+def label_image(labels: Picture, legend: Legend) -> Image.Image:
+    """Return a label map as a palette picture: pixel values are train ids, 255 is ignored."""
+    image = Image.frombytes("P", (labels.shape[1], labels.shape[0]), labels.tobytes())
+    image.putpalette(_colour_table(legend).ravel().tolist())
+    return image
