@@ -28,6 +28,7 @@ class Archive:
     its publisher rounds it, where nobody says more, for display only. checksums holds
     hexadecimal digests by hashlib's name; empty where nobody published one. folder is where it is
     unpacked, below the set's own folder; an archive that is not to be unpacked is linked there.
+    replaces names the archive of the set that is not needed beside this one.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Archive:
     folder: str = ""
     unpack: bool = True
     about: int | None = None
+    replaces: str = ""
 
 
 @dataclass(frozen=True, slots=True)

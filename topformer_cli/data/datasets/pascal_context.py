@@ -87,6 +87,7 @@ DETAIL: Final = Archive(
     },
     folder="VOCdevkit/VOC2010",
     unpack=False,
+    replaces=LABELS.name,
 )
 
 _IMAGES: Final = "JPEGImages"
