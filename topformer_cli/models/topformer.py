@@ -61,6 +61,15 @@ def pooled_size(height_32: int, width_32: int) -> tuple[int, int]:
     return (height_32 - 1) // step + 1, (width_32 - 1) // step + 1
 
 
+class Features(NamedTuple):
+    """What the network gives before its head; injected has M channels at 1/8, 1/16 and 1/32."""
+
+    tokens: list[Tensor]
+    pooled: Tensor
+    semantics: Tensor
+    injected: list[Tensor]
+
+
 class Stages(NamedTuple):
     """Every intermediate output of one forward pass."""
 
@@ -71,12 +80,12 @@ class Stages(NamedTuple):
     logits: Tensor
 
 
-class TopFormer(nn.Module):
-    """The segmentation network: normalised RGB images in, logits at 1/8 out."""
+class Backbone(nn.Module):
+    """Token pyramid, semantics extractor and injection: everything but a head."""
 
     pool: nn.Module
 
-    def __init__(self, size: Size, head: SimpleHead, drop_path: float = 0.0) -> None:
+    def __init__(self, size: Size, drop_path: float = 0.0) -> None:
         super().__init__()
         self.channels = list(size.token_channels)
         self.token_pyramid = TokenPyramid(size)
@@ -89,15 +98,9 @@ class TopFormer(nn.Module):
             SemanticsInjection(channels, size.width)
             for channels in self.channels[-INJECTED_SCALES:]
         )
-        self.head = head
-        initialise(self)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Map images [B, 3, H, W], H and W multiples of 32, to logits [B, classes, H/8, W/8]."""
-        return self.stages(images).logits
-
-    def stages(self, images: Tensor) -> Stages:
-        """Run the network and keep what each module gave."""
+    def features(self, images: Tensor) -> Features:
+        """Run the backbone on images [B, 3, H, W] and keep what each module gave."""
         tokens = self.token_pyramid(images)
         pooled = self.pool(tokens)
         semantics = self.semantics_extractor(pooled)
@@ -111,10 +114,29 @@ class TopFormer(nn.Module):
                 strict=True,
             )
         ]
-        return Stages(tokens, pooled, semantics, injected, self.head(injected))
+        return Features(tokens, pooled, semantics, injected)
 
 
-def initialise(network: TopFormer) -> None:
+class TopFormer(Backbone):
+    """The segmentation network: normalised RGB images in, logits at 1/8 out."""
+
+    def __init__(self, size: Size, head: SimpleHead, drop_path: float = 0.0) -> None:
+        super().__init__(size, drop_path)
+        self.head = head
+        initialise(self)
+        nn.init.normal_(head.classify.weight, 0, 0.01)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images [B, 3, H, W], H and W multiples of 32, to logits [B, classes, H/8, W/8]."""
+        return self.stages(images).logits
+
+    def stages(self, images: Tensor) -> Stages:
+        """Run the network and keep what each module gave."""
+        features = self.features(images)
+        return Stages(*features, self.head(features.injected))
+
+
+def initialise(network: Backbone) -> None:
     """Set the weights as the authors' training starts without ImageNet weights.
 
     Convolutions: normal with fan-out variance, groups counted. The batch normalisation that ends
@@ -130,4 +152,3 @@ def initialise(network: TopFormer) -> None:
                 nn.init.zeros_(module.bias)
         if isinstance(module, Attention):
             nn.init.zeros_(module.project.bn.weight)
-    nn.init.normal_(network.head.classify.weight, 0, 0.01)
