@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
+from topformer_cli.data.findings import refuse_all
 from topformer_cli.data.forms.table import FORMS
-from topformer_cli.data.lint import refuse_all
 from topformer_cli.data.shards import (
     SHARD_BYTES,
     SHARD_ROWS,

@@ -1,8 +1,9 @@
 """What can be wrong with an image and its mask, each named with the file and the remedy."""
 
 import io
+import struct
 import warnings
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -21,112 +22,134 @@ from topformer_cli.data.decode import (
     encode_png,
     png_kind,
 )
+from topformer_cli.data.findings import Finding, LintError
 from topformer_cli.data.labels import Labels
-from topformer_cli.errors import DataError
+from topformer_cli.data.spec import IGNORE
 
-SHOWN: Final = 20
+UPRIGHT: Final = 1
+FROM_ONE: Final = (
+    "if masks count from 1, begin the class list with a line for 0, such as `none`, and add "
+    "--ignore 0"
+)
 _EXIF_ORIENTATION: Final = 0x0112
-_UPRIGHT: Final = 1
 _SIDEWAYS: Final = frozenset({5, 6, 7, 8})
+_SMALL: Final = 32
+"""Pixels that a side of the reduced image keeps, if it has as many."""
+_UNREADABLE: Final = (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
+"""What Pillow raises for files that are damaged."""
 
 
-def refuse_all(problems: Sequence[str]) -> None:
-    """Raise one error for all problems found.
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """An image file that was decoded to its end.
+
+    height and width are of the pixels as stored, orientation is the EXIF tag's, 1 without one.
+    small is the image in grey, possibly reduced: each of its pixels stands for 8 / eighths.
+    """
+
+    height: int
+    width: int
+    orientation: int
+    small: Pixels
+    eighths: int
+
+
+def read_image(data: bytes, place: str) -> ImageFacts:
+    """Decode an image file to its end.
 
     Raises:
-        DataError: there is a problem; at most 20 are named and the rest are counted.
+        LintError: the file is empty, truncated or no image.
     """
-    if not problems:
-        return
-    if len(problems) == 1:
-        raise DataError(problems[0])
-    lines = [f"{len(problems)} problems in the data; nothing was prepared:"]
-    lines += [f"  {problem}" for problem in problems[:SHOWN]]
-    if len(problems) > SHOWN:
-        lines.append(f"  and {len(problems) - SHOWN} more")
-    message = "\n".join(lines)
-    raise DataError(message)
+    remedy = "replace it, or remove it and its labels"
+    if not data:
+        raise LintError(Finding("empty", place, "is empty", remedy))
+    try:
+        with _opened(data) as image:
+            width, height = image.size
+            tag = image.getexif().get(_EXIF_ORIENTATION)
+            small = _reduced_jpeg(data)
+            if small is None:
+                image.load()
+                small = np.asarray(image.convert("L"), np.uint8)
+    except _UNREADABLE as error:
+        raise _unreadable(error, data, place, remedy) from error
+    orientation = tag if isinstance(tag, int) and 1 <= tag <= 8 else UPRIGHT
+    return ImageFacts(height, width, orientation, small, _eighths(small, height, width))
 
 
 def image_size(data: bytes, place: str) -> tuple[int, int, int]:
-    """Decode an image file fully and return (height, width, EXIF orientation) as stored.
+    """Decode an image file to its end and return (height, width, EXIF orientation) as stored.
 
     Raises:
-        DataError: the file is empty, truncated or no image.
+        LintError: the file is empty, truncated or no image.
     """
-    if not data:
-        message = f"{place} is empty; replace it, or remove it with its mask"
-        raise DataError(message)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data)) as image:
-                orientation = int(image.getexif().get(_EXIF_ORIENTATION, _UPRIGHT))
-                width, height = image.size
-                if not _jpeg_is_whole(data):
-                    image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = " ".join(str(error).split()).replace(repr(data), "the file")[:120]
-        message = (
-            f"{place} cannot be read as an image ({reason}); replace it, or remove it with its mask"
-        )
-        raise DataError(message) from error
-    return height, width, orientation if 1 <= orientation <= 8 else _UPRIGHT
+    facts = read_image(data, place)
+    return facts.height, facts.width, facts.orientation
 
 
 def mask_ids(data: bytes, labels: Labels, place: str) -> tuple[Pixels, bytes]:
     """Return a mask's [height, width] values and the PNG to keep, the same unless in colours.
 
     Raises:
-        DataError: the file is no 8-bit PNG, is damaged, or has colours without a class.
+        LintError: the file is no 8-bit PNG, is damaged, or has colours without a class.
     """
+    remedy = "replace it, or remove it with its image"
     if not data:
-        message = f"{place} is empty; replace it, or remove it with its image"
-        raise DataError(message)
+        raise LintError(Finding("empty", place, "is empty", remedy))
     kind = png_kind(data)
     if kind is None:
-        message = f"{place} is not a PNG file; save masks as 8-bit PNG"
-        raise DataError(message)
+        raise LintError(
+            Finding("mask-format", place, "is not a PNG file", "save masks as 8-bit PNG")
+        )
     try:
-        with Image.open(io.BytesIO(data)) as opened:
-            opened.load()
-            in_colours = kind[1] in (PNG_RGB, PNG_RGBA)
-            values = np.asarray(opened.convert("RGB") if in_colours else opened)
-    except (OSError, SyntaxError, ValueError) as error:
-        reason = " ".join(str(error).split())[:120]
-        message = f"{place} cannot be read ({reason}); replace it, or remove it with its image"
-        raise DataError(message) from error
-    if kind[0] == 16:
-        message = f"{place} has 16 bits a value; save it as an 8-bit PNG of class ids"
-        raise DataError(message)
-    if in_colours:
+        with _opened(data) as mask:
+            mask.load()
+            values = np.asarray(mask.convert("RGB") if in_colours(kind) else mask)
+    except _UNREADABLE as error:
+        raise _unreadable(error, data, place, remedy) from error
+    _require_eight_bits(kind, place)
+    if in_colours(kind):
         ids = _ids_of_colours(values, labels, place)
         return ids, encode_png(ids)
-    if kind[1] != PNG_PALETTE and kind != (8, PNG_GREY):
-        what = "an alpha channel" if kind[1] & 4 else f"{kind[0]} bits a value"
-        message = f"{place} is a grey PNG with {what}; save it as an 8-bit PNG of class ids"
-        raise DataError(message)
     return values.astype(np.uint8), data
 
 
-def check_ids(counts: NDArray[np.int64], labels: Labels, place: str) -> None:
+def in_colours(kind: tuple[int, int] | None) -> bool:
+    """Say of what `png_kind` returned whether the file has red, green and blue."""
+    return kind is not None and kind[1] in (PNG_RGB, PNG_RGBA)
+
+
+def check_ids(
+    counts: NDArray[np.int64], labels: Labels, place: str, *, published: bool = False
+) -> None:
     """Refuse values that are neither a class nor ignored; counts has the pixels of each value.
 
+    published says that nobody can change the class list.
+
     Raises:
-        DataError: names the values, how many pixels have them, and what may be meant.
+        LintError: names the values, how many pixels have them, and what may be meant.
     """
-    wrong = [int(value) for value in np.flatnonzero(counts) if int(value) not in labels.known]
+    wrong = unknown_values(counts, labels)
     if not wrong:
         return
     pixels = int(sum(counts[value] for value in wrong))
-    allowed = [value for value, train_id in enumerate(labels.id_map) if train_id != 255]
-    message = (
-        f"{place}: mask value{'s' if len(wrong) > 1 else ''} {', '.join(map(str, wrong[:8]))}"
-        f"{' ...' if len(wrong) > 8 else ''} ({pixels} pixels) outside the "
-        f"{len(allowed)} classes ({allowed[0]} to {allowed[-1]}); correct the class list or the "
-        f"mask, or ignore the value{'s' if len(wrong) > 1 else ''} with --ignore {wrong[0]}"
+    allowed = [value for value, train_id in enumerate(labels.id_map) if train_id != IGNORE]
+    s = "s" if len(wrong) > 1 else ""
+    what = (
+        f": mask value{s} {', '.join(map(str, wrong[:8]))}{' ...' if len(wrong) > 8 else ''} "
+        f"({pixels} pixels) outside the {len(allowed)} classes ({allowed[0]} to {allowed[-1]})"
     )
-    raise DataError(message)
+    remedy = f"correct the class list or the mask, or ignore the value{s} with --ignore {wrong[0]}"
+    if published:
+        remedy = "it is no mask of this set, or of another version; fetch the set again"
+    elif wrong == [allowed[-1] + 1]:
+        remedy = f"{FROM_ONE}; otherwise {remedy}"
+    raise LintError(Finding("ids", place, what, remedy))
+
+
+def unknown_values(counts: NDArray[np.int64], labels: Labels) -> list[int]:
+    """Return the mask values that occur and are neither a class nor ignored."""
+    return [int(value) for value in np.flatnonzero(counts) if int(value) not in labels.known]
 
 
 def settle_orientation(
@@ -138,54 +161,84 @@ def settle_orientation(
     fits both ways is refused, or ignored where lenient.
 
     Raises:
-        DataError: the sizes do not agree, or the tag cannot be decided.
+        LintError: the sizes do not agree, or the tag cannot be decided.
     """
     height, width, orientation = image
     sideways = orientation in _SIDEWAYS
     fits = (height, width) == mask
     fits_turned = ((width, height) if sideways else (height, width)) == mask
     if not fits and not fits_turned:
-        message = (
-            f"{place} is {width}x{height} and its mask {mask[1]}x{mask[0]}; "
-            "make them the same size (resize masks with nearest neighbour)"
-        )
-        raise DataError(message)
-    if orientation == _UPRIGHT or not fits_turned:
-        return _UPRIGHT
+        what = f"is {width}x{height} and its mask {mask[1]}x{mask[0]}"
+        remedy = "make them the same size (resize masks with nearest neighbour)"
+        raise LintError(Finding("size", place, what, remedy))
+    if orientation == UPRIGHT or not fits_turned:
+        return UPRIGHT
     if not fits:
         return orientation
     if lenient:
-        return _UPRIGHT
-    message = (
-        f"{place} has EXIF orientation {orientation} and its mask fits both ways; "
-        "rotate the pixels or remove the tag, so that image and mask agree"
-    )
-    raise DataError(message)
+        return UPRIGHT
+    what = f"has EXIF orientation {orientation} and its mask fits both ways"
+    remedy = "rotate the pixels or remove the tag, so that image and mask agree"
+    raise LintError(Finding("exif", place, what, remedy))
 
 
-def _jpeg_is_whole(data: bytes) -> bool:
-    """Decode a JPEG; False leaves the verdict to Pillow.
+def _opened(data: bytes) -> Image.Image:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(io.BytesIO(data))
+
+
+def _unreadable(error: Exception, data: bytes, place: str, remedy: str) -> LintError:
+    reason = " ".join(str(error).split()).replace(repr(data), "the file")[:120]
+    what = f"cannot be read as an image ({reason})"
+    return LintError(Finding("unreadable", place, what, remedy))
+
+
+def _reduced_jpeg(data: bytes) -> Pixels | None:
+    """Decode a JPEG to its end at a fraction of its size; None leaves the verdict to Pillow.
 
     Stray bytes between segments are common in published sets and harm nothing; a missing end does.
     """
     if not data.startswith(JPEG_SIGNATURE):
-        return False
+        return None
     try:
-        simplejpeg.decode_jpeg(data, "RGB", fastdct=True, fastupsample=True)
+        pixels: Pixels = simplejpeg.decode_jpeg(
+            data, "GRAY", fastdct=True, min_height=_SMALL, min_width=_SMALL, min_factor=1
+        )
     except ValueError as error:
         if "premature end" in str(error).lower():
             raise
-        return False
-    return True
+        return None
+    return pixels[:, :, 0]
+
+
+def _eighths(small: Pixels, height: int, width: int) -> int:
+    """Return by how many eighths a JPEG was reduced; sizes are rounded up."""
+    for eighths in range(1, 8):
+        if small.shape == (-(-height * eighths // 8), -(-width * eighths // 8)):
+            return eighths
+    return 8
+
+
+def _require_eight_bits(kind: tuple[int, int], place: str) -> None:
+    bits, colour_type = kind
+    remedy = "save it as an 8-bit PNG of class ids"
+    if bits == 16:
+        raise LintError(Finding("mask-16-bit", place, "has 16 bits a value", remedy))
+    if in_colours(kind) or colour_type == PNG_PALETTE or kind == (8, PNG_GREY):
+        return
+    if colour_type & 4:
+        raise LintError(Finding("mask-alpha", place, "is a grey PNG with an alpha channel", remedy))
+    raise LintError(Finding("mask-bits", place, f"is a grey PNG with {bits} bits a value", remedy))
 
 
 def _ids_of_colours(pixels: Pixels, labels: Labels, place: str) -> Pixels:
     if not labels.ids_by_colour:
-        message = (
-            f"{place} is in colours, not class ids; give every class its colour in the class file "
-            "(name,red,green,blue), or save masks as 8-bit PNG of class ids"
+        remedy = (
+            "give every class its colour in the class file (name,red,green,blue), or save masks "
+            "as 8-bit PNG of class ids"
         )
-        raise DataError(message)
+        raise LintError(Finding("mask-colours", place, "is in colours, not class ids", remedy))
     codes = _codes(pixels)
     table = {r << 16 | g << 8 | b: value for (r, g, b), value in labels.ids_by_colour.items()}
     present, inverse = np.unique(codes, return_inverse=True)
@@ -194,12 +247,15 @@ def _ids_of_colours(pixels: Pixels, labels: Labels, place: str) -> Pixels:
         code = unknown[0]
         red, green, blue = code >> 16, code >> 8 & 255, code & 255
         count = int(np.count_nonzero(codes == code))
-        message = (
-            f"{place}: colour {red},{green},{blue} ({count} pixels, {len(unknown)} such colours) "
-            "belongs to no class; add a line for it to the class file (and --ignore its line "
-            "number, from 0, if it has no class)"
+        what = (
+            f": colour {red},{green},{blue} ({count} pixels, {len(unknown)} such colours) belongs "
+            "to no class"
         )
-        raise DataError(message)
+        remedy = (
+            "add a line for it to the class file (and --ignore its line number, from 0, if it has "
+            "no class)"
+        )
+        raise LintError(Finding("mask-colours", place, what, remedy))
     values = np.array([table[int(code)] for code in present], np.uint8)
     return values[inverse].reshape(codes.shape)
 

@@ -13,7 +13,7 @@ from topformer_cli.data.decode import decode_ids, decode_image
 from topformer_cli.data.forms.row import Row
 from topformer_cli.data.forms.segmentation import Segmentation
 from topformer_cli.data.labels import Labels, custom_labels, read_classes
-from topformer_cli.data.lint import refuse_all
+from topformer_cli.data.findings import refuse_all
 from topformer_cli.data.sources.source import Blob, Item, Reading
 from topformer_cli.errors import DataError
 

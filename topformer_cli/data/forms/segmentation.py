@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from topformer_cli.data.card import LabelFacts
 from topformer_cli.data.decode import Pixels, encode_png
+from topformer_cli.data.findings import Finding, LintError
 from topformer_cli.data.forms.row import Row, Totals, stored_picture
 from topformer_cli.data.labels import Labels
 from topformer_cli.data.lint import check_ids, image_size, mask_ids, settle_orientation
 from topformer_cli.data.sources.source import Blob, Item, Painted, Reading
 from topformer_cli.data.spec import IGNORE, MatMask
-from topformer_cli.errors import DataError
 
 _VALUES: Final = 256
 _NOT_MATLAB: Final = (
@@ -48,24 +48,24 @@ class Segmentation:
         """Read a pair; bytes of JPEG and PNG images and of id masks are kept."""
         image = item.image.read()
         size = image_size(image, str(item.image))
-        ids, mask = _mask(item, reading)
+        ids, mask = read_mask(item, reading)
         place = str(item.image)
         orientation = settle_orientation(size, ids.shape, place, lenient=reading.lenient)
         counts = np.bincount(ids.ravel(), minlength=_VALUES)
-        check_ids(counts, reading.labels, _mask_place(item))
+        check_ids(counts, reading.labels, mask_place(item), published=reading.lenient)
         return Row(
             id=item.id,
             picture=stored_picture(item.image, image, ids.shape, turned=orientation != 1),
             columns={"mask": {"bytes": mask, "path": f"{item.id}.png"}},
             signature=mask,
             counts=counts,
-            labelled=(labelled := int(counts[_has_class(reading.labels)].sum())),
+            labelled=(labelled := int(counts[has_class(reading.labels)].sum())),
             ignored=ids.size - labelled,
         )
 
     def label_facts(self, labels: Labels, totals: Totals) -> LabelFacts:
         """Return pixels and images by class, and the ignored pixels."""
-        values = np.flatnonzero(_has_class(labels))
+        values = np.flatnonzero(has_class(labels))
         train_ids = np.array(labels.id_map)[values]
         pixels = np.bincount(train_ids, totals.counts[values], len(labels.classes))
         images = np.bincount(train_ids, totals.images[values], len(labels.classes))
@@ -77,14 +77,19 @@ class Segmentation:
         )
 
 
-def _has_class(labels: Labels) -> NDArray[np.bool_]:
+def has_class(labels: Labels) -> NDArray[np.bool_]:
+    """Return which of the 256 mask values are a class's."""
     return np.not_equal(labels.id_map, IGNORE)
 
 
-def _mask(item: Item, reading: Reading) -> tuple[Pixels, bytes]:
-    """Return the [height, width] values of a mask and the PNG to keep."""
+def read_mask(item: Item, reading: Reading) -> tuple[Pixels, bytes]:
+    """Return the [height, width] values of a mask and the PNG to keep.
+
+    Raises:
+        LintError: the mask is damaged, or in a form that has no values of this set.
+    """
     if isinstance(item.target, Painted):
-        ids = _painted(item.target, str(item.image))
+        ids = _painted(item.target, mask_place(item))
         return ids, encode_png(ids)
     assert isinstance(item.target, Blob)
     data = item.target.read()
@@ -94,7 +99,8 @@ def _mask(item: Item, reading: Reading) -> tuple[Pixels, bytes]:
     return mask_ids(data, reading.labels, str(item.target))
 
 
-def _mask_place(item: Item) -> str:
+def mask_place(item: Item) -> str:
+    """Return how messages name the mask of an item."""
     return str(item.target) if isinstance(item.target, Blob) else f"the mask of {item.image}"
 
 
@@ -108,8 +114,9 @@ def _painted(mask: Painted, place: str) -> Pixels:
         try:
             ids[runs.decode(record).astype(bool)] = run.value
         except (ValueError, IndexError, RuntimeError) as error:
-            message = f"the mask of {place} has a damaged run-length code ({error})"
-            raise DataError(message) from error
+            what = f"has a damaged run-length code ({error})"
+            remedy = "replace the JSON"
+            raise LintError(Finding("unreadable", place, what, remedy)) from error
     return ids
 
 
@@ -117,27 +124,29 @@ def _mat_values(data: bytes, mat: MatMask, place: str) -> Pixels:
     """Return the 8-bit values of a MATLAB file's mask.
 
     Raises:
-        DataError: the file is damaged, lacks the variable, or holds values outside the table.
+        LintError: the file is damaged, lacks the variable, or holds values outside the table.
     """
+    if not data:
+        what = "cannot be read as a MATLAB file (it is empty)"
+        raise LintError(Finding("empty", place, what, "replace it"))
     try:
         variables = scipy.io.loadmat(io.BytesIO(data))
     except _NOT_MATLAB as error:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
-        message = f"{place} cannot be read as a MATLAB file ({reason}); replace it"
-        raise DataError(message) from error
+        what = f"cannot be read as a MATLAB file ({reason})"
+        raise LintError(Finding("unreadable", place, what, "replace it")) from error
     if mat.variable not in variables:
-        message = f"{place} has no variable {mat.variable}; it is not a label map of this set"
-        raise DataError(message)
+        what = f"has no variable {mat.variable}"
+        remedy = "it is not a label map of this set"
+        raise LintError(Finding("mask-format", place, what, remedy))
     values = np.asarray(variables[mat.variable])
     if values.ndim != 2 or not values.size or values.dtype.kind not in "iuf":
-        message = f"{place}: {mat.variable} is no [height, width] map of numbers; replace the file"
-        raise DataError(message)
+        what = f": {mat.variable} is no [height, width] map of numbers"
+        raise LintError(Finding("mask-format", place, what, "replace the file"))
     table = np.array(mat.values, np.uint8)
     low, high = values.min(), values.max()
     if not (low >= 0 and high < len(table)):
-        message = (
-            f"{place}: {mat.variable} has values from {low:g} to {high:g}; this set's are 0 to "
-            f"{len(table) - 1}; is it another version's?"
-        )
-        raise DataError(message)
+        what = f": {mat.variable} has values from {low:g} to {high:g}"
+        remedy = f"this set's are 0 to {len(table) - 1}; is it another version's?"
+        raise LintError(Finding("ids", place, what, remedy))
     return table[values.astype(np.int64)]

@@ -1,15 +1,16 @@
 """Reads COCO-style JSON files of boxes (format: cocodataset.org, "Data format")."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pydantic import FiniteFloat, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from topformer_cli.data.findings import Faults, Finding, settle
 from topformer_cli.data.labels import Labels
-from topformer_cli.data.lint import refuse_all
 from topformer_cli.data.sources.custom import divided
 from topformer_cli.data.sources.source import (
     Blob,
@@ -36,9 +37,9 @@ class _Image:
 class _Annotation:
     image_id: int
     category_id: int
-    bbox: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
+    bbox: tuple[float, float, float, float]
     id: int | None = None
-    area: FiniteFloat | None = None
+    area: float | None = None
     iscrowd: bool = False
 
 
@@ -55,6 +56,15 @@ class _File:
     images: tuple[_Image, ...]
     annotations: tuple[_Annotation, ...]
     categories: tuple[_Category, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One split: its JSON file, what is in that, and the folder of the images."""
+
+    path: Path
+    file: _File
+    images: Path
 
 
 _FILE: Final = TypeAdapter(_File)
@@ -79,23 +89,27 @@ class BoxRequest(Preparation):
     terms: str = ""
 
 
-def box_source(request: BoxRequest) -> Source:
+def box_source(request: BoxRequest, faults: Faults | None = None) -> Source:
     """Find the images and boxes of a custom set; category ids may have gaps.
 
+    Where faults are gathered, one JSON without val_fraction is enough: all of it is then train.
+
     Raises:
-        DataError: a file is missing or damaged, or images and boxes disagree; all are named.
+        DataError: a file is missing or damaged; or images and boxes disagree, and no faults are
+            gathered; all are named.
     """
-    if (request.val is None) == (request.val_fraction is None):
+    both = request.val is not None and request.val_fraction is not None
+    neither = request.val is None and request.val_fraction is None
+    if both or (neither and faults is None):
         message = "--coco JSON needs either --coco-val JSON or --val-fraction 0.2"
         raise DataError(message)
-    files = {"train": _read(request.train)}
-    if request.val is not None:
-        files["val"] = _read(request.val)
-    categories = _categories(files, {"train": request.train, "val": request.val})
-    splits = {
-        split: _items(file, categories, _images_folder(request.images, split), partial=False)
-        for split, file in files.items()
+    paths = {"train": request.train} | ({"val": request.val} if request.val else {})
+    parts = {
+        split: _Part(path, _read(path), _images_folder(request.images, split))
+        for split, path in paths.items()
     }
+    categories = _categories(parts)
+    splits = _splits(parts, categories, faults, partial=False)
     if request.val_fraction is not None:
         splits = divided(splits["train"], request.val_fraction, request.seed)
     palette = tuple(generated_colour(index) for index in range(len(categories)))
@@ -114,26 +128,26 @@ def box_source(request: BoxRequest) -> Source:
 
 
 def read_published_boxes(
-    spec: DatasetSpec, layout: BoxLayout, root: Path, *, partial: bool
+    spec: DatasetSpec, layout: BoxLayout, root: Path, faults: Faults | None, *, partial: bool
 ) -> dict[str, tuple[Item, ...]]:
     """Read the boxes of a published set; partial leaves out images that are not there.
 
     Raises:
-        DataError: a file is damaged, or is of another set.
+        DataError: a file is damaged, or is of another set; or images and boxes disagree, and no
+            faults are gathered.
     """
-    paths = {split: root / name for split, name in layout.annotations.items()}
-    files = {split: _read(path) for split, path in paths.items()}
-    categories = _categories(files, paths)
+    parts = {
+        split: _Part(root / name, _read(root / name), root / layout.images[split])
+        for split, name in layout.annotations.items()
+    }
+    categories = _categories(parts)
     if tuple(str(code) for code in categories) != spec.codes:
         message = (
-            f"{paths['train']} has {len(categories)} categories, {spec.title} has "
+            f"{parts['train'].path} has {len(categories)} categories, {spec.title} has "
             f"{len(spec.codes)}; a set of your own takes --coco"
         )
         raise DataError(message)
-    return {
-        split: _items(file, categories, root / layout.images[split], partial=partial)
-        for split, file in files.items()
-    }
+    return _splits(parts, categories, faults, partial=partial)
 
 
 def _read(path: Path) -> _File:
@@ -150,22 +164,22 @@ def _read(path: Path) -> _File:
         raise DataError(message) from error
 
 
-def _categories(files: Mapping[str, _File], paths: Mapping[str, Path | None]) -> dict[int, str]:
+def _categories(parts: Mapping[str, _Part]) -> dict[int, str]:
     """Return the category names by id, in order of the ids: the order of the train ids."""
-    for split, file in files.items():
-        names = Counter(one.name for one in file.categories)
+    for part in parts.values():
+        names = Counter(one.name for one in part.file.categories)
         name, count = names.most_common(1)[0] if names else ("", 0)
         if count != 1:
             what = f"category {name!r} occurs {count} times" if names else "no categories"
-            message = f"{paths[split]}: {what}; give each category its own name and id"
+            message = f"{part.path}: {what}; give each category its own name and id"
             raise DataError(message)
     found = {
-        split: {one.id: one.name for one in sorted(file.categories, key=lambda one: one.id)}
-        for split, file in files.items()
+        split: {one.id: one.name for one in sorted(part.file.categories, key=lambda one: one.id)}
+        for split, part in parts.items()
     }
     for split, own in found.items():
         if own != found["train"]:
-            message = f"{paths[split]}: its categories are not those of {paths['train']}"
+            message = f"{parts[split].path}: its categories are not those of {parts['train'].path}"
             raise DataError(message)
     return found["train"]
 
@@ -175,26 +189,41 @@ def _images_folder(images: Path, split: str) -> Path:
     return own if own.is_dir() else images
 
 
-def _items(
-    file: _File, categories: Mapping[int, str], folder: Path, *, partial: bool
-) -> tuple[Item, ...]:
+def _splits(
+    parts: Mapping[str, _Part],
+    categories: Mapping[int, str],
+    faults: Faults | None,
+    *,
+    partial: bool,
+) -> dict[str, tuple[Item, ...]]:
     """Return the images with their boxes, crowds, tiny and empty ones included."""
     train_ids = {code: index for index, code in enumerate(categories)}
-    problems = _disagreements(file, train_ids)
+    splits: dict[str, tuple[Item, ...]] = {}
+    problems: list[Finding] = []
+    for split, part in parts.items():
+        problems += _disagreements(part, train_ids)
+        splits[split], missing = _items(part, train_ids)
+        problems += () if partial else missing
+    settle(problems, faults)
+    return splits
+
+
+def _items(part: _Part, train_ids: Mapping[int, int]) -> tuple[tuple[Item, ...], list[Finding]]:
     boxes: defaultdict[int, list[Box]] = defaultdict(list)
-    for number, one in enumerate(file.annotations):
-        if one.category_id in train_ids:
+    for number, one in enumerate(part.file.annotations):
+        if one.category_id in train_ids and _fault_of_box(one) is None:
             boxes[one.image_id].append(_box(one, number, train_ids[one.category_id]))
     items = []
-    for image in sorted(file.images, key=lambda one: one.file_name):
-        path = folder / image.file_name
+    missing = []
+    remedy = "add it, or take it out of the JSON"
+    for image in sorted(part.file.images, key=lambda one: one.file_name):
+        path = part.images / image.file_name
         if path.is_file():
             found = Boxes(image.id, image.height, image.width, tuple(boxes[image.id]))
             items.append(Item(Path(image.file_name).with_suffix("").as_posix(), Blob(path), found))
-        elif not partial:
-            problems.append(f"{path} is missing; add it, or take it out of the JSON")
-    refuse_all(problems)
-    return tuple(items)
+        else:
+            missing.append(Finding("missing", str(path), "is missing", remedy))
+    return tuple(items), missing
 
 
 def _box(one: _Annotation, number: int, category: int) -> Box:
@@ -203,27 +232,43 @@ def _box(one: _Annotation, number: int, category: int) -> Box:
     return Box(own_id, one.bbox, category, area, one.iscrowd)
 
 
-def _disagreements(file: _File, train_ids: Mapping[int, int]) -> list[str]:
+def _disagreements(part: _Part, train_ids: Mapping[int, int]) -> list[Finding]:
+    place, file = str(part.path), part.file
     images = {image.id for image in file.images}
-    return [
-        *(f"image id {one} occurs twice" for one in _repeated([i.id for i in file.images])),
-        *(f"file name {one} occurs twice" for one in _repeated([i.file_name for i in file.images])),
-        *(
-            f"annotation {number} names image {one.image_id}, which the JSON does not list"
-            for number, one in enumerate(file.annotations)
-            if one.image_id not in images
-        ),
-        *(
-            f"annotation {number} names category {one.category_id}, which the JSON does not list"
-            for number, one in enumerate(file.annotations)
-            if one.category_id not in train_ids
-        ),
-        *(
-            f"annotation {number} has a box of negative size {one.bbox[2]:g} x {one.bbox[3]:g}"
-            for number, one in enumerate(file.annotations)
-            if min(one.bbox[2:]) < 0
-        ),
+    problems = [
+        Finding("twice", place, f": {what} {one} occurs twice", "give each image its own")
+        for what, values in (
+            ("image id", [image.id for image in file.images]),
+            ("file name", [image.file_name for image in file.images]),
+        )
+        for one in _repeated(values)
     ]
+    for number, one in enumerate(file.annotations):
+        if one.image_id not in images:
+            what = f": annotation {number} names image {one.image_id}, which the JSON does not list"
+            problems.append(Finding("no-image", place, what, "list the image, or take it out"))
+        if one.category_id not in train_ids:
+            what = (
+                f": annotation {number} names category {one.category_id}, which the JSON does not "
+                "list"
+            )
+            problems.append(Finding("category", place, what, "list the category, or correct it"))
+        if (fault := _fault_of_box(one)) is not None:
+            what = f": annotations.{number}.{fault}"
+            problems.append(Finding("broken-box", place, what, "correct it or take it out"))
+    return problems
+
+
+def _fault_of_box(one: _Annotation) -> str | None:
+    """Say why numbers are no box; a box without area is one."""
+    if not math.isfinite(sum(one.bbox) + (one.area or 0)):
+        for index, value in enumerate(one.bbox):
+            if not math.isfinite(value):
+                return f"bbox.{index} is {value}"
+        return f"area is {one.area}"
+    if min(one.bbox[2:]) < 0:
+        return f"bbox has a negative size {one.bbox[2]:g} x {one.bbox[3]:g}"
+    return None
 
 
 def _repeated(values: Sequence[int | str]) -> list[int | str]:

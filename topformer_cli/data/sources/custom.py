@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from topformer_cli.data.findings import Faults
 from topformer_cli.data.labels import custom_labels, read_classes
 from topformer_cli.data.sources.pairs import Folders, paired
 from topformer_cli.data.sources.source import Item, Preparation, Reading, Source
@@ -31,25 +32,32 @@ class FolderRequest(Preparation):
     terms: str = ""
 
 
-def folder_source(request: FolderRequest) -> Source:
+def folder_source(request: FolderRequest, faults: Faults | None = None) -> Source:
     """Find the pairs of a custom set.
 
+    Where faults are gathered, folders without train and val need no val_fraction: all their
+    pairs are then in train.
+
     Raises:
-        DataError: a folder is missing, or images and masks do not pair; every one is named.
+        DataError: a folder is missing; or images and masks do not pair, and no faults are
+            gathered; every one is named.
     """
     labels = custom_labels(read_classes(request.classes), request.ignore)
     for option, folder in (("--images", request.images), ("--masks", request.masks)):
         if not folder.is_dir():
             message = f"{option} {folder}: no such folder"
             raise DataError(message)
-    if request.val_fraction is None:
+    whole = {"train": Folders(images=request.images, masks=request.masks)}
+    if request.val_fraction is not None:
+        everything = paired(whole, faults)["train"]
+        splits = divided(everything, request.val_fraction, request.seed)
+    elif faults is not None and not any((request.images / split).is_dir() for split in SPLITS):
+        splits = paired(whole, faults)
+    else:
         _require_splits(request)
         splits = paired(
-            {s: Folders(images=request.images / s, masks=request.masks / s) for s in SPLITS}
+            {s: Folders(images=request.images / s, masks=request.masks / s) for s in SPLITS}, faults
         )
-    else:
-        everything = paired({"": Folders(images=request.images, masks=request.masks)})[""]
-        splits = divided(everything, request.val_fraction, request.seed)
     return Source(
         name=request.name,
         title=request.title or request.name,

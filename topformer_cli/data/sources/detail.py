@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from topformer_cli.data.lint import refuse_all
+from topformer_cli.data.findings import Faults, Finding, settle
 from topformer_cli.data.sources.source import Blob, Item, Painted, Run
 from topformer_cli.data.spec import DetailLayout
 from topformer_cli.errors import DataError
@@ -39,11 +39,14 @@ class _File(_Record):
     annos_segmentation: tuple[_Segment, ...]
 
 
-def read_detail(layout: DetailLayout, root: Path, *, partial: bool) -> dict[str, tuple[Item, ...]]:
+def read_detail(
+    layout: DetailLayout, root: Path, faults: Faults | None = None, *, partial: bool
+) -> dict[str, tuple[Item, ...]]:
     """Return the images by split, each with the runs that paint its mask.
 
     Raises:
-        DataError: the JSON is damaged or of another version, or images are missing.
+        DataError: the JSON is damaged; or is of another version, or images are missing, and no
+            faults are gathered.
     """
     path = root / layout.annotations
     file = _read(path)
@@ -54,20 +57,23 @@ def read_detail(layout: DetailLayout, root: Path, *, partial: bool) -> dict[str,
             value = layout.values[one.category_id]
             runs[one.image_id].append(Run(value, one.segmentation.counts))
         else:
-            problems.append(
-                f"{path}: annos_segmentation.{number}: category {one.category_id} is none of the "
-                f"{len(layout.values)}; this JSON is of another version"
+            what = (
+                f": annos_segmentation.{number}: category {one.category_id} is none of the "
+                f"{len(layout.values)}"
             )
+            remedy = "this JSON is of another version"
+            problems.append(Finding("ids", str(path), what, remedy))
     splits: dict[str, list[Item]] = {"train": [], "val": []}
     for image in file.images:
         picture = root / layout.images / image.file_name
         if image.phase not in splits or (partial and not picture.is_file()):
             continue
         if not picture.is_file():
-            problems.append(f"{picture} is missing; complete the folder")
+            problems.append(Finding("missing", str(picture), "is missing", "complete the folder"))
+            continue
         mask = Painted(image.height, image.width, tuple(runs[image.image_id]))
         splits[image.phase].append(Item(picture.stem, Blob(picture), mask))
-    refuse_all(problems)
+    settle(problems, faults)
     return {split: tuple(sorted(items, key=lambda one: one.id)) for split, items in splits.items()}
 
 

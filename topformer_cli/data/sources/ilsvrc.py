@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import scipy.io
 
-from topformer_cli.data.lint import refuse_all
+from topformer_cli.data.findings import Faults, Finding, settle
 from topformer_cli.data.sources.source import Blob, Item
 from topformer_cli.data.spec import ClassFolderLayout, IlsvrcLayout
 from topformer_cli.errors import DataError
@@ -45,20 +45,21 @@ def read_ilsvrc(
 
 
 def read_class_folders(
-    layout: ClassFolderLayout, root: Path, codes: Sequence[str]
+    layout: ClassFolderLayout, root: Path, codes: Sequence[str], faults: Faults | None = None
 ) -> dict[str, tuple[Item, ...]]:
     """Return the images that lie in one folder a class, with their train ids.
 
     Raises:
-        DataError: a folder is no class's.
+        DataError: a folder is no class's, and no faults are gathered.
     """
     train_ids = {code: index for index, code in enumerate(codes)}
-    problems: list[str] = []
+    problems: list[Finding] = []
+    remedy = f"ImageNet-1k's folders are {codes[0]} to {codes[-1]}"
     splits: dict[str, tuple[Item, ...]] = {}
     for split, name in layout.splits.items():
         folders = sorted(path for path in (root / name).iterdir() if path.is_dir())
         problems += [
-            f"{folder} is named like no class; ImageNet-1k's folders are {codes[0]} to {codes[-1]}"
+            Finding("folder", str(folder), "is named like no class", remedy)
             for folder in folders
             if folder.name not in train_ids
         ]
@@ -69,7 +70,7 @@ def read_class_folders(
             for path in sorted(folder.iterdir())
             if path.suffix.lower() in _SUFFIXES
         )
-    refuse_all(problems)
+    settle(problems, faults)
     return splits
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from topformer_cli.data.lint import refuse_all
+from topformer_cli.data.findings import Faults, Finding, settle
 from topformer_cli.data.sources.source import Blob, Item
 from topformer_cli.errors import DataError
 
@@ -30,18 +30,20 @@ class Folders:
     partial: bool = False
 
 
-def paired(splits: Mapping[str, Folders]) -> dict[str, tuple[Item, ...]]:
-    """Pair the images and masks of all splits.
+def paired(
+    splits: Mapping[str, Folders], faults: Faults | None = None
+) -> dict[str, tuple[Item, ...]]:
+    """Pair the images and masks of all splits; faults takes what does not pair.
 
     Raises:
-        DataError: they do not pair; every one is named.
+        DataError: they do not pair, and no faults are gathered; every one is named.
     """
     items: dict[str, tuple[Item, ...]] = {}
-    problems: list[str] = []
+    problems: list[Finding] = []
     for split, folders in splits.items():
         items[split], found = _pair(folders)
         problems += found
-    refuse_all(problems)
+    settle(problems, faults)
     return items
 
 
@@ -72,29 +74,19 @@ def first_mask(folder: Path, suffix: str) -> Path | None:
     return None
 
 
-def _pair(folders: Folders) -> tuple[tuple[Item, ...], list[str]]:
+def _pair(folders: Folders) -> tuple[tuple[Item, ...], list[Finding]]:
     images = _by_stem(folders.images, _image_stem)
     masks = _by_stem(folders.masks, _mask_stem(folders.mask_suffix))
     if problems := _nothing_to_pair(folders, images, masks):
         return (), problems
     stems, problems = _wanted(folders, images, masks)
     problems += [
-        f"{paths[1]} has the same stem as {paths[0].name}; keep one of them"
+        Finding("twice", str(paths[1]), f"has the same stem as {paths[0].name}", "keep one of them")
         for files in (images, masks)
         for stem, paths in files.items()
         if len(paths) > 1 and stem in stems
     ]
-    problems += [
-        f"{images[stem][0]} has no mask {folders.masks / stem}{folders.mask_suffix}; "
-        "add it or remove the image"
-        for stem in stems
-        if stem in images and stem not in masks
-    ]
-    problems += [
-        f"{masks[stem][0]} has no image {folders.images / stem}.*; add it or remove the mask"
-        for stem in stems
-        if stem in masks and stem not in images
-    ]
+    problems += _without_partner(folders, stems, images, masks)
     both = (stem for stem in stems if stem in images and stem in masks)
     return tuple(Item(s, Blob(images[s][0]), Blob(masks[s][0])) for s in both), problems
 
@@ -102,30 +94,46 @@ def _pair(folders: Folders) -> tuple[tuple[Item, ...], list[str]]:
 Files = dict[str, list[Path]]
 
 
-def _nothing_to_pair(folders: Folders, images: Files, masks: Files) -> list[str]:
+def _nothing_to_pair(folders: Folders, images: Files, masks: Files) -> list[Finding]:
     if not images:
-        return [f"{folders.images} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))})"]
+        what = f"holds no images ({', '.join(sorted(IMAGE_SUFFIXES))})"
+        return [Finding("no-image", str(folders.images), what, "name the folder that does")]
     if not masks:
         suffix = folders.mask_suffix
-        hint = "; masks must be PNG files" if suffix == ".png" else ""
-        return [f"{folders.masks} holds no masks ({suffix}){hint}"]
+        remedy = "masks must be PNG files" if suffix == ".png" else "name the folder that does"
+        return [Finding("no-mask", str(folders.masks), f"holds no masks ({suffix})", remedy)]
     if folders.ids is None and not images.keys() & masks.keys():
-        return [
-            f"{folders.masks}: no mask has the stem of an image (image {min(images)!r}, mask "
-            f"{min(masks)!r}); name each mask like its image"
-        ]
+        what = f": no mask has the stem of an image (image {min(images)!r}, mask {min(masks)!r})"
+        return [Finding("no-mask", str(folders.masks), what, "name each mask like its image")]
     return []
 
 
-def _wanted(folders: Folders, images: Files, masks: Files) -> tuple[dict[str, None], list[str]]:
+def _without_partner(
+    folders: Folders, stems: Mapping[str, None], images: Files, masks: Files
+) -> list[Finding]:
+    problems = []
+    for stem in stems:
+        if stem in images and stem not in masks:
+            what = f"has no mask {folders.masks / stem}{folders.mask_suffix}"
+            remedy = "add it or remove the image"
+            problems.append(Finding("no-mask", str(images[stem][0]), what, remedy))
+        if stem in masks and stem not in images:
+            what = f"has no image {folders.images / stem}.*"
+            remedy = "add it or remove the mask"
+            problems.append(Finding("no-image", str(masks[stem][0]), what, remedy))
+    return problems
+
+
+def _wanted(folders: Folders, images: Files, masks: Files) -> tuple[dict[str, None], list[Finding]]:
     """Return the stems of the split in order, and what is wrong with its list."""
     if folders.ids is None:
         return dict.fromkeys(sorted(images.keys() | masks.keys())), []
     absent = [stem for stem in folders.ids if stem not in images and stem not in masks]
     if folders.partial:
         return dict.fromkeys(stem for stem in folders.ids if stem not in set(absent)), []
+    what = "and its mask are missing"
     return dict.fromkeys(folders.ids), [
-        f"{folders.images / stem}.* and its mask are missing; complete the folder"
+        Finding("missing", f"{folders.images / stem}.*", what, "complete the folder")
         for stem in absent
     ]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from topformer_cli.data.findings import Faults
 from topformer_cli.data.labels import Labels, published_labels
 from topformer_cli.data.sources.boxes import read_published_boxes
 from topformer_cli.data.sources.detail import read_detail
@@ -35,13 +36,14 @@ class KnownRequest(Preparation):
     folder: Path
 
 
-def published_source(request: KnownRequest) -> Source:
+def published_source(request: KnownRequest, faults: Faults | None = None) -> Source:
     """Find a published set in or under a folder.
 
     With allow_partial, lists may name images that are not there.
 
     Raises:
-        DataError: it is not there, or something else is; says what is needed.
+        DataError: it is not there, or something else is; says what is needed. Or its files do not
+            belong together, and no faults are gathered.
     """
     spec = request.spec
     root, layout = _find(spec, request.folder)
@@ -49,7 +51,7 @@ def published_source(request: KnownRequest) -> Source:
         name=spec.name,
         title=spec.title,
         reading=_reading(spec, layout),
-        splits=_splits(spec, layout, root, partial=request.allow_partial),
+        splits=_splits(spec, layout, root, faults, partial=request.allow_partial),
         place=root.resolve(),
         codes=spec.codes,
         expected=layout.counts or spec.counts,
@@ -67,33 +69,33 @@ def _reading(spec: DatasetSpec, layout: Layout) -> Reading:
     return Reading(task=spec.task, labels=labels, lenient=True)
 
 
-def _splits(spec: DatasetSpec, layout: Layout, root: Path, *, partial: bool) -> Splits:
+def _splits(
+    spec: DatasetSpec, layout: Layout, root: Path, faults: Faults | None, *, partial: bool
+) -> Splits:
     match layout:
         case PairLayout():
-            return _pairs(layout, root, partial=partial)
+            return paired(_folders(layout, root, partial=partial), faults)
         case DetailLayout():
-            return read_detail(layout, root, partial=partial)
+            return read_detail(layout, root, faults, partial=partial)
         case BoxLayout():
-            return read_published_boxes(spec, layout, root, partial=partial)
+            return read_published_boxes(spec, layout, root, faults, partial=partial)
         case IlsvrcLayout():
             return read_ilsvrc(layout, root, spec.codes)
         case ClassFolderLayout():
-            return read_class_folders(layout, root, spec.codes)
+            return read_class_folders(layout, root, spec.codes, faults)
 
 
-def _pairs(layout: PairLayout, root: Path, *, partial: bool) -> Splits:
-    return paired(
-        {
-            split: Folders(
-                images=root / files.images,
-                masks=root / files.masks,
-                mask_suffix=layout.mask_suffix,
-                ids=read_ids(root / files.ids) if files.ids else None,
-                partial=partial,
-            )
-            for split, files in layout.splits.items()
-        }
-    )
+def _folders(layout: PairLayout, root: Path, *, partial: bool) -> dict[str, Folders]:
+    return {
+        split: Folders(
+            images=root / files.images,
+            masks=root / files.masks,
+            mask_suffix=layout.mask_suffix,
+            ids=read_ids(root / files.ids) if files.ids else None,
+            partial=partial,
+        )
+        for split, files in layout.splits.items()
+    }
 
 
 def _find(spec: DatasetSpec, source: Path) -> tuple[Path, Layout]:

@@ -1,12 +1,13 @@
 """A set found on disk, ready to be prepared: its images, and what is known of each."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from topformer_cli.data.findings import Finding, LintError
 from topformer_cli.data.labels import Labels
 from topformer_cli.data.spec import MatMask, Task
-from topformer_cli.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +28,18 @@ class Blob:
         return self.member.rpartition("/")[2] or self.path.name
 
     def length(self) -> int:
-        """Return the number of bytes."""
-        return self.path.stat().st_size if self.size is None else self.size
+        """Return the number of bytes.
+
+        Raises:
+            LintError: the file is not there.
+        """
+        return self._status().st_size if self.size is None else self.size
 
     def read(self) -> bytes:
         """Return the bytes.
 
         Raises:
-            DataError: the file cannot be read.
+            LintError: the file cannot be read.
         """
         try:
             if self.size is None:
@@ -43,13 +48,27 @@ class Blob:
                 file.seek(self.offset)
                 return file.read(self.size)
         except OSError as error:
-            message = f"{self} cannot be read ({error.strerror}); check the file, its permissions"
-            raise DataError(message) from error
+            raise self._unreadable(error) from error
 
     def key(self) -> str:
-        """Return what identifies the present content without reading it."""
-        status = self.path.stat()
-        return "\0".join((self.name, str(self.offset), str(self.length()), str(status.st_mtime_ns)))
+        """Return what identifies the present content without reading it.
+
+        Raises:
+            LintError: the file is not there.
+        """
+        modified = self._status().st_mtime_ns
+        return "\0".join((self.name, str(self.offset), str(self.length()), str(modified)))
+
+    def _status(self) -> os.stat_result:
+        try:
+            return self.path.stat()
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: OSError) -> LintError:
+        what = f"cannot be read ({error.strerror})"
+        remedy = "check the file and its permissions"
+        return LintError(Finding("unreadable", str(self), what, remedy))
 
 
 @dataclass(frozen=True, slots=True)
