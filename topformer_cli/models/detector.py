@@ -1,0 +1,171 @@
+"""RetinaNet with TopFormer as its backbone (paper section 4.2, Table 11).
+
+    images -> TopFormer without a head -> tokens at 1/8, 1/16, 1/32 with M channels each
+           -> feature pyramid, 256 channels, P3 .. P7 -> class logits and box offsets by anchor
+
+Feature pyramid and head are torchvision's, put together and initialised as in mmdetection's
+configs/_base_/models/retinanet_r50_fpn.py, by which the paper trained. This module imports
+torchvision, which takes seconds: import it where a detector is really built.
+"""
+
+from collections import OrderedDict
+from typing import Final, Literal, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.detection.retinanet import RetinaNetHead
+from torchvision.ops import FeaturePyramidNetwork, batched_nms
+from torchvision.ops.feature_pyramid_network import ExtraFPNBlock
+
+from topformer_cli.models.boxes import ANCHORS, anchor_boxes, decode_boxes
+from topformer_cli.models.spec import Size
+from topformer_cli.models.topformer import INJECTED_SCALES, Backbone, initialise
+
+FPN_WIDTH: Final = 256
+
+Norm = Literal["frozen", "plain", "sync"]
+"""The backbone's batch normalisation in training: with the statistics it began with (scale and
+shift still learn), with each device's own, or with those of all devices together."""
+
+
+class RawBoxes(NamedTuple):
+    """What the network says of every anchor: logits [B, A, classes] and offsets [B, A, 4].
+
+    Anchors are ordered as in `anchor_boxes`, levels one after another.
+    """
+
+    logits: Tensor
+    offsets: Tensor
+
+
+class InjectedTokens(Backbone):
+    """TopFormer as a backbone: the injected tokens of three scales."""
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Map images [B, 3, H, W] to tokens [B, M, H / s, W / s] for s of 8, 16 and 32."""
+        return self.features(images).injected
+
+
+class CoarseLevels(ExtraFPNBlock):
+    """P6 and P7, by strided convolutions from the coarsest tokens.
+
+    mmdetection's add_extra_convs='on_input', without an activation between the two. torchvision's
+    own block has one, and starts from P5 where tokens are as wide as the pyramid, as in base.
+    """
+
+    def __init__(self, in_channels: int, width: int) -> None:
+        super().__init__()
+        self.p6 = nn.Conv2d(in_channels, width, 3, stride=2, padding=1)
+        self.p7 = nn.Conv2d(width, width, 3, stride=2, padding=1)
+
+    def forward(
+        self, results: list[Tensor], x: list[Tensor], names: list[str]
+    ) -> tuple[list[Tensor], list[str]]:
+        """Add both levels; `results` are the pyramid's maps, `x` its inputs."""
+        p6 = self.p6(x[-1])
+        return [*results, p6, self.p7(p6)], [*names, "p6", "p7"]
+
+
+class RetinaNet(nn.Module):
+    """The detection network: normalised RGB images in, logits and offsets of every anchor out."""
+
+    def __init__(
+        self, size: Size, classes: int, drop_path: float = 0.0, norm: Norm = "plain"
+    ) -> None:
+        super().__init__()
+        self.frozen = norm == "frozen"
+        self.backbone: nn.Module = InjectedTokens(size, drop_path)
+        initialise(self.backbone)
+        if norm == "sync":
+            self.backbone = nn.SyncBatchNorm.convert_sync_batchnorm(self.backbone)  # type: ignore[no-untyped-call]
+        self.neck = FeaturePyramidNetwork(
+            [size.width] * INJECTED_SCALES, FPN_WIDTH, CoarseLevels(size.width, FPN_WIDTH)
+        )
+        for name, parameter in self.neck.named_parameters():
+            if name.endswith("weight"):
+                nn.init.xavier_uniform_(parameter)
+            else:
+                nn.init.zeros_(parameter)
+        self.head = RetinaNetHead(FPN_WIDTH, ANCHORS, classes)
+
+    def forward(self, images: Tensor) -> RawBoxes:
+        """Map images [B, 3, H, W] to what is said of every anchor of `anchor_boxes(H, W)`."""
+        tokens: list[Tensor] = self.backbone(images)
+        named = OrderedDict((str(index), one) for index, one in enumerate(tokens))
+        found = self.head(list(self.neck(named).values()))
+        return RawBoxes(found["cls_logits"], found["bbox_regression"])
+
+    def train(self, mode: bool = True) -> "RetinaNet":
+        """Enter training or evaluation; frozen batch normalisation stays in evaluation."""
+        super().train(mode)
+        if self.frozen:
+            for module in self.backbone.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        return self
+
+
+class Selection(Protocol):
+    """How boxes are chosen from raw ones; a recipe's `evaluation` section has it too."""
+
+    @property
+    def score(self) -> float:
+        """Least score of a box."""
+
+    @property
+    def per_level(self) -> int:
+        """Most boxes of a level that are compared."""
+
+    @property
+    def iou(self) -> float:
+        """Overlap by which the weaker of two boxes of a class is dropped."""
+
+    @property
+    def most(self) -> int:
+        """Most boxes of an image."""
+
+
+class Found(NamedTuple):
+    """Boxes of one image by falling score: boxes [n, 4], scores [n], labels [n] (train ids)."""
+
+    boxes: Tensor
+    scores: Tensor
+    labels: Tensor
+
+
+def select_boxes(
+    raw: RawBoxes, size: tuple[int, int], image_size: tuple[int, int], selection: Selection
+) -> Found:
+    """Choose the boxes of one image: the best of each level, then non-maximum suppression.
+
+    Shapes: raw without the batch axis, [A, classes] and [A, 4], in fp32; size is the input's
+    (height, width), image_size the part of it that is not padding, to which boxes are clipped.
+    """
+    levels = anchor_boxes(*size, raw.logits.device)
+    lengths = [len(anchors) for anchors in levels]
+    parts = [
+        _best_of_level(RawBoxes(logits, offsets), anchors, selection)
+        for logits, offsets, anchors in zip(
+            torch.split(raw.logits, lengths), torch.split(raw.offsets, lengths), levels, strict=True
+        )
+    ]
+    boxes, scores, labels = (torch.cat(part) for part in zip(*parts, strict=True))
+    limit = boxes.new_tensor([image_size[1], image_size[0]]).repeat(2)
+    boxes = boxes.clamp(min=0).minimum(limit)
+    solid = (boxes[:, 2:] > boxes[:, :2]).all(dim=1)
+    boxes, scores, labels = boxes[solid], scores[solid], labels[solid]
+    kept = batched_nms(boxes, scores, labels, selection.iou)[: selection.most]
+    return Found(boxes[kept], scores[kept], labels[kept])
+
+
+def _best_of_level(raw: RawBoxes, anchors: Tensor, selection: Selection) -> Found:
+    """Take the highest scores among all pairs of anchor and class."""
+    classes = raw.logits.shape[1]
+    logits = raw.logits.flatten()
+    least = torch.logit(torch.tensor(selection.score, dtype=torch.float64)).item()
+    candidates = (logits > least).nonzero()[:, 0]
+    best, order = logits[candidates].topk(min(selection.per_level, len(candidates)))
+    pairs = candidates[order]
+    numbers = pairs // classes
+    boxes = decode_boxes(raw.offsets[numbers], anchors[numbers])
+    return Found(boxes, best.sigmoid(), pairs % classes)
