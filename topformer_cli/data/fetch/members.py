@@ -8,6 +8,7 @@ import contextlib
 import gzip
 import io
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -91,6 +92,8 @@ def _readable(path: Path, member: str = "") -> Iterator[None]:
         EOFError,
         NotImplementedError,
         RuntimeError,
+        ValueError,
+        struct.error,
         OSError,
     ) as error:
         where = f"{path}: {member!r}" if member else str(path)
@@ -127,7 +130,7 @@ def _zip_kind(info: zipfile.ZipInfo) -> Kind:
         return "symlink"
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "device"
-    return "folder" if info.is_dir() else "file"
+    return "folder" if info.filename.endswith("/") else "file"
 
 
 def _zip_target(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> str:
