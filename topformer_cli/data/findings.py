@@ -35,8 +35,12 @@ class Finding:
     count: int = 1
 
     def __str__(self) -> str:
+        return f"{self.text()}; {self.remedy}"
+
+    def text(self) -> str:
+        """Say where it is and what, without the remedy."""
         space = "" if self.what.startswith(":") else " "
-        return f"{self.place}{space}{self.what}; {self.remedy}"
+        return f"{self.place}{space}{self.what}"
 
 
 class LintError(DataError):

@@ -14,7 +14,7 @@ finished shard is used again exactly when its inputs are unchanged.
 import contextlib
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -37,12 +37,13 @@ Features = dict[str, Any]
 class ShardFacts:
     """What the card needs of a shard.
 
-    digest: SHA-256 of ids and contents. counts, images, ignored: sums of the rows' (see
-    forms/row.py). labelled, heights, widths: of each row.
+    bytes: length of the file. digest: SHA-256 of ids and contents. counts, images, ignored: sums
+    of the rows' (see forms/row.py). labelled, heights, widths: of each row.
     """
 
     file: str
     rows: int
+    bytes: int
     digest: str
     heights: tuple[int, ...]
     widths: tuple[int, ...]
@@ -66,11 +67,18 @@ def write_shard(path: Path, rows: Sequence[Row], features: Features) -> ShardFac
     records = [own | row.columns for own, row in zip(common, rows, strict=True)]
     schema = datasets.Features(features).arrow_schema
     table = pa.Table.from_pylist(records, schema=schema)
+    with (
+        atomic_path(path) as temporary,
+        pa.OSFile(str(temporary), "wb") as sink,
+        pa.ipc.new_stream(sink, table.schema) as writer,
+    ):
+        writer.write_table(table)
     counts = np.array([row.counts for row in rows])
     facts = ShardFacts(
         file=path.name,
         rows=len(rows),
-        digest=_digest(rows),
+        bytes=path.stat().st_size,
+        digest=content_digest((row.id, row.picture.data, row.signature) for row in rows),
         heights=tuple(row.picture.height for row in rows),
         widths=tuple(row.picture.width for row in rows),
         counts=tuple(int(count) for count in counts.sum(axis=0)),
@@ -78,14 +86,18 @@ def write_shard(path: Path, rows: Sequence[Row], features: Features) -> ShardFac
         labelled=tuple(row.labelled for row in rows),
         ignored=sum(row.ignored for row in rows),
     )
-    with (
-        atomic_path(path) as temporary,
-        pa.OSFile(str(temporary), "wb") as sink,
-        pa.ipc.new_stream(sink, table.schema) as writer,
-    ):
-        writer.write_table(table)
     write_json(path.with_suffix(".json"), asdict(facts))
     return facts
+
+
+def content_digest(rows: Iterable[tuple[str, bytes, bytes]]) -> str:
+    """Return the SHA-256 of rows' ids, image files and signatures (see forms/row.py)."""
+    total = hashlib.sha256()
+    for row_id, image, signature in rows:
+        for part in (row_id.encode(), image, signature):
+            total.update(len(part).to_bytes(8, "little"))
+            total.update(part)
+    return total.hexdigest()
 
 
 def read_facts(path: Path) -> ShardFacts | None:
@@ -153,12 +165,3 @@ def _common_columns(row: Row) -> dict[str, Any]:
     picture = row.picture
     image = {"bytes": picture.data, "path": picture.name}
     return {"id": row.id, "image": image, "height": picture.height, "width": picture.width}
-
-
-def _digest(rows: Sequence[Row]) -> str:
-    total = hashlib.sha256()
-    for row in rows:
-        for part in (row.id.encode(), row.picture.data, row.signature):
-            total.update(len(part).to_bytes(8, "little"))
-            total.update(part)
-    return total.hexdigest()

@@ -25,14 +25,19 @@ class Classification:
         assert isinstance(item.target, int)
         data = item.image.read()
         height, width, _ = image_size(data, str(item.image))
+        columns = {"label": item.target}
         return Row(
             id=item.id,
             picture=stored_picture(item.image, data, (height, width), turned=False),
-            columns={"label": item.target},
-            signature=str(item.target).encode(),
+            columns=columns,
+            signature=self.signature(columns),
             counts=np.bincount([item.target], minlength=len(reading.labels.classes)),
             labelled=1,
         )
+
+    def signature(self, columns: dict[str, Any]) -> bytes:
+        """Return the train id in digits."""
+        return str(columns["label"]).encode()
 
     def label_facts(self, labels: Labels, totals: Totals) -> LabelFacts:  # noqa: ARG002
         """Return the images by class."""

@@ -1,7 +1,7 @@
 """Images with boxes, as COCO has them: crowds, tiny and empty ones are kept, and told apart."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from topformer_cli.data.forms.row import Row, Totals, stored_picture
 from topformer_cli.data.labels import Labels
 from topformer_cli.data.lint import image_size, settle_orientation
 from topformer_cli.data.sources.source import Boxes, Item, Reading
+
+IN_JSON: Final = "the JSON's size"
+"""What messages compare the size of an image with."""
 
 
 class Detection:
@@ -39,7 +42,7 @@ class Detection:
         size = (target.height, target.width)
         place = str(item.image)
         stored = image_size(data, place)
-        orientation = settle_orientation(stored, size, place, lenient=reading.lenient)
+        orientation = settle_orientation(stored, size, place, lenient=reading.lenient, of=IN_JSON)
         objects = {
             "id": [box.id for box in target.boxes],
             "bbox": [list(box.bbox) for box in target.boxes],
@@ -47,16 +50,21 @@ class Detection:
             "area": [box.area for box in target.boxes],
             "crowd": [box.crowd for box in target.boxes],
         }
+        columns = {"image_id": target.image_id, "objects": objects}
         kept = [box.category for box in target.boxes if not box.crowd]
         return Row(
             id=item.id,
             picture=stored_picture(item.image, data, size, turned=orientation != 1),
-            columns={"image_id": target.image_id, "objects": objects},
-            signature=json.dumps([target.image_id, objects]).encode(),
+            columns=columns,
+            signature=self.signature(columns),
             counts=np.bincount(kept, minlength=len(reading.labels.classes)),
             labelled=len(kept),
             ignored=len(target.boxes) - len(kept),
         )
+
+    def signature(self, columns: dict[str, Any]) -> bytes:
+        """Return the columns as JSON."""
+        return json.dumps([columns["image_id"], columns["objects"]]).encode()
 
     def label_facts(self, labels: Labels, totals: Totals) -> LabelFacts:  # noqa: ARG002
         """Return boxes and images by class, boxes an image, and the crowds."""

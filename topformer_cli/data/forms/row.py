@@ -75,6 +75,10 @@ class Form(Protocol):
         """
         ...
 
+    def signature(self, columns: dict[str, Any]) -> bytes:
+        """Return what the fingerprint takes of the label columns of a row."""
+        ...
+
     def label_facts(self, labels: Labels, totals: Totals) -> LabelFacts:
         """Return what the card says of the labels of one split."""
         ...

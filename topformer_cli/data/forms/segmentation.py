@@ -15,11 +15,16 @@ from topformer_cli.data.decode import Pixels, encode_png
 from topformer_cli.data.findings import Finding, LintError
 from topformer_cli.data.forms.row import Row, Totals, stored_picture
 from topformer_cli.data.labels import Labels
-from topformer_cli.data.lint import check_ids, image_size, mask_ids, settle_orientation
+from topformer_cli.data.lint import (
+    check_ids,
+    image_size,
+    mask_ids,
+    settle_orientation,
+    value_counts,
+)
 from topformer_cli.data.sources.source import Blob, Item, Painted, Reading
 from topformer_cli.data.spec import IGNORE, MatMask
 
-_VALUES: Final = 256
 _NOT_MATLAB: Final = (
     scipy.io.matlab.MatReadError,
     zlib.error,
@@ -51,17 +56,22 @@ class Segmentation:
         ids, mask = read_mask(item, reading)
         place = str(item.image)
         orientation = settle_orientation(size, ids.shape, place, lenient=reading.lenient)
-        counts = np.bincount(ids.ravel(), minlength=_VALUES)
+        counts = value_counts(ids)
         check_ids(counts, reading.labels, mask_place(item), published=reading.lenient)
+        columns = {"mask": {"bytes": mask, "path": f"{item.id}.png"}}
         return Row(
             id=item.id,
             picture=stored_picture(item.image, image, ids.shape, turned=orientation != 1),
-            columns={"mask": {"bytes": mask, "path": f"{item.id}.png"}},
-            signature=mask,
+            columns=columns,
+            signature=self.signature(columns),
             counts=counts,
             labelled=(labelled := int(counts[has_class(reading.labels)].sum())),
             ignored=ids.size - labelled,
         )
+
+    def signature(self, columns: dict[str, Any]) -> bytes:
+        """Return the mask's file."""
+        return bytes(columns["mask"]["bytes"])
 
     def label_facts(self, labels: Labels, totals: Totals) -> LabelFacts:
         """Return pixels and images by class, and the ignored pixels."""
