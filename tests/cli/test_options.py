@@ -16,7 +16,10 @@ OPTIONS = {
     ),
     "data info": ("NAME --cache-dir --json -q/--quiet -v/--verbose"),
     "data check": ("NAME --cache-dir --json -q/--quiet -v/--verbose"),
-    "data show": ("NAME --split --count --seed --output/-o --cache-dir -q/--quiet -v/--verbose"),
+    "data show": (
+        "NAME --split --count --seed --ids --class --columns --output/-o --cache-dir "
+        "-q/--quiet -v/--verbose"
+    ),
     "train": (
         "RECIPE --size --preset -o --device --weights --partial-weights --resume --workers "
         "--tensorboard --dry-run --work-dir --cache-dir --json -q/--quiet -v/--verbose"

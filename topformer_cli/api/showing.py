@@ -1,41 +1,70 @@
-"""Describe and draw data sets."""
+"""Draw images of a prepared set with their labels as one picture."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from topformer_cli import draw
+from topformer_cli.api.choosing import Choice, Chosen, Progress, choose
 from topformer_cli.api.places import Places
 from topformer_cli.api.sets import open_set
-from topformer_cli.data.decode import decode_image, decode_mask
+from topformer_cli.api.sheets import WORDS, draw_images
+from topformer_cli.data.store import PreparedSet
+from topformer_cli.errors import UsageError
 from topformer_cli.rundir import atomic_write
 
 
 @dataclass(frozen=True, slots=True)
-class Samples:
-    """Which images to draw: so many of a split, chosen by seed."""
+class Shown:
+    """A sheet that was written: its file, its images, and names that no font here could draw.
 
-    split: str
-    count: int
-    seed: int
+    stand_ins has what was written in place of such a name -> the name.
+    """
+
+    path: Path
+    ids: tuple[str, ...]
+    stand_ins: dict[str, str]
 
 
-def draw_samples(name: str, samples: Samples, places: Places, target: Path) -> None:
-    """Write a PNG of images beside their labels.
+def show_set(
+    name: str, choice: Choice, places: Places, output: Path | None, progress: Progress
+) -> Shown:
+    """Write a PNG of images with their labels, to SET-SPLIT.png here unless output says otherwise.
 
     Raises:
-        DataError: the set is not prepared or has no such split.
+        UsageError: output is no name of a PNG.
+        DataError: the set is not prepared, or has no such split, image or class.
     """
     prepared = open_set(name, places)
-    legend = draw.Legend(prepared.card.classes, prepared.card.palette)
-    length = prepared.length(samples.split)
-    rng = np.random.default_rng(samples.seed)
-    rows = []
-    for index in rng.permutation(length)[: samples.count]:
-        sample = prepared.sample(samples.split, int(index))
-        image = decode_image(sample.image)
-        labels = decode_mask(sample.mask, prepared.card.id_map)
-        rows.append((image, draw.colours(labels, legend), draw.overlay(image, labels, legend)))
-    sheet = draw.contact_sheet(rows, ("image", "labels", "overlay"))
-    atomic_write(target, draw.png(sheet))
+    card = prepared.card
+    target = _target(output, f"{card.name}-{choice.split}.png")
+    chosen = choose(prepared, choice, progress)
+    atomic_write(target, draw.png(draw.draw_sheet(_sheet(prepared, choice, chosen))))
+    ids = prepared.ids(choice.split)
+    names = zip(draw.drawable_names(card.classes), card.classes, strict=True)
+    stand_ins = {drawn: name for drawn, name in names if drawn != " ".join(name.split())}
+    return Shown(target, tuple(ids[index] for index in chosen.indices), stand_ins)
+
+
+def _target(output: Path | None, usual: str) -> Path:
+    if output is None:
+        return Path(usual)
+    if output.is_dir():
+        return output / usual
+    if output.suffix.lower() != ".png":
+        message = f"-o {output}: the sheet is written as .png; name a .png file or a folder"
+        raise UsageError(message)
+    return output
+
+
+def _sheet(prepared: PreparedSet, choice: Choice, chosen: Chosen) -> draw.Sheet:
+    card = prepared.card
+    drawn = draw_images(prepared, choice.split, chosen.indices, choice.columns)
+    note = f"{chosen.words}: {WORDS[card.task]}"
+    return draw.Sheet(
+        heading=card.title,
+        note=f"{note} ({card.partial})" if card.partial else note,
+        tiles=drawn.tiles,
+        width=drawn.width,
+        legend=drawn.legend,
+        footer=f"Terms: {card.terms}" if card.terms else "",
+    )

@@ -2,6 +2,7 @@
 
 import bisect
 import itertools
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -139,6 +140,14 @@ class PreparedSet:
         row = self._row(split, index, "classification")
         return ClassSample(**_common(row), label=row["label"])
 
+    def labels(self, split: str, index: int) -> dict[str, Any]:
+        """Return the label columns of one image (see forms/); its own file is not touched."""
+        return self._split(split).row(index, without={"image"})
+
+    def columns(self, split: str, names: Sequence[str]) -> pa.Table:
+        """Return some columns of a whole split, as views of its files."""
+        return pa.concat_tables(table.select(names) for table in self._split(split).tables)
+
     def require(self, task: Task) -> None:
         """Check that the set's labels are of a kind.
 
@@ -199,14 +208,13 @@ class _Shards:
         self.starts: list[int] = [0, *itertools.accumulate(table.num_rows for table in self.tables)]
         self.rows = self.starts[-1]
 
-    def row(self, index: int) -> dict[str, Any]:
+    def row(self, index: int, without: Collection[str] = ()) -> dict[str, Any]:
         if not 0 <= index < self.rows:
             message = f"image {index} of {self.rows}"
             raise IndexError(message)
         number = bisect.bisect_right(self.starts, index) - 1
-        record: dict[str, Any] = (
-            self.tables[number].slice(index - self.starts[number], 1).to_pylist()[0]
-        )
+        row = self.tables[number].slice(index - self.starts[number], 1)
+        record: dict[str, Any] = row.drop_columns(list(without)).to_pylist()[0]
         return record
 
     def ids(self) -> list[str]:

@@ -16,7 +16,17 @@ from topformer_cli.draw.labels import (
 from topformer_cli.draw.legend import Entry, overlay_with_legend
 from topformer_cli.draw.lettering import drawable, drawable_names
 from topformer_cli.draw.regions import name_regions
-from topformer_cli.draw.sheet import Sheet, Size, Tile, contact_sheet, draw_sheet, fit
+from topformer_cli.draw.sheet import (
+    Sheet,
+    Size,
+    Tile,
+    contact_sheet,
+    draw_sheet,
+    fit,
+    justified,
+    matted,
+    row_width,
+)
 
 __all__ = [
     "IGNORE",
@@ -37,10 +47,13 @@ __all__ = [
     "fit",
     "hatched",
     "jpeg",
+    "justified",
     "label_image",
+    "matted",
     "name_regions",
     "overlay",
     "overlay_with_legend",
     "png",
+    "row_width",
     "with_borders",
 ]

@@ -58,12 +58,10 @@ def _corners(one: NamedBox, picture: Image.Image) -> Corners:
 
 def _outline(pen: ImageDraw.ImageDraw, corners: Corners, one: NamedBox) -> None:
     left, top, right, bottom = corners
-    outer = (left - 1, top - 1, right + 1, bottom + 1)
+    pen.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline=_contrast(one.colour))
     if not one.crowd:
-        pen.rectangle(outer, outline=_contrast(one.colour), width=4)
         pen.rectangle(corners, outline=one.colour, width=2)
         return
-    pen.rectangle(outer, outline=_contrast(one.colour), width=1)
     for line in _dashes(corners):
         pen.line(line, fill=one.colour, width=2)
 

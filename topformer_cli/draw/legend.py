@@ -13,7 +13,7 @@ SMALLEST_SHARE: Final = 0.005
 """A class on less than this share of the pixels is left out of the legend of an overlay."""
 
 WIDEST: Final = 22
-"""The most room for a name and its note, in units of the letters' size."""
+"""The most room for a name, in units of the letters' size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +28,25 @@ class Entry:
 def legend_picture(entries: Sequence[Entry], width: int, points: int) -> Image.Image:
     """Draw entries in columns on white, at least width pixels wide, in letters of points size."""
     row = round(points * 1.6)
-    fonts = [font_for(one.name, points) for one in entries]
-    texts = [_text(one, font, points) for one, font in zip(entries, fonts, strict=True)]
-    longest = max((f.getlength(text) for f, text in zip(fonts, texts, strict=True)), default=0)
-    column = round(longest) + 2 * row
+    names = [_name(one.name, points) for one in entries]
+    plain = font_for("", points)
+    lengths = [
+        font.getlength(name) + plain.getlength(f" {one.note}")
+        for (name, font), one in zip(names, entries, strict=True)
+    ]
+    column = round(max(lengths, default=0)) + 2 * row
     columns = max(1, width // column)
     rows = -(-len(entries) // columns)
     canvas = Image.new("RGB", (max(width, column), rows * row + row // 2), "white")
     pen = ImageDraw.Draw(canvas)
-    for index, (entry, font, text) in enumerate(zip(entries, fonts, texts, strict=True)):
+    for index, ((name, font), entry) in enumerate(zip(names, entries, strict=True)):
         left, top = (index // rows) * column + row // 4, (index % rows) * row + row // 4
         _swatch(canvas, (left, top), row * 3 // 4, entry.colour)
-        pen.text((left + row, top + row * 3 / 8), text, fill="black", font=font, anchor="lm")
+        place = (left + row, top + row * 3 / 8)
+        pen.text(place, name, fill="black", font=font, anchor="lm")
+        # Apart from the name: in one line with letters that run leftwards it would stand before it.
+        place = (place[0] + font.getlength(name), place[1])
+        pen.text(place, f" {entry.note}", fill="black", font=plain, anchor="lm")
     return canvas
 
 
@@ -60,9 +67,9 @@ def overlay_with_legend(image: Picture, labels: Picture, legend: Legend) -> Imag
     return canvas
 
 
-def _text(entry: Entry, font: Font, points: int) -> str:
-    room = points * WIDEST - font.getlength(f" {entry.note}")
-    return f"{shortened(entry.name, font, room)} {entry.note}".rstrip()
+def _name(name: str, points: int) -> tuple[str, Font]:
+    font = font_for(name, points)
+    return shortened(name, font, points * WIDEST), font
 
 
 def _swatch(

@@ -80,15 +80,17 @@ def shortened(text: str, font: Font, width: float) -> str:
     return text.rstrip() + _ELLIPSIS
 
 
-def wrapped(text: str, font: Font, width: float) -> list[str]:
-    """Break a text into lines of a width in pixels; a longer word keeps its own line."""
+def wrapped(text: str, font: Font, width: float, most: int = 20) -> list[str]:
+    """Break a text into at most so many lines of a width in pixels; what has no room is cut."""
     lines: list[str] = []
     for word in text.split():
         if lines and font.getlength(f"{lines[-1]} {word}") <= width:
             lines[-1] += f" {word}"
         else:
             lines.append(word)
-    return lines
+    if len(lines) > most:
+        lines[most - 1 :] = [" ".join(lines[most - 1 :])]
+    return [shortened(line, font, width) for line in lines]
 
 
 def _faces(*, bold: bool) -> Iterator[str]:

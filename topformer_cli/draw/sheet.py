@@ -23,11 +23,12 @@ SEAM: Final = 4
 NARROWEST: Final = 480
 """The least width of a sheet, so that its heading has room."""
 
-ONE_LINE: Final = 480
-"""From this width on, a tile's title and its note stand on one line."""
-
 Colour = str | tuple[int, int, int]
+TITLE_LINES: Final = 3
+"""The most lines of a tile's title."""
+
 GREY: Final = (105, 105, 105)
+MAT: Final = (240, 240, 240)
 
 Size = tuple[int, int]
 """Width and height in pixels."""
@@ -51,14 +52,53 @@ class Tile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
-    """A heading, tiles in so many columns, the colours' names, and words at the foot."""
+    """A heading, tiles that fill rows of a width in pixels, the colours' names, a foot."""
 
     heading: str
     note: str
     tiles: Sequence[Tile]
-    columns: int
+    width: int
     legend: Sequence[Entry]
     footer: str = ""
+
+
+def justified(sizes: Sequence[Size], width: int, height: int) -> list[Size]:
+    """Return sizes of the same shapes at which tiles of one picture fill rows of a width.
+
+    A row is about as high as asked for, whatever filling it takes; the last one may stay open.
+    """
+    rows: list[list[float]] = [[]]
+    for shape in (size[0] / size[1] for size in sizes):
+        row = [*rows[-1], shape]
+        over = height - _filling(row, width)
+        if rows[-1] and over > 0 and _filling(rows[-1], width) - height < over:
+            rows.append([shape])
+        else:
+            rows[-1:] = [row, []] if over > 0 else [row]
+    heights = [_filling(row, width) for row in rows if row]
+    heights[-1] = min(heights[-1], height)
+    return [
+        (max(1, int(shape * high)), max(1, round(high)))
+        for row, high in zip(rows, heights, strict=False)
+        for shape in row
+    ]
+
+
+def _filling(row: Sequence[float], width: int) -> float:
+    """Return the height at which pictures of given width / height fill a row."""
+    return (width - GAP * (len(row) - 1)) / sum(row)
+
+
+def matted(picture: Image.Image, cell: Size) -> Image.Image:
+    """Return a picture in the middle of a cell of light grey."""
+    canvas = Image.new("RGB", cell, MAT)
+    canvas.paste(picture, ((cell[0] - picture.width) // 2, (cell[1] - picture.height) // 2))
+    return canvas
+
+
+def row_width(picture: int, pictures: int, tiles: int) -> int:
+    """Return the width of so many tiles of so many pictures, each picture pixels wide."""
+    return tiles * (picture * pictures + SEAM * (pictures - 1) + GAP) - GAP
 
 
 def fit(size: Size, cell: Size) -> Size:
@@ -68,16 +108,11 @@ def fit(size: Size, cell: Size) -> Size:
 
 
 def draw_sheet(sheet: Sheet) -> Image.Image:
-    """Lay out a sheet; tiles stand on one grid, and rows are as high as their pictures need."""
-    cell = max((tile.size[0] for tile in sheet.tiles), default=0)
-    inner = max(sheet.columns * (cell + GAP) - GAP, NARROWEST)
-    rows = [
-        sheet.tiles[start : start + sheet.columns]
-        for start in range(0, len(sheet.tiles), sheet.columns)
-    ]
+    """Lay out a sheet; a row takes as many tiles as fit, and is as high as they need."""
+    inner = max(sheet.width, NARROWEST, *(tile.size[0] for tile in sheet.tiles))
     blocks = [
         _words([(sheet.heading, HEADING, "black"), (sheet.note, POINTS, GREY)], inner),
-        *(_row(tiles, cell, inner) for tiles in rows),
+        *(_row(tiles, inner) for tiles in _rows(sheet.tiles, inner)),
     ]
     if sheet.legend:
         blocks.append(legend_picture(sheet.legend, inner, POINTS))
@@ -111,24 +146,48 @@ def _scaled(picture: Picture, height: int) -> Image.Image:
     return image.resize((max(1, round(image.width * height / image.height)), height))
 
 
-def _row(tiles: Sequence[Tile], cell: int, inner: int) -> Image.Image:
-    stacked = cell < ONE_LINE
-    head = _line(POINTS) + (_line(SMALL) if stacked else 0) + SEAM
+def _rows(tiles: Sequence[Tile], inner: int) -> list[list[Tile]]:
+    rows: list[list[Tile]] = []
+    left = inner
+    for tile in tiles:
+        if left + tile.size[0] > inner:
+            rows.append([])
+            left = 0
+        rows[-1].append(tile)
+        left += tile.size[0] + GAP
+    return rows
+
+
+def _row(tiles: Sequence[Tile], inner: int) -> Image.Image:
+    heads = [_head(tile) for tile in tiles]
+    head = max(one.height for one in heads) + SEAM
     canvas = Image.new("RGB", (inner, head + max(tile.size[1] for tile in tiles)), "white")
-    pen = ImageDraw.Draw(canvas)
-    for index, tile in enumerate(tiles):
-        left = index * (cell + GAP)
-        font = font_for(tile.title, POINTS, bold=True)
-        title = shortened(tile.title, font, cell)
-        pen.text((left, _line(POINTS) / 2), title, fill="black", font=font, anchor="lm")
-        small = font_for(tile.note, SMALL)
-        indent = 0 if stacked else font.getlength(title) + GAP
-        middle = _line(POINTS) + _line(SMALL) / 2 if stacked else _line(POINTS) / 2
-        note = shortened(tile.note, small, cell - indent)
-        pen.text((left + indent, middle), note, fill=GREY, font=small, anchor="lm")
+    left = 0
+    for tile, words in zip(tiles, heads, strict=True):
+        canvas.paste(words, (left, head - SEAM - words.height))
         for picture in tile.pictures:
             canvas.paste(picture, (left, head))
             left += picture.width + SEAM
+        left += GAP - SEAM
+    return canvas
+
+
+def _head(tile: Tile) -> Image.Image:
+    """Draw a title and its note: on one line over a row of pictures, else below each other."""
+    width = tile.size[0]
+    title, note = font_for(tile.title, POINTS, bold=True), font_for(tile.note, SMALL)
+    lines = wrapped(tile.title, title, width, most=TITLE_LINES)
+    beside = len(tile.pictures) > 1 and len(lines) == 1
+    height = _line(POINTS) * len(lines) + (0 if beside else _line(SMALL))
+    canvas = Image.new("RGB", (width, height), "white")
+    pen = ImageDraw.Draw(canvas)
+    for number, line in enumerate(lines):
+        middle = _line(POINTS) * (number + 0.5)
+        pen.text((0, middle), line, fill="black", font=title, anchor="lm")
+    left = title.getlength(lines[0]) + GAP if beside else 0
+    middle = _line(POINTS) / 2 if beside else height - _line(SMALL) / 2
+    text = shortened(tile.note, note, width - left)
+    pen.text((left, middle), text, fill=GREY, font=note, anchor="lm")
     return canvas
 
 
