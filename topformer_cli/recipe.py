@@ -1,4 +1,4 @@
-"""Recipes: one strict YAML file a data set, resolved into one frozen record.
+"""Recipes: one strict YAML file a data set, resolved into the frozen record of its task.
 
 Precedence, lowest first: recipe file, by_size, preset, -o overrides. `3e-4` is a number here; in
 plain YAML 1.1 it is text.
@@ -10,113 +10,42 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from topformer_cli.errors import RecipeError
-from topformer_cli.models.spec import SIZES, Fuse, SizeName
+from topformer_cli.models.spec import SIZES, SizeName
+from topformer_cli.sections.record import Recipe, Section
+from topformer_cli.sections.table import RECIPES
 
-CUSTOM: Final = "custom"
+__all__ = [
+    "CUSTOM",
+    "DEFAULT_RECIPE",
+    "DEFAULT_SIZE",
+    "RECIPES",
+    "Choices",
+    "Recipe",
+    "SetFacts",
+    "did_you_mean",
+    "load_recipe",
+    "load_resolved",
+    "parse_resolved",
+    "recipe_names",
+    "recipes_dir",
+]
+
+CUSTOM: Final[Mapping[str, str]] = {"segmentation": "custom"}
+"""Task -> the recipe of prepared sets that have none of their own."""
+
 DEFAULT_RECIPE: Final = "ade20k"
 DEFAULT_SIZE: Final[SizeName] = "tiny"
-
-Side = Annotated[int, Field(ge=32)]
-Rate = Annotated[float, Field(ge=0, lt=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class ModelSection(_Section):
-    """The network; fuse `auto` is the released form of each size."""
-
-    head: Literal["simple"]
-    fuse: Literal["auto", "depthwise", "full"]
-    drop_path: Rate
-    dropout: Rate
-
-
-class AugmentSection(_Section):
-    """Training augmentation; crop is (height, width), scale (long side, short side) in pixels."""
-
-    crop: tuple[Annotated[Side, Field(multiple_of=32)], Annotated[Side, Field(multiple_of=32)]]
-    scale: tuple[Side, Side]
-    ratio: tuple[Positive, Positive]
-    flip: Share
-    cat_max_ratio: Share
-    photometric: bool
-
-
-class OptimizerSection(_Section):
-    """AdamW; parameters whose name holds `head` learn head_lr_factor times faster."""
-
-    lr: Positive
-    weight_decay: Annotated[float, Field(ge=0)]
-    betas: tuple[Rate, Rate]
-    head_lr_factor: Positive
-
-
-class ScheduleSection(_Section):
-    """Linear warm-up from warmup_ratio, then polynomial decay to zero, per iteration."""
-
-    iterations: Count
-    warmup: Annotated[int, Field(ge=0)]
-    warmup_ratio: Annotated[float, Field(ge=0, le=1)]
-    power: Positive
-
-
-class LossSection(_Section):
-    """Cross-entropy; the authors divide by all pixels, ignored ones included."""
-
-    normalise: Literal["all_pixels", "valid"]
-
-
-class EvaluationSection(_Section):
-    """The test-time resize, scale (long side, short side), and how often training evaluates."""
-
-    resize: Literal["keep_ratio", "stretch"]
-    scale: tuple[Side, Side]
-    multiple: Count
-    every: Count
-
-
-class Recipe(_Section):
-    """A resolved recipe: everything that defines a run except where it goes."""
-
-    name: str
-    size: SizeName
-    preset: str
-    task: Literal["segmentation"]
-    dataset: str
-    batch: Count
-    seed: Annotated[int, Field(ge=0)] = 0
-    amp: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    model: ModelSection
-    augment: AugmentSection
-    optimizer: OptimizerSection
-    schedule: ScheduleSection
-    loss: LossSection
-    evaluation: EvaluationSection
-
-    @property
-    def fuse(self) -> Fuse:
-        """The fuse convolution, with `auto` resolved by size."""
-        return SIZES[self.size].fuse if self.model.fuse == "auto" else self.model.fuse
-
-    def to_yaml(self) -> str:
-        """Return the resolved recipe as YAML that `load_resolved` reads back."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
 
 @dataclass(frozen=True, slots=True)
 class SetFacts:
-    """What recipes/custom.yaml needs of a prepared set's card."""
+    """What the recipe of a custom set needs of its card; median_size is (height, width)."""
 
     name: str
     median_size: tuple[int, int]
@@ -141,7 +70,9 @@ def recipes_dir() -> Path:
 
 def recipe_names() -> list[str]:
     """Return the names of the recipes that stand for a data set of their own."""
-    return sorted(path.stem for path in recipes_dir().glob("*.yaml") if path.stem != CUSTOM)
+    return sorted(
+        path.stem for path in recipes_dir().glob("*.yaml") if path.stem not in CUSTOM.values()
+    )
 
 
 def load_recipe(name: str, choices: Choices, facts: SetFacts | None = None) -> Recipe:
@@ -154,13 +85,14 @@ def load_recipe(name: str, choices: Choices, facts: SetFacts | None = None) -> R
     """
     path = _recipe_path(name)
     values = _read_yaml(path)
+    kind = _kind(values)
     layers = _layers(values, choices, path)
     for place, dotted in layers:
         for key, value in dotted.items():
-            _assign(values, key, value, place)
+            _assign(values, key, value, _Place(place, kind))
     if facts is not None:
-        _fill_auto(values, facts)
-    values["name"] = values["dataset"] if path.stem == CUSTOM else path.stem
+        _fill_auto(values, facts, kind)
+    values["name"] = values["dataset"] if path.stem in CUSTOM.values() else path.stem
     values["size"] = choices.size
     return _validate(values, path.name, layers[-1][1])
 
@@ -273,53 +205,75 @@ def _parse_override(text: str) -> tuple[str, Any]:
         raise RecipeError(message) from error
 
 
-def _assign(values: dict[str, Any], dotted: str, value: Any, place: str) -> None:  # noqa: ANN401
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an override stands, and the kind of recipe that it changes."""
+
+    name: str
+    kind: type[Recipe]
+
+
+def _assign(values: dict[str, Any], dotted: str, value: Any, place: _Place) -> None:  # noqa: ANN401
+    sections = _sections(place.kind)
+    if dotted == "task":
+        message = f"{place.name} task: a recipe is for one task; name a recipe of the other one"
+        raise RecipeError(message)
     *parents, last = dotted.split(".")
     target = values
     for parent in parents:
         inner = target.get(parent)
         if not isinstance(inner, dict):
-            message = f"{place} {dotted}: no section {parent!r}{did_you_mean(parent, _sections())}"
+            close = did_you_mean(parent, sections)
+            message = f"{place.name} {dotted}: no section {parent!r}{close}"
             raise RecipeError(message)
         target = inner
-    if dotted in _sections():
-        keys = ", ".join(f"{dotted}.{key}" for key in _fields_at((dotted,)))
-        message = f"{place} {dotted}: is a section; set one of {keys}"
+    if dotted in sections:
+        keys = ", ".join(f"{dotted}.{key}" for key in _fields_at(place.kind, (dotted,)))
+        message = f"{place.name} {dotted}: is a section; set one of {keys}"
         raise RecipeError(message)
     target[last] = value
 
 
-def _fill_auto(values: dict[str, Any], facts: SetFacts) -> None:
+def _kind(values: Mapping[str, Any]) -> type[Recipe]:
+    """Return the recipe of a file's task; what all have in common if it names none."""
+    task = values.get("task")
+    return RECIPES.get(task, Recipe) if isinstance(task, str) else Recipe
+
+
+def _fill_auto(values: dict[str, Any], facts: SetFacts, kind: type[Recipe]) -> None:
     """Replace `auto` by what fits the set.
 
-    A typical short side, at most 512 pixels, sets crop and scale; training sees each image about
-    60 times, and is evaluated ten times on the way.
+    Sizes are the task's to say. Training sees each image about 60 times, and is evaluated ten
+    times on the way.
     """
-    short = min(min(facts.median_size), 512)
-    side = max(64, round(short / 32) * 32)
-    _fill(values, "dataset", facts.name)
-    _fill(values["augment"], "crop", [side, side])
-    for section in ("augment", "evaluation"):
-        _fill(values[section], "scale", [4 * max(short, 32), max(short, 32)])
     batch = values["batch"] if isinstance(values.get("batch"), int) and values["batch"] > 0 else 1
-    _fill(values["schedule"], "iterations", min(40_000, max(500, 60 * facts.train_images // batch)))
+    steps = min(40_000, max(500, 60 * facts.train_images // batch))
+    sizes = kind.auto_sizes(facts.median_size)
+    for key, value in {"dataset": facts.name, **sizes, "schedule.iterations": steps}.items():
+        _fill(values, key, value)
     if isinstance(iterations := values["schedule"]["iterations"], int):
-        _fill(values["evaluation"], "every", max(1, iterations // 10))
+        _fill(values, "evaluation.every", max(1, iterations // 10))
 
 
-def _fill(section: dict[str, Any], key: str, value: Any) -> None:  # noqa: ANN401
-    if section.get(key) == "auto":
-        section[key] = value
+def _fill(values: dict[str, Any], dotted: str, value: Any) -> None:  # noqa: ANN401
+    section, _, key = dotted.rpartition(".")
+    target = values[section] if section else values
+    if target.get(key) == "auto":
+        target[key] = value
 
 
 def _validate(values: dict[str, Any], place: str, typed: Mapping[str, Any] | None = None) -> Recipe:
     """Check all values; a mistake in a typed override is reported as one."""
+    kind = _kind(values)
     try:
-        return Recipe.model_validate(_tuples(values))
+        return kind.model_validate(_tuples(values))
     except ValidationError as error:
-        problems = error.errors()
-        parts = [f"-o {_explain(one)}" for one in problems if _is_typed(one, typed or {})]
-        in_file = [_explain(one) for one in problems if not _is_typed(one, typed or {})]
+        # Without its task nobody knows which keys a recipe may have.
+        problems = [
+            one for one in error.errors() if kind is not Recipe or one["type"] != "extra_forbidden"
+        ]
+        parts = [f"-o {_explain(one, kind)}" for one in problems if _is_typed(one, typed or {})]
+        in_file = [_explain(one, kind) for one in problems if not _is_typed(one, typed or {})]
         if in_file:
             parts.append(f"{place}: " + "; ".join(in_file))
         message = "; ".join(parts)
@@ -331,11 +285,11 @@ def _is_typed(problem: Any, typed: Mapping[str, Any]) -> bool:  # noqa: ANN401 -
     return any(key == given or key.startswith(f"{given}.") for given in typed)
 
 
-def _explain(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+def _explain(problem: Any, kind: type[Recipe]) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
     location = tuple(problem["loc"])
     key = ".".join(str(part) for part in location)
     if problem["type"] == "extra_forbidden":
-        siblings = _fields_at(location[:-1])
+        siblings = _fields_at(kind, location[:-1])
         return f"{key}: unknown key{did_you_mean(str(location[-1]), siblings)}"
     if problem["type"] == "missing":
         return f"{key}: missing"
@@ -350,18 +304,18 @@ def _shown(value: Any) -> str:  # noqa: ANN401
     return repr(list(value) if isinstance(value, tuple) else value)
 
 
-def _fields_at(location: Sequence[Any]) -> list[str]:
-    model: Any = Recipe
+def _fields_at(kind: type[Recipe], location: Sequence[Any]) -> list[str]:
+    model: Any = kind
     for part in location:
         model = model.model_fields[str(part)].annotation
     return list(model.model_fields)
 
 
-def _sections() -> list[str]:
+def _sections(kind: type[Recipe]) -> list[str]:
     return [
         name
-        for name, field in Recipe.model_fields.items()
-        if isinstance(field.annotation, type) and issubclass(field.annotation, _Section)
+        for name, field in kind.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
     ]
 
 

@@ -5,7 +5,7 @@ Plain frozen records without numpy or torch, so that a report or `--help` loads 
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Protocol, Self
 
 from topformer_cli.errors import DataError
 
@@ -206,6 +206,78 @@ def _bench_parts(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The number by which checkpoints are compared, in percent, the higher the better.
+
+    key is its name in records and files, name the one that people read.
+    """
+
+    key: str
+    name: str
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value:.2f}"
+
+
+class Result(Protocol):
+    """What an evaluation found, whatever the task; shares are percentages.
+
+    weights says where the network came from, protocol how images were brought to its input.
+    """
+
+    @property
+    def model(self) -> str: ...  # noqa: D102
+    @property
+    def weights(self) -> str: ...  # noqa: D102
+    @property
+    def dataset(self) -> str: ...  # noqa: D102
+    @property
+    def split(self) -> str: ...  # noqa: D102
+    @property
+    def images(self) -> int: ...  # noqa: D102
+    @property
+    def protocol(self) -> str: ...  # noqa: D102
+    @property
+    def notes(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    @property
+    def headline(self) -> Headline:
+        """The number that decides which checkpoint is best."""
+        ...
+
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """The numbers of the whole split by their keys in the record."""
+        ...
+
+    def summary(self) -> str:
+        """Return the scores in one line."""
+        ...
+
+    def table(self) -> "ResultTable":
+        """Return what is known of each class, as text."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plain record."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ResultTable:
+    """Columns and rows as text, the first column a name."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def percent(value: float | None) -> str:
+    """Return a percentage, or a dash for what does not exist."""
+    return "–" if value is None else f"{value:.2f}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalResult:
     """What an evaluation found; shares are percentages.
@@ -230,6 +302,30 @@ class EvalResult:
     accuracy: tuple[float | None, ...]
     notes: tuple[str, ...] = ()
     schema: int = 1
+
+    @property
+    def headline(self) -> Headline:
+        """The mIoU."""
+        return Headline("miou", "mIoU", self.miou)
+
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """Both kinds of mIoU, and accuracies."""
+        names = ("miou", "miou_devkit", "pixel_accuracy", "mean_accuracy")
+        return {name: getattr(self, name) for name in names}
+
+    def summary(self) -> str:
+        """Return the scores in one line."""
+        return (
+            f"{self.headline}   pixel accuracy {self.pixel_accuracy:.2f}   "
+            f"mean accuracy {self.mean_accuracy:.2f}   mIoU by the ADE20K devkit's rule "
+            f"{self.miou_devkit:.2f}"
+        )
+
+    def table(self) -> ResultTable:
+        """Return IoU and accuracy by class."""
+        rows = zip(self.classes, map(percent, self.iou), map(percent, self.accuracy), strict=True)
+        return ResultTable(("class", "IoU", "accuracy"), tuple(rows))
 
     def to_json(self) -> dict[str, Any]:
         """Return the plain record."""

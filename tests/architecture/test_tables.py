@@ -21,13 +21,14 @@ from topformer_cli.models.heads import HEADS
 from topformer_cli.models.spec import SIZES, SizeName
 from topformer_cli.recipe import (
     CUSTOM,
+    RECIPES,
     Choices,
-    ModelSection,
     SetFacts,
     load_recipe,
     recipe_names,
     recipes_dir,
 )
+from topformer_cli.sections.segmentation import SegmentationModel
 
 FACTS = SetFacts("mine", (360, 480), 400)
 
@@ -61,7 +62,7 @@ def test_every_head_is_listed_and_offered_by_recipes() -> None:
         module.__name__.rpartition(".")[2] for module in submodules(topformer_cli.models.heads)
     }
     assert written == set(HEADS)
-    choices = ModelSection.model_fields["head"].annotation
+    choices = SegmentationModel.model_fields["head"].annotation
     assert set(get_args(choices)) == set(HEADS)
 
 
@@ -80,10 +81,13 @@ def presets(name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("name", [*recipe_names(), CUSTOM])
+@pytest.mark.parametrize("name", [*recipe_names(), *CUSTOM.values()])
 def test_every_recipe_loads_for_every_size_and_preset(name: str, size: SizeName) -> None:
     for preset in presets(name):
-        recipe = load_recipe(name, Choices(size, preset), FACTS if name == CUSTOM else None)
+        recipe = load_recipe(
+            name, Choices(size, preset), FACTS if name in CUSTOM.values() else None
+        )
         assert (recipe.size, recipe.preset) == (size, preset)
-        assert recipe.fuse in ("depthwise", "full")
+        assert isinstance(recipe, RECIPES[recipe.task])
+        assert (recipe.fuse is None) == (recipe.task != "segmentation")
         assert recipe.evaluation.every <= recipe.schedule.iterations

@@ -4,20 +4,23 @@ import pytest
 
 from topformer_cli.data.catalog import DATASETS
 from topformer_cli.models.spec import SIZES, SizeName
-from topformer_cli.recipe import CUSTOM, Choices, Recipe, load_recipe, recipe_names
+from topformer_cli.recipe import CUSTOM, Choices, load_recipe, recipe_names
+from topformer_cli.sections.segmentation import SegmentationRecipe
 
 CONTEXT = ("pascal-context", "pascal-context-59")
 STUFF = ("coco-stuff-10k", "coco-stuff-164k")
 EVERY = pytest.mark.parametrize("size", SIZES)
 
 
-def load(name: str, size: SizeName, preset: str | None = None) -> Recipe:
-    return load_recipe(name, Choices(size, preset))
+def load(name: str, size: SizeName, preset: str | None = None) -> SegmentationRecipe:
+    recipe = load_recipe(name, Choices(size, preset))
+    assert isinstance(recipe, SegmentationRecipe)
+    return recipe
 
 
 def test_every_published_set_with_masks_has_a_recipe_of_its_name() -> None:
     masks = {name for name, spec in DATASETS.items() if spec.task == "segmentation"}
-    assert masks <= {*recipe_names()} - {CUSTOM}
+    assert masks <= {*recipe_names()} - {*CUSTOM.values()}
     assert all(load(name, "tiny").dataset == name for name in masks)
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from topformer_cli.errors import RecipeError
 from topformer_cli.recipe import (
+    CUSTOM,
     Choices,
     Recipe,
     SetFacts,
@@ -89,7 +90,7 @@ def test_the_command_line_beats_preset_and_size() -> None:
         ("augment.crop=[500,512]", "augment.crop.0: input should be a multiple of 32, got 500"),
         ("augment.crop=512", "augment.crop: input should be a valid tuple, got 512"),
         ("model.head=fancy", "model.head: input should be 'simple', got 'fancy'"),
-        ("task=detection", "task: input should be 'segmentation'"),
+        ("task=detection", "-o task: a recipe is for one task; name a recipe of the other one"),
         ("amp=bf32", "amp: input should be 'auto', 'fp32', 'bf16' or 'fp16', got 'bf32'"),
     ],
 )
@@ -113,7 +114,7 @@ def test_unknown_recipe_and_preset_name_the_nearest() -> None:
 
 
 def test_auto_is_filled_from_the_set() -> None:
-    recipe = load_recipe("custom", Choices(), FACTS)
+    recipe = load_recipe(CUSTOM["segmentation"], Choices(), FACTS)
     assert (recipe.name, recipe.dataset) == ("mine", "mine")
     assert recipe.augment.crop == (352, 352)
     assert recipe.augment.scale == recipe.evaluation.scale == (1440, 360)
@@ -124,7 +125,9 @@ def test_auto_is_filled_from_the_set() -> None:
 
 @given(height=st.integers(1, 5000), width=st.integers(1, 5000), images=st.integers(1, 200_000))
 def test_any_set_gives_a_valid_recipe(height: int, width: int, images: int) -> None:
-    recipe = load_recipe("custom", Choices(), SetFacts("mine", (height, width), images))
+    recipe = load_recipe(
+        CUSTOM["segmentation"], Choices(), SetFacts("mine", (height, width), images)
+    )
     assert 64 <= recipe.augment.crop[0] <= 512
     assert 500 <= recipe.schedule.iterations <= 40_000
     assert 1 <= recipe.evaluation.every <= recipe.schedule.iterations
@@ -132,7 +135,7 @@ def test_any_set_gives_a_valid_recipe(height: int, width: int, images: int) -> N
 
 def test_what_is_typed_is_not_filled() -> None:
     typed = ("augment.crop=[64,96]", "schedule.iterations=50", "evaluation.every=7")
-    recipe = load_recipe("custom", Choices(overrides=typed), FACTS)
+    recipe = load_recipe(CUSTOM["segmentation"], Choices(overrides=typed), FACTS)
     assert recipe.augment.crop == (64, 96)
     assert (recipe.schedule.iterations, recipe.evaluation.every) == (50, 7)
 
@@ -140,12 +143,12 @@ def test_what_is_typed_is_not_filled() -> None:
 @pytest.mark.parametrize("typed", ["batch=0", "batch=x", "schedule.iterations=x"])
 def test_wrong_values_beside_auto_are_explained(typed: str) -> None:
     with pytest.raises(RecipeError, match=typed.partition("=")[0]):
-        load_recipe("custom", Choices(overrides=(typed,)), FACTS)
+        load_recipe(CUSTOM["segmentation"], Choices(overrides=(typed,)), FACTS)
 
 
 def test_auto_without_a_set_says_what_to_do() -> None:
     with pytest.raises(RecipeError, match=r"`auto` needs a prepared set; run `topformer data"):
-        load_recipe("custom", Choices())
+        load_recipe(CUSTOM["segmentation"], Choices())
 
 
 def write(folder: Path, text: str) -> str:

@@ -209,6 +209,7 @@ def _train(plan: TrainPlan, road: _Road) -> None:
 def _evaluate(model: Model, settings: DemoSettings, run: RunDir, road: _Road) -> EvalResult:
     with road.stage() as work:
         result = evaluate_model(model, EvalRequest(places=settings.places), work.update)
+        assert isinstance(result, EvalResult)
         write_json(run.path / f"eval-{result.dataset}-{result.split}.json", result.to_json())
         work.outcome = f"mIoU {result.miou:.2f} on {result.images} validation scenes"
     return result
@@ -309,7 +310,7 @@ def _data(made: _Parts, examples: tuple[Example, ...], stages: list[Stage]) -> R
             iterations=recipe.schedule.iterations,
             best_step=finished["best_step"],
             batch=recipe.batch,
-            crop=recipe.augment.crop,
+            crop=recipe.input_size,
             seed=recipe.seed,
             device=str(plan.job.device),
         ),

@@ -45,11 +45,12 @@ def describe_run(source: ModelSource, input_hw: tuple[int, int] | None) -> Descr
 
 
 def _describe(recipe: Recipe, classes: int, input_hw: tuple[int, int] | None) -> Description:
-    size = input_hw or recipe.augment.crop
+    size = input_hw or recipe.input_size
     check_input_size(*size)
     spec = ModelSpec(
+        task=recipe.task,
         size=recipe.size,
-        head=recipe.model.head,
+        head=recipe.head,
         fuse=recipe.fuse,
         classes=tuple(str(index) for index in range(classes)),
         palette=((0, 0, 0),) * classes,

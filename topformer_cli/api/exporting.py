@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from topformer_cli.api.models import Model
 from topformer_cli.api.places import Places
@@ -52,7 +53,11 @@ def export_model(model: Model, choices: ExportChoices, places: Places) -> Artifa
         message = f"--format {given!r}: choose from {', '.join(FORMATS)}"
         raise UsageError(message)
     height, width = choices.input_hw or model.spec.input_size
-    fixed = fix_input_size(model.network, height, width)
+    network = model.network
+    if not isinstance(network, TopFormer):
+        message = f"{model.file} is a network for {model.spec.task}; only segmentation is exported"
+        raise ExportError(message)
+    fixed = fix_input_size(network, height, width)
     images = _images(model, (height, width), places)
     proof = _prove(model, images)
     request = ExportRequest(
@@ -160,6 +165,6 @@ def _tolerance(rounding: float) -> float:
 
 
 @torch.inference_mode()
-def _logits(network: TopFormer, images: NDArray[Any]) -> NDArray[Any]:
+def _logits(network: nn.Module, images: NDArray[Any]) -> NDArray[Any]:
     network.eval()
     return np.concatenate([network(torch.from_numpy(image[None])).numpy() for image in images])

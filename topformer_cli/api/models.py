@@ -1,4 +1,4 @@
-"""Load a model, evaluate it, segment pictures."""
+"""Load a model of any task, evaluate it, segment pictures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,47 +8,54 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import nn
 
 from topformer_cli.api.places import USUAL, Places
 from topformer_cli.api.sets import open_set
 from topformer_cli.data.catalog import sets_for
 from topformer_cli.data.sources.pairs import IMAGE_SUFFIXES
-from topformer_cli.engine.evaluate import Progress, Split, evaluate
+from topformer_cli.engine.device import resolve_device
 from topformer_cli.engine.predict import Segmenter, TorchPredictor
-from topformer_cli.engine.task import resolve_device
-from topformer_cli.errors import DataError, UsageError
+from topformer_cli.engine.task import Progress
+from topformer_cli.engine.tasks import make_task
+from topformer_cli.errors import DataError, RecipeError, UsageError
 from topformer_cli.models.checkpoint import build_from
 from topformer_cli.models.pretrained import Request, read_weights
-from topformer_cli.models.spec import ModelSpec, SizeName
-from topformer_cli.models.topformer import TopFormer
+from topformer_cli.models.spec import ModelSpec, SizeName, Task
 from topformer_cli.recipe import (
     DEFAULT_RECIPE,
     Choices,
     Recipe,
     load_recipe,
+    load_resolved,
     parse_resolved,
     recipe_names,
 )
-from topformer_cli.results import EvalResult
+from topformer_cli.results import Result
 from topformer_cli.rundir import RunDir, open_run, runs_newest_first
+from topformer_cli.sections.segmentation import SegmentationRecipe
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """What a model is loaded from: a run, a checkpoint, a weights file, or the latest run."""
+    """What a model is loaded from: a run, a checkpoint, a weights file, or the latest run.
+
+    task is the only kind of network that is wanted; None takes any.
+    """
 
     target: Path | None = None
     weights: Path | None = None
     size: SizeName | None = None
     partial: bool = False
     places: Places = USUAL
+    task: Task | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
     """A loaded network with its card, its recipe, and words for where it came from."""
 
-    network: TopFormer
+    network: nn.Module
     spec: ModelSpec
     recipe: Recipe
     file: Path
@@ -60,7 +67,8 @@ def load_model(source: ModelSource) -> Model:
     """Load a network.
 
     Raises:
-        UsageError: there is no run to take, or two sources were named.
+        UsageError: there is no run to take, two sources were named, or the network is of another
+            task.
         DataError: the file does not hold a model that fits.
     """
     if source.weights and source.target:
@@ -74,6 +82,12 @@ def load_model(source: ModelSource) -> Model:
     checkpoint = read_weights(
         Request(file, source.size, sets_for("segmentation"), partial=source.partial)
     )
+    if source.task not in (None, checkpoint.spec.task):
+        message = (
+            f"{file} is a network for {checkpoint.spec.task}; this command takes one for "
+            f"{source.task}"
+        )
+        raise UsageError(message)
     recipe = _recipe_of(checkpoint.origin, checkpoint.spec, file)
     network = build_from(checkpoint, str(file)).eval()
     return Model(network, checkpoint.spec, recipe, file, run, _took(file, run, checkpoint.origin))
@@ -84,14 +98,30 @@ def _is_file(target: Path | None) -> bool:
 
 
 def _run(source: ModelSource) -> RunDir:
-    """Return the run that was named, else the newest that has a checkpoint."""
+    """Return the run that was named, else the newest of the task that has a checkpoint."""
     if source.target is not None:
         if not source.target.exists():
             message = f"no run, checkpoint or export {source.target}"
             raise UsageError(message)
         return open_run(source.target)
     runs = runs_newest_first(source.places.work_dir)
+    if source.task is not None:
+        runs = [run for run in runs if _task_of(run) in (None, source.task)]
+    if not runs:
+        message = (
+            f"no run for {source.task} under {source.places.work_dir}; run `topformer train` with "
+            "a recipe for it, or name a run"
+        )
+        raise UsageError(message)
     return next((run for run in runs if _checkpoints(run)), runs[0])
+
+
+def _task_of(run: RunDir) -> Task | None:
+    """Return the task of a run, None if it is not to be read."""
+    try:
+        return load_resolved(run.recipe).task
+    except RecipeError:
+        return None
 
 
 def _checkpoints(run: RunDir) -> list[Path]:
@@ -121,7 +151,8 @@ def _took(file: Path, run: RunDir | None, origin: Mapping[str, Any]) -> str:
 
 
 def segmenter(model: Model, device: str) -> Segmenter:
-    """Wrap a model for label maps of whole pictures by its recipe's protocol."""
+    """Wrap a segmentation model for label maps of whole pictures by its recipe's protocol."""
+    assert isinstance(model.recipe, SegmentationRecipe)
     predictor = TorchPredictor(model.network, str(model.file), resolve_device(device))
     return Segmenter(predictor, model.spec, model.recipe.evaluation)
 
@@ -136,15 +167,16 @@ class EvalRequest:
     places: Places = USUAL
 
 
-def evaluate_model(model: Model, request: EvalRequest, progress: Progress) -> EvalResult:
+def evaluate_model(model: Model, request: EvalRequest, progress: Progress) -> Result:
     """Measure a model on a split of a prepared set.
 
     Raises:
-        DataError: the set is not prepared or has other classes.
+        DataError: the set is not prepared, is of another task or has other classes.
     """
     prepared = open_set(request.dataset or model.recipe.dataset, request.places)
-    split = Split(prepared, request.split)
-    return evaluate(segmenter(model, request.device), split, str(model.file), progress)
+    task = make_task(model.recipe, prepared, model.spec)
+    network = model.network.to(resolve_device(request.device))
+    return task.evaluate(network, request.split, str(model.file), progress)
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:

@@ -14,8 +14,9 @@ from topformer_cli.api.sets import open_set
 from topformer_cli.cache import cache_dir
 from topformer_cli.data.catalog import sets_for
 from topformer_cli.data.store import prepared_names
+from topformer_cli.engine.device import resolve_device
 from topformer_cli.engine.observer import Observer
-from topformer_cli.engine.task import model_spec, resolve_device
+from topformer_cli.engine.tasks import model_spec
 from topformer_cli.engine.tensorboard import TensorBoardObserver
 from topformer_cli.engine.train import TrainJob, train
 from topformer_cli.errors import DataError, RecipeError, UsageError
@@ -32,9 +33,9 @@ from topformer_cli.recipe import (
     load_resolved,
     recipe_names,
 )
-from topformer_cli.report.plots import loss_plot, miou_plot
+from topformer_cli.report.plots import headline_plot, loss_plot
 from topformer_cli.report.records import read_curves
-from topformer_cli.results import EvalResult
+from topformer_cli.results import Result
 from topformer_cli.rundir import RunDir, atomic_write, latest_run, new_run, open_run, write_json
 
 
@@ -48,10 +49,11 @@ def resolve_recipe(name: str | None, choices: Choices, places: Places) -> Recipe
         message = f"{name!r} is neither a recipe nor a prepared set{close}"
         raise RecipeError(message)
     prepared = open_set(name, places)
-    prepared.require("segmentation")
     card = prepared.card
+    if card.task not in CUSTOM:
+        prepared.require("segmentation")
     facts = SetFacts(card.name, card.median_size, card.counts["train"])
-    return load_recipe(CUSTOM, choices, facts)
+    return load_recipe(CUSTOM[card.task], choices, facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ def plan_resume(which: Path | None, request: TrainRequest) -> TrainPlan:
     return TrainPlan(_job(load_resolved(run.recipe), request), run, resume=True)
 
 
-def run_training(plan: TrainPlan, observer: Observer, *, tensorboard: bool = False) -> EvalResult:
+def run_training(plan: TrainPlan, observer: Observer, *, tensorboard: bool = False) -> Result:
     """Train to the end and draw the curves.
 
     Raises:
@@ -114,8 +116,10 @@ def run_training(plan: TrainPlan, observer: Observer, *, tensorboard: bool = Fal
     if tensorboard:
         observer = TensorBoardObserver(plan.run.tensorboard, observer)
     result = train(plan.job, plan.run, observer, resume=plan.resume)
-    curves = read_curves(plan.run.metrics)
-    for name, plot in (("loss", loss_plot(curves)), ("miou", miou_plot(curves))):
+    headline = result.headline
+    curves = read_curves(plan.run.metrics, headline.key)
+    plots = {"loss": loss_plot(curves), headline.key: headline_plot(curves, headline.name)}
+    for name, plot in plots.items():
         atomic_write(plan.run.path / f"{name}.svg", plot.svg)
     return result
 

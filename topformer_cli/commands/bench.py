@@ -80,7 +80,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         places=places,
     )
     phone = find_target(choices)
-    source = ModelSource(target, weights, size, partial_weights, places)
+    source = ModelSource(target, weights, size, partial_weights, places, task="segmentation")
     artifact = find_artifact(target, source)
     console.note(f"measuring {artifact.name} on {phone.phone.serial if phone else 'this host'}")
     with console.progress("bench", "rounds") as update:

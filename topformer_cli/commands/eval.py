@@ -1,4 +1,4 @@
-"""`topformer eval`: mIoU of a run, a checkpoint or a weights file."""
+"""`topformer eval`: the score of a run, a checkpoint or a weights file."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 @options.model_options
 @click.option("--dataset", help="A prepared set other than the model's own.")
 @click.option("--split", default="val", show_default=True)
-@click.option("--fail-under", type=float, metavar="MIOU", help="Exit with 7 below this mIoU.")
+@click.option(
+    "--fail-under",
+    type=float,
+    metavar="PERCENT",
+    help="Exit with 7 below this mIoU, top-1 accuracy or AP.",
+)
 @options.device_option
 @options.work_dir_option
 @options.cache_option
@@ -52,6 +57,6 @@ def command(  # noqa: PLR0913 - one parameter an option
     show.evaluation(result, as_json=as_json)
     if model.run is not None:
         write_json(model.run.path / f"eval-{result.dataset}-{split}.json", result.to_json())
-    if fail_under is not None and result.miou < fail_under:
-        message = f"mIoU {result.miou:.2f} is below --fail-under {fail_under:g}"
+    if fail_under is not None and result.headline.value < fail_under:
+        message = f"{result.headline} is below --fail-under {fail_under:g}"
         raise ThresholdError(message)

@@ -41,7 +41,8 @@ def command(  # noqa: PLR0913 - one parameter an option
     from topformer_cli.commands import show
 
     places = Places(work_dir, cache_dir)
-    model = load_model(ModelSource(target, weights, size, partial_weights, places))
+    source = ModelSource(target, weights, size, partial_weights, places, task="segmentation")
+    model = load_model(source)
     console.note(f"exporting {model.took}")
     wanted = tuple(name.strip() for name in formats.split(",") if name.strip())
     choices = ExportChoices(formats=wanted, input_hw=input_hw, output_dir=output_dir)

@@ -62,5 +62,6 @@ def command(  # noqa: PLR0913 - one parameter an option
         for cost in found.costs
     ]
     height, width = found.input_size
-    title = f"\nTopFormer-{found.recipe.size} at {height}x{width}, fuse {found.recipe.fuse}"
+    fuse = f", fuse {found.recipe.fuse}" if found.recipe.fuse else ""
+    title = f"\nTopFormer-{found.recipe.size} at {height}x{width}{fuse}"
     console.table(title, ("part", "parameters", "multiply-adds (M)"), rows)

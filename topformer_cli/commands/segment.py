@@ -48,9 +48,10 @@ def command(  # noqa: PLR0913 - one parameter an option
 
     pictures = models.find_images(images)
     targets = models.output_names(pictures, output, "labels" if labels else "overlay")
-    loaded = models.load_model(
-        models.ModelSource(model, weights, size, partial_weights, Places(work_dir))
+    source = models.ModelSource(
+        model, weights, size, partial_weights, Places(work_dir), task="segmentation"
     )
+    loaded = models.load_model(source)
     console.note(f"segmenting with {loaded.took}")
     segmenter = models.segmenter(loaded, device)
     legend = draw.Legend(loaded.spec.classes, loaded.spec.palette)

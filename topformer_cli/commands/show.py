@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from topformer_cli import console
-from topformer_cli.results import BenchResult, EvalResult, StepRecord
+from topformer_cli.results import BenchResult, Result, StepRecord
 
 if TYPE_CHECKING:
     from topformer_cli.api.training import TrainPlan
@@ -43,10 +43,10 @@ class TrainingView:
         """An evaluation has seen some of its images."""
         self.update(self.step, self.total, f"evaluating {done}/{total}")
 
-    def evaluated(self, step: int, result: EvalResult, *, best: bool) -> None:
+    def evaluated(self, step: int, result: Result, *, best: bool) -> None:
         """An evaluation during training is done."""
         mark = ", best so far" if best else ""
-        console.note(f"step {step}: mIoU {result.miou:.2f} on {result.split}{mark}")
+        console.note(f"step {step}: {result.headline} on {result.split}{mark}")
 
     def note(self, text: str) -> None:
         """Something a person should know."""
@@ -62,7 +62,7 @@ def training(plan: "TrainPlan") -> Iterator[TrainingView]:
     console.note(
         f"TopFormer-{recipe.size} on {card.name} ({card.counts['train']} images, "
         f"{len(card.classes)} classes), {recipe.schedule.iterations} iterations at batch "
-        f"{recipe.batch}, crop {recipe.augment.crop[0]}x{recipe.augment.crop[1]}, "
+        f"{recipe.batch}, crop {recipe.input_size[0]}x{recipe.input_size[1]}, "
         f"preset {recipe.preset}, {start}, on {job.device}"
     )
     for warning in card.warnings:
@@ -71,30 +71,18 @@ def training(plan: "TrainPlan") -> Iterator[TrainingView]:
         yield TrainingView(update)
 
 
-def evaluation(result: EvalResult, *, as_json: bool) -> None:
+def evaluation(result: Result, *, as_json: bool) -> None:
     """Print an evaluation as a table or as JSON."""
     if as_json:
         console.result_json(result.to_json())
         return
-    rows = [
-        (name, percent(iou), percent(accuracy))
-        for name, iou, accuracy in zip(result.classes, result.iou, result.accuracy, strict=True)
-    ]
+    table = result.table()
     title = f"{result.model} on {result.dataset} {result.split} ({result.images} images)"
-    console.table(title, ("class", "IoU", "accuracy"), rows)
-    console.result(
-        f"mIoU {result.miou:.2f}   pixel accuracy {result.pixel_accuracy:.2f}   "
-        f"mean accuracy {result.mean_accuracy:.2f}   mIoU by the ADE20K devkit's rule "
-        f"{result.miou_devkit:.2f}"
-    )
+    console.table(title, table.columns, table.rows)
+    console.result(result.summary())
     console.result(f"protocol {result.protocol}; weights {result.weights}")
     for text in result.notes:
         console.result(f"note: {text}")
-
-
-def percent(value: float | None) -> str:
-    """Return a percentage, or a dash for a class that does not occur."""
-    return "–" if value is None else f"{value:.2f}"
 
 
 def artifact(exported: "Artifact") -> None:

@@ -12,16 +12,10 @@ from typing import Any, Final
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from topformer_cli.data.augment import Augmentation, augment
-from topformer_cli.data.decode import Pixels, decode_image, decode_mask
-from topformer_cli.data.store import PreparedSet
+from topformer_cli.data.samples import Arrays, Batch, Samples
 from topformer_cli.errors import DataError
-
-Batch = tuple[Tensor, Tensor]
-"""Images [B, H, W, 3] RGB and train ids [B, H, W], both uint8."""
 
 CACHE_BYTES: Final = 1 << 30
 """A set that needs no more than this in memory, decoded, is decoded once."""
@@ -36,14 +30,13 @@ class TrainBatches:
     smaller than a batch works too.
     """
 
-    def __init__(
-        self, prepared: PreparedSet, settings: Augmentation, batch: int, seed: int, workers: int
-    ) -> None:
+    def __init__(self, samples: Samples, batch: int, seed: int, workers: int) -> None:
+        prepared = samples.prepared
         if not prepared.length("train"):
             message = f"{prepared.card.name} has no training images"
             raise DataError(message)
-        self._steps = _Steps(prepared, settings, batch, seed)
-        self._steps.cached = _decoded_bytes(prepared) * max(workers, 1) <= CACHE_BYTES
+        self._steps = _Steps(samples, batch, seed)
+        self._steps.cached = samples.decoded_bytes * max(workers, 1) <= CACHE_BYTES
         self._workers = workers
 
     def batches(self, start_step: int, stop_step: int) -> Iterator[Batch]:
@@ -70,52 +63,40 @@ class TrainBatches:
 class _Steps(Dataset[Batch]):
     """Batch number `step` of a training."""
 
-    def __init__(
-        self, prepared: PreparedSet, settings: Augmentation, batch: int, seed: int
-    ) -> None:
-        self.prepared = prepared
-        self.settings = settings
+    def __init__(self, samples: Samples, batch: int, seed: int) -> None:
+        self.samples = samples
         self.batch = batch
         self.seed = seed
-        self.length = prepared.length("train")
+        self.length = samples.prepared.length("train")
         self.cached = False
-        self.decoded: dict[int, tuple[Pixels, Pixels]] = {}
+        self.decoded: dict[int, Arrays] = {}
 
     def __getitem__(self, step: int) -> Batch:
         first = step * self.batch
-        samples = [self._sample(position) for position in range(first, first + self.batch)]
-        images, masks = zip(*samples, strict=True)
-        return torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(masks))
+        positions = range(first, first + self.batch)
+        return self.samples.collate([self._sample(position) for position in positions])
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "decoded": {}}
 
-    def _sample(self, position: int) -> tuple[Pixels, Pixels]:
+    def _sample(self, position: int) -> Arrays:
         epoch, place = divmod(position, self.length)
-        image, mask = self._pixels(int(_order(self.seed, epoch, self.length)[place]))
+        sample = self._decoded(int(_order(self.seed, epoch, self.length)[place]))
         rng = np.random.default_rng((self.seed, _SAMPLE, position))
-        return augment(image, mask, self.settings, rng)
+        return self.samples.augment(sample, rng)
 
-    def _pixels(self, index: int) -> tuple[Pixels, Pixels]:
+    def _decoded(self, index: int) -> Arrays:
         if index in self.decoded:
             return self.decoded[index]
-        sample = self.prepared.sample("train", index)
-        pixels = (
-            decode_image(sample.image, fast=True),
-            decode_mask(sample.mask, self.prepared.card.id_map),
-        )
+        sample = self.samples.decode(index)
         if self.cached:
-            self.decoded[index] = pixels
-        return pixels
+            self.decoded[index] = sample
+        return sample
 
 
 @functools.lru_cache(maxsize=2)
 def _order(seed: int, epoch: int, length: int) -> np.ndarray[Any, np.dtype[np.int64]]:
     return np.random.default_rng((seed, _ORDER, epoch)).permutation(length)
-
-
-def _decoded_bytes(prepared: PreparedSet) -> int:
-    return 4 * prepared.card.splits["train"].pixels
 
 
 def _as_it_is(batch: Any) -> Any:  # noqa: ANN401 - what DataLoader demands

@@ -1,6 +1,5 @@
 """The paper's metric over a prepared split, for any predictor."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from topformer_cli.data.decode import decode_image, decode_mask
@@ -8,11 +7,8 @@ from topformer_cli.data.protocol import Evaluation
 from topformer_cli.data.store import PreparedSet
 from topformer_cli.engine.metrics import ConfusionMatrix
 from topformer_cli.engine.predict import Segmenter
-from topformer_cli.errors import DataError
+from topformer_cli.engine.task import Progress, require_classes
 from topformer_cli.results import EvalResult
-
-Progress = Callable[[int, int], None]
-"""Called with (images done, images in all)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +27,7 @@ def evaluate(segmenter: Segmenter, split: Split, weights: str, progress: Progres
     """
     prepared, spec = split.prepared, segmenter.spec
     card = prepared.card
-    if len(card.classes) != len(spec.classes):
-        message = (
-            f"the model has {len(spec.classes)} classes ({spec.dataset}), "
-            f"the set {card.name} has {len(card.classes)}; evaluate it on its own set"
-        )
-        raise DataError(message)
+    require_classes(spec, card)
     counted = ConfusionMatrix(len(card.classes))
     total = prepared.length(split.name)
     for index in range(total):

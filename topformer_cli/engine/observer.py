@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from topformer_cli.results import EvalResult, StepRecord
+from topformer_cli.results import Result, StepRecord
 
 
 class Observer(Protocol):
@@ -24,7 +24,7 @@ class Observer(Protocol):
         """An evaluation has seen some of its images."""
         ...
 
-    def evaluated(self, step: int, result: EvalResult, *, best: bool) -> None:
+    def evaluated(self, step: int, result: Result, *, best: bool) -> None:
         """An evaluation during training is done."""
         ...
 

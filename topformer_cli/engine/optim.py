@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from topformer_cli.recipe import OptimizerSection, ScheduleSection
+from topformer_cli.sections.record import OptimizerSection, ScheduleSection
 
 
 def build_optimizer(network: nn.Module, settings: OptimizerSection) -> torch.optim.AdamW:

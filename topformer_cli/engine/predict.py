@@ -5,20 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from topformer_cli.data.protocol import Evaluation, eval_input
 from topformer_cli.engine.resize import upsampled_labels
 from topformer_cli.models.inference import fold_batchnorm
 from topformer_cli.models.spec import ModelSpec
-from topformer_cli.models.topformer import TopFormer
 from topformer_cli.predictor import FloatArray, Predictor
 
 
 class TorchPredictor:
     """A network in its inference form on a torch device."""
 
-    def __init__(self, network: TopFormer, name: str, device: torch.device) -> None:
+    def __init__(self, network: nn.Module, name: str, device: torch.device) -> None:
         folded = fold_batchnorm(network).to(device)
         self.network = folded.to(memory_format=torch.channels_last)
         self.name = name

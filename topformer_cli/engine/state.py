@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from topformer_cli.errors import DataError
-from topformer_cli.models.topformer import TopFormer
 from topformer_cli.rundir import atomic_write
 
 
@@ -33,7 +33,7 @@ class TrainState:
     run began with.
     """
 
-    network: TopFormer
+    network: nn.Module
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     step: int = 0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from topformer_cli.engine.observer import Observer
 from topformer_cli.errors import UsageError
-from topformer_cli.results import EvalResult, StepRecord
+from topformer_cli.results import Result, StepRecord
 
 
 class TensorBoardObserver:
@@ -42,10 +42,10 @@ class TensorBoardObserver:
         """An evaluation has seen some of its images."""
         self.inner.evaluating(done, total)
 
-    def evaluated(self, step: int, result: EvalResult, *, best: bool) -> None:
+    def evaluated(self, step: int, result: Result, *, best: bool) -> None:
         """Write the scores."""
-        for name in ("miou", "pixel_accuracy", "mean_accuracy"):
-            self.writer.add_scalar(f"{result.split}/{name}", getattr(result, name), step)
+        for name, value in result.scores.items():
+            self.writer.add_scalar(f"{result.split}/{name}", value, step)
         self.writer.flush()
         self.inner.evaluated(step, result, best=best)
 

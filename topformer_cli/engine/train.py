@@ -10,22 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from topformer_cli.data.loaders import TrainBatches
+from topformer_cli.data.samples import Batch
 from topformer_cli.data.store import PreparedSet
 from topformer_cli.engine.observer import Observer
 from topformer_cli.engine.optim import build_optimizer, set_learning_rate
 from topformer_cli.engine.signals import StopFlag, stop_on_signal
 from topformer_cli.engine.state import Means, TrainState
-from topformer_cli.engine.task import TASKS, Task
+from topformer_cli.engine.task import Task
+from topformer_cli.engine.tasks import make_task
 from topformer_cli.errors import Stopped, TopformerError
-from topformer_cli.models.build import build_model
 from topformer_cli.models.checkpoint import Checkpoint, save_checkpoint
 from topformer_cli.models.spec import ModelSpec
-from topformer_cli.models.topformer import TopFormer
 from topformer_cli.recipe import Recipe
-from topformer_cli.results import EvalResult, StepRecord
+from topformer_cli.results import Result, StepRecord
 from topformer_cli.rundir import RunDir, atomic_write, write_json
 
 LOG_EVERY = 20
@@ -36,7 +35,10 @@ MOST_SKIPPED = 25
 
 @dataclass(frozen=True, slots=True)
 class TrainJob:
-    """What to train, on what, where, and from which weights."""
+    """What to train, on what, where, and from which weights.
+
+    start may hold only some of the network's tensors; the others stay as initialised.
+    """
 
     recipe: Recipe
     prepared: PreparedSet
@@ -47,7 +49,7 @@ class TrainJob:
     start_name: str = ""
 
 
-def train(job: TrainJob, run: RunDir, observer: Observer, *, resume: bool = False) -> EvalResult:
+def train(job: TrainJob, run: RunDir, observer: Observer, *, resume: bool = False) -> Result:
     """Train to the recipe's last iteration and evaluate there.
 
     Checkpoints are written atomically; a resumed run continues bit for bit on the CPU.
@@ -60,7 +62,7 @@ def train(job: TrainJob, run: RunDir, observer: Observer, *, resume: bool = Fals
     state = start_state(job)
     if resume:
         state.load(run.state)
-    task = TASKS[job.recipe.task](job.recipe, job.prepared, job.spec)
+    task = make_task(job.recipe, job.prepared, job.spec)
     with _explained_disk_faults(run):
         if not resume:
             state.save(run.state)
@@ -91,10 +93,9 @@ def _explained_disk_faults(run: RunDir) -> Iterator[None]:
 def start_state(job: TrainJob) -> TrainState:
     """Build network, optimizer and random state from the seed."""
     torch.manual_seed(job.recipe.seed)
-    model = job.recipe.model
-    network = build_model(job.spec, drop_path=model.drop_path, dropout=model.dropout)
+    network = make_task(job.recipe, job.prepared, job.spec).build()
     if job.start is not None:
-        network.load_state_dict(dict(job.start.weights))
+        network.load_state_dict({**network.state_dict(), **job.start.weights})
     network = network.to(job.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     scaler = torch.amp.GradScaler(job.device.type, enabled=autocast_type(job) == torch.float16)
     optimizer = build_optimizer(network, job.recipe.optimizer)
@@ -121,13 +122,13 @@ class _Loop:
             torch.tensor(values, device=job.device) for values in (job.spec.mean, job.spec.std)
         )
 
-    def run_to_end(self, stop: StopFlag) -> EvalResult:
+    def run_to_end(self, stop: StopFlag) -> Result:
         recipe, state = self.job.recipe, self.state
         total = recipe.schedule.iterations
         self.observer.started(state.step, total)
-        result: EvalResult | None = None
-        for images, labels in self._batches(total):
-            state.means.loss += self._step(images, labels)
+        result: Result | None = None
+        for batch in self.task.batches(state.step, total, self.job.workers):
+            state.means.loss += self._step(batch)
             state.step += 1
             self.timed_steps += 1
             self.observer.stepped(state.step)
@@ -143,23 +144,16 @@ class _Loop:
                 result = None
         return result or self._evaluate()
 
-    def _batches(self, total: int) -> Iterator[tuple[Tensor, Tensor]]:
-        recipe = self.job.recipe
-        source = TrainBatches(
-            self.job.prepared, recipe.augment, recipe.batch, recipe.seed, self.job.workers
-        )
-        yield from source.batches(self.state.step, total)
-
-    def _step(self, images: Tensor, labels: Tensor) -> float:
+    def _step(self, batch: Batch) -> float:
         """Take one optimisation step; a loss or gradient that is not finite changes nothing."""
         state, device = self.state, self.job.device
         settings = self.job.recipe
         set_learning_rate(state.optimizer, settings.optimizer.lr, settings.schedule, state.step)
         statistics = [buffer.clone() for buffer in state.network.buffers()]
-        pixels = (images.to(device, non_blocking=True).float() - self.mean) / self.std
-        labels = labels.to(device, non_blocking=True)
+        images, *targets = (values.to(device, non_blocking=True) for values in batch)
+        pixels = ((images.float() - self.mean) / self.std).permute(0, 3, 1, 2)
         with torch.autocast(device.type, self.autocast_type, self.autocast_type is not None):
-            loss = self.task.loss(state.network, pixels.permute(0, 3, 1, 2), labels)
+            loss = self.task.loss(state.network, pixels, targets)
         state.optimizer.zero_grad(set_to_none=True)
         state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         state.scaler.unscale_(state.optimizer)
@@ -204,13 +198,12 @@ class _Loop:
         self.state.means = Means()
         self.timed_from, self.timed_steps = time.perf_counter(), 0
 
-    def _evaluate(self) -> EvalResult:
+    def _evaluate(self) -> Result:
         state = self.state
         name = f"step {state.step}"
-        result = self.task.evaluate(state.network, name, self.observer.evaluating)
-        headline = self.task.headline(result)
-        if best := headline > state.best:
-            state.best, state.best_step = headline, state.step
+        result = self.task.evaluate(state.network, "val", name, self.observer.evaluating)
+        if best := result.headline.value > state.best:
+            state.best, state.best_step = result.headline.value, state.step
             save_checkpoint(self.run.weights("best"), self._checkpoint())
         self._append({"kind": "eval", "step": state.step, **result.to_json()})
         self.observer.evaluated(state.step, result, best=best)
@@ -244,7 +237,7 @@ class _Loop:
             file.write(json.dumps(record) + "\n")
 
 
-def _finite_gradients(network: TopFormer) -> bool:
+def _finite_gradients(network: nn.Module) -> bool:
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     return bool(torch.nn.utils.get_total_norm(gradients).isfinite())
 

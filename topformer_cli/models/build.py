@@ -1,12 +1,27 @@
 """From an identity card to a network."""
 
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from torch import nn
+
 from topformer_cli.models.heads import HEADS
 from topformer_cli.models.spec import SIZES, ModelSpec
 from topformer_cli.models.topformer import TopFormer
 
 
-def build_model(spec: ModelSpec, *, drop_path: float = 0.0, dropout: float = 0.0) -> TopFormer:
-    """Build the network that a card describes, freshly initialised and in training mode."""
+def _segmentation(spec: ModelSpec, drop_path: float, dropout: float) -> nn.Module:
     size = SIZES[spec.size]
-    head = HEADS[spec.head](size.width, len(spec.classes), spec.fuse, dropout)
+    head = HEADS[spec.head](size.width, len(spec.classes), spec.fuse or size.fuse, dropout)
     return TopFormer(size, head, drop_path)
+
+
+BUILDERS: Final[Mapping[str, Callable[[ModelSpec, float, float], nn.Module]]] = {
+    "segmentation": _segmentation,
+}
+"""Task -> the function that builds its network from card, drop-path rate and dropout rate."""
+
+
+def build_model(spec: ModelSpec, *, drop_path: float = 0.0, dropout: float = 0.0) -> nn.Module:
+    """Build the network that a card describes, freshly initialised and in training mode."""
+    return BUILDERS[spec.task](spec, drop_path, dropout)

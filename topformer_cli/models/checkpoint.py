@@ -10,12 +10,11 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from topformer_cli.errors import DataError
 from topformer_cli.models.build import build_model
 from topformer_cli.models.spec import ModelSpec
-from topformer_cli.models.topformer import TopFormer
 from topformer_cli.rundir import atomic_write
 
 CARD_KEY = "topformer"
@@ -70,7 +69,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     )
 
 
-def build_from(checkpoint: Checkpoint, where: str) -> TopFormer:
+def build_from(checkpoint: Checkpoint, where: str) -> nn.Module:
     """Build the network of a checkpoint and load its weights, all of them or none.
 
     Raises:

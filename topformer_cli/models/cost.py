@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import Final
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
-
-from topformer_cli.models.topformer import TopFormer
 
 PARTS: Final = {
     "token_pyramid": "token pyramid module",
     "semantics_extractor": "semantics extractor",
     "semantics_injection": "semantics injection",
-    "head": "segmentation head",
+    "head": "head",
 }
+"""Module -> how it is called; modules without parameters are no parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class PartCost:
     multiply_adds: int
 
 
-def cost_by_part(network: TopFormer, height: int, width: int) -> list[PartCost]:
+def cost_by_part(network: nn.Module, height: int, width: int) -> list[PartCost]:
     """Count each part of a network for one image of height x width pixels; the last row is all."""
     network.eval()
     counter = FlopCounterMode(display=False)
@@ -38,11 +38,12 @@ def cost_by_part(network: TopFormer, height: int, width: int) -> list[PartCost]:
     counts = counter.get_flop_counts()
     rows = [
         PartCost(
-            title,
-            sum(p.numel() for p in network.get_submodule(name).parameters()),
-            _of(counts, name) // 2,
+            PARTS.get(name, name.replace("_", " ")),
+            sum(p.numel() for p in part.parameters()),
+            _of(counts, f"{type(network).__name__}.{name}") // 2,
         )
-        for name, title in PARTS.items()
+        for name, part in network.named_children()
+        if any(True for _ in part.parameters())
     ]
     total = PartCost(
         "all", sum(row.parameters for row in rows), sum(row.multiply_adds for row in rows)
@@ -50,9 +51,8 @@ def cost_by_part(network: TopFormer, height: int, width: int) -> list[PartCost]:
     return [*rows, total]
 
 
-def _of(counts: dict[str, dict[object, int]], name: str) -> int:
+def _of(counts: dict[str, dict[object, int]], whole: str) -> int:
     """Sum the operations of a part; a list of modules has no forward of its own, its items do."""
-    whole = f"TopFormer.{name}"
     if whole in counts:
         return sum(counts[whole].values())
     return sum(

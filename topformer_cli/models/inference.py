@@ -8,6 +8,7 @@ divides, and two constant matrix products where it does not.
 """
 
 import copy
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
@@ -18,8 +19,10 @@ from topformer_cli.errors import ExportError
 from topformer_cli.models.blocks import ConvBN
 from topformer_cli.models.topformer import TopFormer, pooled_size
 
+Network = TypeVar("Network", bound=nn.Module)
 
-def fold_batchnorm(network: TopFormer) -> TopFormer:
+
+def fold_batchnorm(network: Network) -> Network:
     """Return a copy in evaluation mode with every batch normalisation in its convolution."""
     folded = copy.deepcopy(network).eval()
     for name, module in list(folded.named_modules()):

@@ -6,12 +6,13 @@ Source of the table: paper section 3.4 and Table 1; channel lists of the authors
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from topformer_cli.errors import DataError
 
 SizeName = Literal["tiny", "small", "base"]
 Fuse = Literal["depthwise", "full"]
+Task = Literal["segmentation", "detection", "classification"]
 
 IMAGENET_MEAN: Final = (123.675, 116.28, 103.53)
 IMAGENET_STD: Final = (58.395, 57.12, 57.375)
@@ -102,13 +103,13 @@ class ModelSpec:
 
     It travels in the checkpoint, in the ONNX metadata and in the manifest beside a TNN file.
     input_size is (height, width) in pixels; mean and std are per RGB channel on the 0..255 scale;
-    palette has one RGB colour a class.
+    palette has one RGB colour a class; fuse is None where the head has no such convolution.
     """
 
-    task: str = "segmentation"
+    task: Task = "segmentation"
     size: SizeName
     head: str = "simple"
-    fuse: Fuse
+    fuse: Fuse | None
     classes: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
     input_size: tuple[int, int]
@@ -126,15 +127,21 @@ class ModelSpec:
         """Read a card back.
 
         Raises:
-            DataError: a field is missing, unknown, or names a size this version does not know.
+            DataError: a field is missing, unknown, or names a size or task that this version does
+                not know.
         """
         names = {field.name for field in fields(cls)}
         wrong = sorted(set(record) - names) + sorted(
             {"size", "fuse", "classes", "palette", "input_size", "dataset"} - set(record)
         )
-        if wrong or record.get("size") not in SIZES:
-            problem = f"fields {', '.join(wrong)}" if wrong else f"size {record.get('size')!r}"
-            message = f"{where}: the identity card does not fit this version ({problem})"
+        problems = [f"fields {', '.join(wrong)}"] if wrong else []
+        for name, known in (("size", SIZES), ("task", get_args(Task))):
+            if name in record and record[name] not in known:
+                problems.append(f"{name} {record[name]!r}")
+        if problems:
+            message = (
+                f"{where}: the identity card does not fit this version ({'; '.join(problems)})"
+            )
             raise DataError(message)
         return cls(**{name: _as_tuple(value) for name, value in record.items()})
 

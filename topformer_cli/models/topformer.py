@@ -49,15 +49,19 @@ class TokenPyramid(nn.Module):
 class TokenPooling(nn.Module):
     """Average-pool the tokens of all scales to one small resolution and concatenate them."""
 
+    def __init__(self, stride: int = POOLED_STRIDE) -> None:
+        super().__init__()
+        self.stride = stride
+
     def forward(self, tokens: Sequence[Tensor]) -> Tensor:
-        """Map tokens to [B, sum of channels, ceil(H / 64), ceil(W / 64)]."""
-        height, width = pooled_size(tokens[-1].shape[2], tokens[-1].shape[3])
-        return torch.cat([F.adaptive_avg_pool2d(x, (height, width)) for x in tokens], dim=1)
+        """Map tokens to [B, sum of channels, ceil(H / stride), ceil(W / stride)]."""
+        size = pooled_size(tokens[-1].shape[2], tokens[-1].shape[3], self.stride)
+        return torch.cat([F.adaptive_avg_pool2d(x, size) for x in tokens], dim=1)
 
 
-def pooled_size(height_32: int, width_32: int) -> tuple[int, int]:
+def pooled_size(height_32: int, width_32: int, stride: int = POOLED_STRIDE) -> tuple[int, int]:
     """Return the size of the pooled tokens for a map at 1/32; odd sides round up."""
-    step = POOLED_STRIDE // 32
+    step = stride // 32
     return (height_32 - 1) // step + 1, (width_32 - 1) // step + 1
 
 
@@ -80,20 +84,27 @@ class Stages(NamedTuple):
     logits: Tensor
 
 
-class Backbone(nn.Module):
-    """Token pyramid, semantics extractor and injection: everything but a head."""
+class Trunk(nn.Module):
+    """Token pyramid and semantics extractor, with which the networks of all tasks begin."""
 
     pool: nn.Module
 
-    def __init__(self, size: Size, drop_path: float = 0.0) -> None:
+    def __init__(self, size: Size, drop_path: float = 0.0, stride: int = POOLED_STRIDE) -> None:
         super().__init__()
         self.channels = list(size.token_channels)
         self.token_pyramid = TokenPyramid(size)
-        self.pool = TokenPooling()
+        self.pool = TokenPooling(stride)
         rates = torch.linspace(0, drop_path, BLOCKS).tolist()
         self.semantics_extractor = nn.Sequential(
             *(TransformerBlock(sum(self.channels), size.heads, rate) for rate in rates)
         )
+
+
+class Backbone(Trunk):
+    """Trunk and semantics injection: everything but a head."""
+
+    def __init__(self, size: Size, drop_path: float = 0.0) -> None:
+        super().__init__(size, drop_path)
         self.semantics_injection = nn.ModuleList(
             SemanticsInjection(channels, size.width)
             for channels in self.channels[-INJECTED_SCALES:]
@@ -136,7 +147,7 @@ class TopFormer(Backbone):
         return Stages(*features, self.head(features.injected))
 
 
-def initialise(network: Backbone) -> None:
+def initialise(network: nn.Module) -> None:
     """Set the weights as the authors' training starts without ImageNet weights.
 
     Convolutions: normal with fan-out variance, groups counted. The batch normalisation that ends

@@ -13,7 +13,7 @@ from topformer_cli.report.markup import (
     join,
     styled,
 )
-from topformer_cli.report.plots import Plot, loss_plot, miou_plot
+from topformer_cli.report.plots import Plot, headline_plot, loss_plot
 from topformer_cli.report.records import Example, ReportData
 
 STYLE: Final = Path(__file__).with_name("style.css")
@@ -167,7 +167,7 @@ def _curves(data: ReportData) -> Markup:
             "div",
             "plots",
             _plot("Loss on training crops (cross-entropy)", loss_plot(data.curves)),
-            _plot("mIoU on the validation scenes (%)", miou_plot(data.curves)),
+            _plot("mIoU on the validation scenes (%)", headline_plot(data.curves)),
         ),
         styled(
             "p",

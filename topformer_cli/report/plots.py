@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 WIDTH_IN, HEIGHT_IN = 5.0, 2.9
 POINTS_PER_INCH: Final = 72
 
-_INK, _GRID, _LOSS, _MIOU = "#010101", "#020202", "#030303", "#040404"
+_INK, _GRID, _LOSS, _HEADLINE = "#010101", "#020202", "#030303", "#040404"
 """Stand-ins, written into the SVG by matplotlib and replaced by variables of its style sheet."""
 
 _SCHEME: Final[Mapping[str, tuple[str, str, str]]] = {
     _INK: ("ink", "#4b5563", "#b6bfcc"),
     _GRID: ("grid", "#e3e7ed", "#333b47"),
     _LOSS: ("loss", "#c2410c", "#fb923c"),
-    _MIOU: ("miou", "#0f766e", "#2dd4bf"),
+    _HEADLINE: ("headline", "#0f766e", "#2dd4bf"),
 }
 """Stand-in -> (name, colour on light, colour on dark)."""
 
@@ -62,10 +62,10 @@ def loss_plot(curves: Curves) -> Plot:
     return Plot(_svg(curves.loss, _LOSS, None), _alt("Training loss", curves.loss, ".3f"))
 
 
-def miou_plot(curves: Curves) -> Plot:
-    """Draw the validation mIoU in percent by step."""
-    alt = _alt("Validation mIoU in percent", curves.miou, ".2f")
-    return Plot(_svg(curves.miou, _MIOU, 100), alt)
+def headline_plot(curves: Curves, name: str = "mIoU") -> Plot:
+    """Draw the validation headline in percent by step."""
+    alt = _alt(f"Validation {name} in percent", curves.headline, ".2f")
+    return Plot(_svg(curves.headline, _HEADLINE, 100), alt)
 
 
 def _alt(what: str, points: Points, form: str) -> str:

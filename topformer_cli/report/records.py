@@ -15,19 +15,20 @@ Points = tuple[tuple[int, float], ...]
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """The training loss, and the validation mIoU in percent, by step."""
+    """The training loss, and the validation headline in percent, by step."""
 
     loss: Points = ()
-    miou: Points = ()
+    headline: Points = ()
 
 
-def read_curves(metrics: Path) -> Curves:
+def read_curves(metrics: Path, key: str = "miou") -> Curves:
     """Read the curves of a metrics.jsonl; a missing file or a line cut off gives no point.
 
-    Where a resumed run wrote a step twice, the later line counts.
+    key is the headline's name in the records of evaluations. Where a resumed run wrote a step
+    twice, the later line counts.
     """
     loss: dict[int, float] = {}
-    miou: dict[int, float] = {}
+    headline: dict[int, float] = {}
     lines = metrics.read_text(encoding="utf-8").splitlines() if metrics.is_file() else []
     for line in lines:
         try:
@@ -36,10 +37,10 @@ def read_curves(metrics: Path) -> Curves:
             if kind == "step":
                 loss[step] = float(record["loss"])
             elif kind == "eval":
-                miou[step] = float(record["miou"])
+                headline[step] = float(record[key])
         except (ValueError, KeyError, TypeError):
             continue
-    return Curves(tuple(sorted(loss.items())), tuple(sorted(miou.items())))
+    return Curves(tuple(sorted(loss.items())), tuple(sorted(headline.items())))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ import torch
 from tests.fakes.pictures import make_custom
 from topformer_cli.data import loaders
 from topformer_cli.data.augment import AugmentSettings
-from topformer_cli.data.loaders import Batch, TrainBatches
+from topformer_cli.data.loaders import TrainBatches
 from topformer_cli.data.prepare import prepare
+from topformer_cli.data.samples import Batch, MaskSamples
 from topformer_cli.data.store import PreparedSet
 
 SETTINGS = AugmentSettings(crop=(32, 48), scale=(96, 24))
@@ -26,7 +27,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> PreparedSet:
 def run(
     prepared: PreparedSet, start: int, stop: int, seed: int = 0, workers: int = 0
 ) -> list[Batch]:
-    return list(TrainBatches(prepared, SETTINGS, 3, seed, workers).batches(start, stop))
+    samples = MaskSamples(prepared, SETTINGS)
+    return list(TrainBatches(samples, 3, seed, workers).batches(start, stop))
 
 
 def same(first: list[Batch], second: list[Batch]) -> bool:
@@ -83,6 +85,6 @@ def test_a_set_smaller_than_a_batch_works(tmp_path: Path) -> None:
     request = make_custom(tmp_path, 1, 1)
     prepare(request)
     tiny = PreparedSet.open(request.name, request.cache_dir)
-    ((images, _),) = TrainBatches(tiny, SETTINGS, 4, 0, 0).batches(3, 4)
+    ((images, _),) = TrainBatches(MaskSamples(tiny, SETTINGS), 4, 0, 0).batches(3, 4)
     assert images.shape[0] == 4
     assert not torch.equal(images[0], images[1])

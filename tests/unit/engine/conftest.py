@@ -10,10 +10,10 @@ import torch
 from topformer_cli.data.prepare import prepare
 from topformer_cli.data.scenes import make_scenes, scenes_request
 from topformer_cli.data.store import PreparedSet
-from topformer_cli.engine.task import model_spec
+from topformer_cli.engine.tasks import model_spec
 from topformer_cli.engine.train import TrainJob
 from topformer_cli.recipe import Choices, Recipe, load_recipe
-from topformer_cli.results import EvalResult, StepRecord
+from topformer_cli.results import Result, StepRecord
 
 SHORT = (
     "batch=2", "augment.crop=[64,64]", "augment.scale=[384,64]", "evaluation.scale=[384,64]",
@@ -48,8 +48,8 @@ class Watcher:
     def evaluating(self, done: int, total: int) -> None:
         assert 0 < done <= total
 
-    def evaluated(self, step: int, result: EvalResult, *, best: bool) -> None:
-        assert 0 <= result.miou <= 100
+    def evaluated(self, step: int, result: Result, *, best: bool) -> None:
+        assert 0 <= result.headline.value <= 100
         self.evaluations.append((step, best))
 
     def note(self, text: str) -> None:

@@ -12,10 +12,11 @@ from tests.unit.engine.conftest import MakeJob, make_job
 from topformer_cli.data.decode import decode_image, decode_mask
 from topformer_cli.data.protocol import EvalSettings
 from topformer_cli.data.store import PreparedSet
+from topformer_cli.engine.device import resolve_device
 from topformer_cli.engine.evaluate import Split, evaluate, protocol_name
 from topformer_cli.engine.metrics import ConfusionMatrix
 from topformer_cli.engine.predict import Segmenter, TorchPredictor, normalised
-from topformer_cli.engine.task import model_spec, resolve_device
+from topformer_cli.engine.tasks import model_spec
 from topformer_cli.errors import DataError, UsageError
 from topformer_cli.models.topformer import TopFormer
 from topformer_cli.predictor import FloatArray

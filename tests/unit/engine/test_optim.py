@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.unit.models.conftest import make_spec
 from topformer_cli.engine.optim import build_optimizer, learning_rate_factor, set_learning_rate
 from topformer_cli.models.build import build_model
-from topformer_cli.recipe import Choices, OptimizerSection, ScheduleSection, load_recipe
+from topformer_cli.recipe import Choices, load_recipe
+from topformer_cli.sections.record import OptimizerSection, ScheduleSection
 
 ADE = load_recipe("ade20k", Choices("tiny"))
 SETTINGS = OptimizerSection(lr=1e-3, weight_decay=0.01, betas=(0.9, 0.999), head_lr_factor=10.0)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from topformer_cli.results import EvalResult, StepRecord
+from topformer_cli.results import EvalResult, Result, StepRecord
 
 pytest.importorskip("tensorboard")
 
@@ -27,8 +27,8 @@ class Recorder:
     def evaluating(self, done: int, total: int) -> None:
         self.told.append(f"evaluating {done}/{total}")
 
-    def evaluated(self, step: int, result: EvalResult, *, best: bool) -> None:
-        self.told.append(f"evaluated {step} {result.miou} {best}")
+    def evaluated(self, step: int, result: Result, *, best: bool) -> None:
+        self.told.append(f"evaluated {step} {result.headline.value} {best}")
 
     def note(self, text: str) -> None:
         self.told.append(text)

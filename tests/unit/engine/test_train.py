@@ -3,21 +3,22 @@
 import json
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tests.fakes.disk import files_end_at
 from tests.unit.engine.conftest import MakeJob, Watcher
 from topformer_cli.engine import train as module
-from topformer_cli.engine.task import TASKS, SegmentationTask
+from topformer_cli.engine.segmentation import SegmentationTask
+from topformer_cli.engine.tasks import TASKS
 from topformer_cli.engine.train import TrainJob, start_state, train
 from topformer_cli.errors import DataError, Stopped, TopformerError
 from topformer_cli.models.checkpoint import build_from, load_checkpoint
-from topformer_cli.models.topformer import TopFormer
 from topformer_cli.rundir import RunDir, new_run
 
 
@@ -123,8 +124,8 @@ class Poisoned(SegmentationTask):
     bad_steps: frozenset[int] = frozenset()
     gradient_only = False
 
-    def loss(self, network: TopFormer, images: Tensor, labels: Tensor) -> Tensor:
-        value = SegmentationTask.loss(self, network, images, labels)
+    def loss(self, network: nn.Module, images: Tensor, targets: Sequence[Tensor]) -> Tensor:
+        value = SegmentationTask.loss(self, network, images, targets)
         step, Poisoned.calls = Poisoned.calls, Poisoned.calls + 1
         if step not in Poisoned.bad_steps:
             return value

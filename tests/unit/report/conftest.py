@@ -101,7 +101,7 @@ def data() -> ReportData:
             device="cpu",
         ),
         evaluation=_evaluation(),
-        curves=Curves(loss=((20, 1.6), (40, 0.9), (60, 0.4321)), miou=((50, 40.0), (100, 71.25))),
+        curves=Curves(((20, 1.6), (40, 0.9), (60, 0.4321)), ((50, 40.0), (100, 71.25))),
         legend=Legend(CLASSES, ((10, 20, 30), (40, 50, 60), (70, 80, 90))),
         val_shares=(0.613, 0.386, 0.001),
         examples=(_example(), _example()),

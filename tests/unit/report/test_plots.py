@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from topformer_cli.report.plots import Plot, loss_plot, miou_plot
+from topformer_cli.report.plots import Plot, headline_plot, loss_plot
 from topformer_cli.report.records import Curves
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -20,15 +20,15 @@ def _texts(plot: Plot) -> str:
 
 def test_the_last_value_is_written_beside_the_curve() -> None:
     assert "0.43" in _texts(loss_plot(CURVES))
-    assert "71.25" in _texts(miou_plot(CURVES))
+    assert "71.25" in _texts(headline_plot(CURVES))
 
 
 def test_words_stand_for_the_curve() -> None:
     assert loss_plot(CURVES).alt == "Training loss: from 1.600 at step 20 to 0.432 at step 40."
-    assert "to 71.25 at step 100" in miou_plot(CURVES).alt
+    assert "to 71.25 at step 100" in headline_plot(CURVES).alt
 
 
-@pytest.mark.parametrize("draw", [loss_plot, miou_plot])
+@pytest.mark.parametrize("draw", [loss_plot, headline_plot])
 def test_an_empty_record_says_so(draw: type) -> None:
     plot = draw(Curves())
     assert "nothing was recorded" in _texts(plot)
@@ -44,9 +44,9 @@ def test_the_same_records_give_the_same_bytes() -> None:
 
 
 def test_colours_follow_the_colour_scheme() -> None:
-    svg = miou_plot(CURVES).svg.decode()
+    svg = headline_plot(CURVES).svg.decode()
     assert "prefers-color-scheme: dark" in svg
-    assert "var(--miou)" in svg
+    assert "var(--headline)" in svg
     assert "#0404" not in svg
     assert "http" not in svg.split("</metadata>")[1].replace("http://www.w3.org", "")
 

@@ -1,0 +1,94 @@
+"""The record that recipes of all tasks are, and the sections that they share."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from topformer_cli.models.spec import Fuse, SizeName, Task
+
+Side = Annotated[int, Field(ge=32)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+Crop = tuple[
+    Annotated[Side, Field(multiple_of=32)],
+    Annotated[Side, Field(multiple_of=32)],
+]
+"""(height, width) in pixels that the network takes."""
+
+
+class Section(BaseModel):
+    """A strict, frozen part of a recipe."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class OptimizerSection(Section):
+    """AdamW; parameters whose name begins with `head` learn head_lr_factor times faster."""
+
+    lr: Positive
+    weight_decay: Annotated[float, Field(ge=0)]
+    betas: tuple[Rate, Rate]
+    head_lr_factor: Positive
+
+
+class ScheduleSection(Section):
+    """Linear warm-up from warmup_ratio, then polynomial decay to zero, per iteration."""
+
+    iterations: Count
+    warmup: Annotated[int, Field(ge=0)]
+    warmup_ratio: Annotated[float, Field(ge=0, le=1)]
+    power: Positive
+
+
+class EvaluationSection(Section):
+    """How often training evaluates; a task adds how."""
+
+    every: Count
+
+
+class Recipe(Section):
+    """A resolved recipe: everything that defines a run except where it goes.
+
+    Each task has a recipe of its own, with sections `model`, `augment`, `loss` and `evaluation`
+    as that task needs them.
+    """
+
+    name: str
+    size: SizeName
+    preset: str
+    task: Task
+    dataset: str
+    batch: Count
+    seed: Annotated[int, Field(ge=0)] = 0
+    amp: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    optimizer: OptimizerSection
+    schedule: ScheduleSection
+    evaluation: EvaluationSection
+
+    @property
+    def head(self) -> str:
+        """The head's name on the identity card."""
+        raise NotImplementedError
+
+    @property
+    def fuse(self) -> Fuse | None:
+        """The fuse convolution of a segmentation head; None where there is none."""
+        return None
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """(height, width) in pixels of the network's usual input."""
+        raise NotImplementedError
+
+    @staticmethod
+    def auto_sizes(median_size: tuple[int, int]) -> Mapping[str, Any]:  # noqa: ARG004
+        """Return what `auto` means, by dotted key, for images of a typical (height, width)."""
+        return {}
+
+    def to_yaml(self) -> str:
+        """Return the resolved recipe as YAML that `load_resolved` reads back."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)

@@ -1,0 +1,84 @@
+"""Recipes of segmentation."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from topformer_cli.models.spec import SIZES, Fuse
+from topformer_cli.sections.record import (
+    Count,
+    Crop,
+    EvaluationSection,
+    Positive,
+    Rate,
+    Recipe,
+    Section,
+    Share,
+    Side,
+)
+
+
+class SegmentationModel(Section):
+    """The network; fuse `auto` is the released form of each size."""
+
+    head: Literal["simple"]
+    fuse: Literal["auto", "depthwise", "full"]
+    drop_path: Rate
+    dropout: Rate
+
+
+class SegmentationAugment(Section):
+    """Training augmentation; crop is (height, width), scale (long side, short side) in pixels."""
+
+    crop: Crop
+    scale: tuple[Side, Side]
+    ratio: tuple[Positive, Positive]
+    flip: Share
+    cat_max_ratio: Share
+    photometric: bool
+
+
+class SegmentationLoss(Section):
+    """Cross-entropy; the authors divide by all pixels, ignored ones included."""
+
+    normalise: Literal["all_pixels", "valid"]
+
+
+class SegmentationEvaluation(EvaluationSection):
+    """The test-time resize, scale (long side, short side), and how often training evaluates."""
+
+    resize: Literal["keep_ratio", "stretch"]
+    scale: tuple[Side, Side]
+    multiple: Count
+
+
+class SegmentationRecipe(Recipe):
+    """A resolved recipe of a segmentation network."""
+
+    task: Literal["segmentation"]
+    model: SegmentationModel
+    augment: SegmentationAugment
+    loss: SegmentationLoss
+    evaluation: SegmentationEvaluation
+
+    @property
+    def head(self) -> str:
+        """The head's name on the identity card."""
+        return self.model.head
+
+    @property
+    def fuse(self) -> Fuse:
+        """The fuse convolution, with `auto` resolved by size."""
+        return SIZES[self.size].fuse if self.model.fuse == "auto" else self.model.fuse
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """The training crop."""
+        return self.augment.crop
+
+    @staticmethod
+    def auto_sizes(median_size: tuple[int, int]) -> Mapping[str, Any]:
+        """Return crop and scale: a typical short side, at most 512 pixels."""
+        short = min(min(median_size), 512)
+        side = max(64, round(short / 32) * 32)
+        scale = [4 * max(short, 32), max(short, 32)]
+        return {"augment.crop": [side, side], "augment.scale": scale, "evaluation.scale": scale}
