@@ -1,17 +1,35 @@
-"""AdamW with the head's learning-rate factor, and the schedule as a pure function of the step."""
+"""Optimizers, and the schedule as a pure function of the step."""
 
 import torch
 from torch import nn
 
-from topformer_cli.sections.record import OptimizerSection, ScheduleSection
+from topformer_cli.sections.record import (
+    AdamWSection,
+    OptimizerSection,
+    ScheduleSection,
+    SgdSection,
+)
 
 
-def build_optimizer(network: nn.Module, settings: OptimizerSection) -> torch.optim.AdamW:
-    """Build AdamW with two parameter groups: the head, and everything else.
+def build_optimizer(network: nn.Module, settings: OptimizerSection) -> torch.optim.Optimizer:
+    """Build the optimizer of a recipe's section.
 
     Weight decay reaches biases and batch normalisation too, as in the authors' runs, whose
     exemption by name matches no parameter.
     """
+    match settings:
+        case AdamWSection():
+            return _adamw(network, settings)
+        case SgdSection(lr=lr, momentum=momentum, weight_decay=weight_decay):
+            groups = [{"params": list(network.parameters()), "lr_factor": 1.0}]
+            return torch.optim.SGD(groups, lr, momentum, weight_decay=weight_decay)
+        case _:
+            message = f"no optimizer for {type(settings).__name__}"
+            raise TypeError(message)
+
+
+def _adamw(network: nn.Module, settings: AdamWSection) -> torch.optim.AdamW:
+    """Build AdamW with two parameter groups: the head, and everything else."""
     head: list[nn.Parameter] = []
     rest: list[nn.Parameter] = []
     for name, parameter in network.named_parameters():
@@ -36,11 +54,11 @@ def set_learning_rate(
 
 
 def learning_rate_factor(schedule: ScheduleSection, step: int) -> float:
-    """Return the share of the base rate at a step: polynomial decay times linear warm-up.
+    """Return the share of the base rate at a step: the schedule's decay times linear warm-up.
 
-    The warm-up rises from warmup_ratio to 1 while the decay already runs (mmcv's poly policy).
+    The warm-up rises from warmup_ratio to 1 while the decay already runs (mmcv's policies).
     """
-    decay: float = max(0.0, 1 - step / schedule.iterations) ** schedule.power
+    decay = schedule.decay(step)
     if step >= schedule.warmup:
         return decay
     missing = (1 - step / schedule.warmup) * (1 - schedule.warmup_ratio)

@@ -27,21 +27,58 @@ class Section(BaseModel):
 
 
 class OptimizerSection(Section):
-    """AdamW; parameters whose name begins with `head` learn head_lr_factor times faster."""
+    """What every optimizer has; each task says which one it takes."""
 
     lr: Positive
     weight_decay: Annotated[float, Field(ge=0)]
+
+
+class AdamWSection(OptimizerSection):
+    """AdamW; parameters whose name begins with `head` learn head_lr_factor times faster."""
+
     betas: tuple[Rate, Rate]
     head_lr_factor: Positive
 
 
+class SgdSection(OptimizerSection):
+    """Stochastic gradient descent with momentum; weight decay is part of the gradient."""
+
+    momentum: Rate
+
+
 class ScheduleSection(Section):
-    """Linear warm-up from warmup_ratio, then polynomial decay to zero, per iteration."""
+    """Linear warm-up from warmup_ratio, while a decay already runs; each task says which one."""
 
     iterations: Count
     warmup: Annotated[int, Field(ge=0)]
     warmup_ratio: Annotated[float, Field(ge=0, le=1)]
+
+    def decay(self, step: int) -> float:
+        """Return the share of the base rate at a step (0-based), warm-up left out."""
+        raise NotImplementedError
+
+
+class PolySection(ScheduleSection):
+    """Polynomial decay to zero, per iteration (mmcv's poly policy)."""
+
     power: Positive
+
+    def decay(self, step: int) -> float:
+        """Return (1 - step / iterations)^power."""
+        share: float = max(0.0, 1 - step / self.iterations) ** self.power
+        return share
+
+
+class StepsSection(ScheduleSection):
+    """A factor on the rate after each of some shares of the training (mmcv's step policy)."""
+
+    steps: tuple[Share, ...]
+    factor: Positive
+
+    def decay(self, step: int) -> float:
+        """Return factor to the power of the steps that were passed."""
+        passed = sum(step >= round(share * self.iterations) for share in self.steps)
+        return float(self.factor**passed)
 
 
 class EvaluationSection(Section):

@@ -5,9 +5,11 @@ from typing import Any, Literal
 
 from topformer_cli.models.spec import SIZES, Fuse
 from topformer_cli.sections.record import (
+    AdamWSection,
     Count,
     Crop,
     EvaluationSection,
+    PolySection,
     Positive,
     Rate,
     Recipe,
@@ -57,6 +59,8 @@ class SegmentationRecipe(Recipe):
     task: Literal["segmentation"]
     model: SegmentationModel
     augment: SegmentationAugment
+    optimizer: AdamWSection
+    schedule: PolySection
     loss: SegmentationLoss
     evaluation: SegmentationEvaluation
 

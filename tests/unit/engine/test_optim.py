@@ -11,14 +11,14 @@ from tests.unit.models.conftest import make_spec
 from topformer_cli.engine.optim import build_optimizer, learning_rate_factor, set_learning_rate
 from topformer_cli.models.build import build_model
 from topformer_cli.recipe import Choices, load_recipe
-from topformer_cli.sections.record import OptimizerSection, ScheduleSection
+from topformer_cli.sections.record import AdamWSection, PolySection, SgdSection, StepsSection
 
 ADE = load_recipe("ade20k", Choices("tiny"))
-SETTINGS = OptimizerSection(lr=1e-3, weight_decay=0.01, betas=(0.9, 0.999), head_lr_factor=10.0)
+SETTINGS = AdamWSection(lr=1e-3, weight_decay=0.01, betas=(0.9, 0.999), head_lr_factor=10.0)
 
 
-def schedule(iterations: int = 100, warmup: int = 10, power: float = 1.0) -> ScheduleSection:
-    return ScheduleSection(iterations=iterations, warmup=warmup, warmup_ratio=1e-6, power=power)
+def schedule(iterations: int = 100, warmup: int = 10, power: float = 1.0) -> PolySection:
+    return PolySection(iterations=iterations, warmup=warmup, warmup_ratio=1e-6, power=power)
 
 
 def test_ade20k_starts_low_and_ends_at_zero() -> None:
@@ -61,3 +61,23 @@ def test_rate_is_set_for_both_groups() -> None:
     assert base == pytest.approx(5e-4)
     assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([5e-4, 5e-3])
     assert isinstance(optimizer, torch.optim.AdamW)
+
+
+def test_steps_fall_where_the_shares_say() -> None:
+    settings = StepsSection(
+        iterations=87_960, warmup=500, warmup_ratio=1e-3, steps=(0.666667, 0.916667), factor=0.1
+    )
+    rates = [learning_rate_factor(settings, step) for step in (0, 250, 500, 58_639, 58_640)]
+    assert rates == pytest.approx([0.001, 0.5005, 1, 1, 0.1])
+    last = [learning_rate_factor(settings, step) for step in (80_629, 80_630, 87_959)]
+    assert last == pytest.approx([0.1, 0.01, 0.01])
+
+
+def test_sgd_moves_every_parameter_with_momentum_and_decay() -> None:
+    network = build_model(make_spec())
+    optimizer = build_optimizer(network, SgdSection(lr=0.1, weight_decay=1e-4, momentum=0.9))
+    assert isinstance(optimizer, torch.optim.SGD)
+    (group,) = optimizer.param_groups
+    assert len(group["params"]) == 193
+    assert (group["momentum"], group["weight_decay"], group["nesterov"]) == (0.9, 1e-4, False)
+    assert set_learning_rate(optimizer, 0.1, schedule(), 50) == pytest.approx(0.05)
