@@ -38,6 +38,10 @@ FORMATS: Final[dict[Task, Format]] = {
 }
 
 
+LARGER: Final = {1: 2.0, 2: 1.5}
+"""How much larger pictures are where a sheet has so few images."""
+
+
 @dataclass(frozen=True, slots=True)
 class Drawn:
     """The tiles of a sheet, its width in pixels, and the legend of its colours."""
@@ -67,12 +71,13 @@ def draw_images(
     """Draw images of a split with their labels, so many of the usual shape in a row."""
     card = prepared.card
     usual = FORMATS[card.task]
-    tile = usual.cell[0] * usual.pictures
-    square = round(math.sqrt(0.8 * len(indices) * usual.cell[1] / tile))
+    larger = LARGER.get(len(indices), 1.0)
+    cell = round(usual.cell[0] * larger), round(usual.cell[1] * larger)
+    square = round(math.sqrt(0.8 * len(indices) * cell[1] / (cell[0] * usual.pictures)))
     columns = min(columns or max(usual.columns, square), len(indices))
-    width = draw.row_width(usual.cell[0], usual.pictures, columns)
+    width = draw.row_width(cell[0], usual.pictures, columns)
     legend = draw.Legend(draw.drawable_names(card.classes), card.palette)
-    look = _Look(card.id_map, legend, usual.cell, width)
+    look = _Look(card.id_map, legend, cell, width)
     match card.task:
         case "segmentation":
             return _masks([prepared.sample(split, index) for index in indices], look)

@@ -51,9 +51,16 @@ def draw_boxes(picture: Image.Image, boxes: Sequence[NamedBox]) -> None:
 
 def _corners(one: NamedBox, picture: Image.Image) -> Corners:
     left, top, width, height = one.box
-    wider, higher = max(width, SMALLEST), max(height, SMALLEST)
-    right, bottom = min(left + wider, picture.width - 1), min(top + higher, picture.height - 1)
-    return max(min(left, right - SMALLEST), 0), max(min(top, bottom - SMALLEST), 0), right, bottom
+    left, right = _span(left, width, picture.width)
+    top, bottom = _span(top, height, picture.height)
+    return left, top, right, bottom
+
+
+def _span(start: float, length: float, room: int) -> tuple[float, float]:
+    """Return where a side begins and ends inside a picture of room pixels, wide enough to see."""
+    low = min(max(start, 0.0), max(room - 1 - SMALLEST, 0.0))
+    high = min(max(start + length, low + SMALLEST), float(room - 1))
+    return low, max(low, high)
 
 
 def _outline(pen: ImageDraw.ImageDraw, corners: Corners, one: NamedBox) -> None:

@@ -42,11 +42,11 @@ def legend_picture(entries: Sequence[Entry], width: int, points: int) -> Image.I
     for index, ((name, font), entry) in enumerate(zip(names, entries, strict=True)):
         left, top = (index // rows) * column + row // 4, (index % rows) * row + row // 4
         _swatch(canvas, (left, top), row * 3 // 4, entry.colour)
-        place = (left + row, top + row * 3 / 8)
-        pen.text(place, name, fill="black", font=font, anchor="lm")
+        middle = top + row * 3 / 8
+        pen.text((left + row, middle), name, fill="black", font=font, anchor="lm")
         # Apart from the name: in one line with letters that run leftwards it would stand before it.
-        place = (place[0] + font.getlength(name), place[1])
-        pen.text(place, f" {entry.note}", fill="black", font=plain, anchor="lm")
+        end = left + row + font.getlength(name)
+        pen.text((end, middle), f" {entry.note}", fill="black", font=plain, anchor="lm")
     return canvas
 
 
