@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -103,6 +104,19 @@ def table(
     stdout = _stdout()
     stdout.print(title, style="bold", highlight=False, markup=False)
     stdout.print(grid)
+
+
+def facts(pairs: Sequence[tuple[str, str]]) -> None:
+    """Write labelled texts to stdout, one below the other; no word is broken, a path least."""
+    stdout = _stdout()
+    indent = max((len(label) for label, _ in pairs), default=0) + 2
+    for label, text in pairs:
+        lines = textwrap.wrap(
+            text, max(stdout.width - indent, 20), break_long_words=False, break_on_hyphens=False
+        )
+        for number, line in enumerate(lines or [""]):
+            head = "" if number else label
+            result(f"{head:<{indent}}{line}".rstrip())
 
 
 @contextlib.contextmanager

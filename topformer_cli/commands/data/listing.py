@@ -1,11 +1,25 @@
 """`topformer data list`."""
 
-from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
 import click
 
 from topformer_cli.commands import options
+
+HEADINGS: Final = {
+    "segmentation": "segmentation: masks",
+    "detection": "detection: boxes",
+    "classification": "classification: one class an image",
+    None: "damaged",
+}
+
+STATES: Final = {
+    "prepared": "yes",
+    "partial": "partial",
+    "damaged": "damaged",
+    "not prepared": "no",
+}
 
 
 @click.command("list")
@@ -20,9 +34,23 @@ def command(cache_dir: Path | None, as_json: bool) -> None:
 
     known = sets.list_sets(Places(cache=cache_dir))
     if as_json:
-        console.result_json({"sets": [asdict(one) for one in known]})
+        console.result_json({"sets": [one.to_json() for one in known]})
         return
-    rows = [
-        (one.name, one.title, str(one.classes), one.image_counts(), one.state()) for one in known
-    ]
-    console.table("data sets", ("name", "title", "classes", "images", "prepared"), rows)
+    for task, heading in HEADINGS.items():
+        rows = [
+            (
+                one.name,
+                one.title,
+                str(one.classes or "–"),
+                " + ".join(str(count) for count in one.images.values()) or "–",
+                STATES[one.state],
+            )
+            for one in known
+            if one.task == task
+        ]
+        if rows:
+            columns = ("name", "title", "classes", "train + val", "prepared")
+            console.table(heading, columns, rows, left=(0, 1, 4))
+    for one in known:
+        if one.problem is not None:
+            console.warn(one.problem)
