@@ -14,7 +14,7 @@ OPTIONS = {
         "NAME --source --images --masks --classes --ignore --coco --coco-val --val-fraction "
         "--title --terms --allow-partial --force --cache-dir --json -q/--quiet -v/--verbose"
     ),
-    "data info": ("NAME --cache-dir --json -q/--quiet -v/--verbose"),
+    "data info": ("NAME --sort --top --cache-dir --json -q/--quiet -v/--verbose"),
     "data check": ("NAME --cache-dir --json -q/--quiet -v/--verbose"),
     "data show": (
         "NAME --split --count --seed --ids --class --columns --output/-o --cache-dir "
