@@ -4,9 +4,8 @@ What sample p of the whole training is, and how it is augmented, depends on the 
 alone: not on the number of workers, nor on where a training was resumed.
 """
 
-import functools
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import cv2
@@ -14,28 +13,37 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from topformer_cli.data.order import Indices, Order
 from topformer_cli.data.samples import Arrays, Batch, Samples
 from topformer_cli.errors import DataError
 
 CACHE_BYTES: Final = 1 << 30
 """A set that needs no more than this in memory, decoded, is decoded once."""
 
-_ORDER, _SAMPLE = 0, 1
+_SAMPLE: Final = 1
 
 
 class TrainBatches:
     """An endless stream of training batches of a prepared set, from any step to any step.
 
-    Each epoch is its own permutation; a batch may end one epoch and begin the next, so that a set
-    smaller than a batch works too.
+    groups are the images to train on, by what no batch mixes; without them the whole split.
     """
 
-    def __init__(self, samples: Samples, batch: int, seed: int, workers: int) -> None:
+    def __init__(
+        self,
+        samples: Samples,
+        batch: int,
+        seed: int,
+        workers: int,
+        groups: Sequence[Indices] | None = None,
+    ) -> None:
         prepared = samples.prepared
         if not prepared.length("train"):
             message = f"{prepared.card.name} has no training images"
             raise DataError(message)
-        self._steps = _Steps(samples, batch, seed)
+        if groups is None:
+            groups = (np.arange(prepared.length("train")),)
+        self._steps = _Steps(samples, Order(tuple(groups), batch, seed))
         self._steps.cached = samples.decoded_bytes * max(workers, 1) <= CACHE_BYTES
         self._workers = workers
 
@@ -63,27 +71,25 @@ class TrainBatches:
 class _Steps(Dataset[Batch]):
     """Batch number `step` of a training."""
 
-    def __init__(self, samples: Samples, batch: int, seed: int) -> None:
+    def __init__(self, samples: Samples, order: Order) -> None:
         self.samples = samples
-        self.batch = batch
-        self.seed = seed
-        self.length = samples.prepared.length("train")
+        self.order = order
         self.cached = False
         self.decoded: dict[int, Arrays] = {}
 
     def __getitem__(self, step: int) -> Batch:
-        first = step * self.batch
-        positions = range(first, first + self.batch)
-        return self.samples.collate([self._sample(position) for position in positions])
+        first = step * self.order.batch
+        indices = self.order.indices(step)
+        return self.samples.collate(
+            [self._sample(index, position) for position, index in enumerate(indices, first)]
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "decoded": {}}
 
-    def _sample(self, position: int) -> Arrays:
-        epoch, place = divmod(position, self.length)
-        sample = self._decoded(int(_order(self.seed, epoch, self.length)[place]))
-        rng = np.random.default_rng((self.seed, _SAMPLE, position))
-        return self.samples.augment(sample, rng)
+    def _sample(self, index: int, position: int) -> Arrays:
+        rng = np.random.default_rng((self.order.seed, _SAMPLE, position))
+        return self.samples.augment(self._decoded(index), rng)
 
     def _decoded(self, index: int) -> Arrays:
         if index in self.decoded:
@@ -92,11 +98,6 @@ class _Steps(Dataset[Batch]):
         if self.cached:
             self.decoded[index] = sample
         return sample
-
-
-@functools.lru_cache(maxsize=2)
-def _order(seed: int, epoch: int, length: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    return np.random.default_rng((seed, _ORDER, epoch)).permutation(length)
 
 
 def _as_it_is(batch: Any) -> Any:  # noqa: ANN401 - what DataLoader demands

@@ -74,13 +74,6 @@ def test_the_global_generator_is_left_alone(prepared: PreparedSet) -> None:
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-def test_every_epoch_takes_every_image_once(prepared: PreparedSet) -> None:
-    orders = [loaders._order(7, epoch, 5).tolist() for epoch in range(6)]
-    assert all(sorted(order) == [0, 1, 2, 3, 4] for order in orders)
-    assert len({tuple(order) for order in orders}) > 1
-    assert prepared.length("train") == 5
-
-
 def test_a_set_smaller_than_a_batch_works(tmp_path: Path) -> None:
     request = make_custom(tmp_path, 1, 1)
     prepare(request)
