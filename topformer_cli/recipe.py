@@ -36,7 +36,10 @@ __all__ = [
     "recipes_dir",
 ]
 
-CUSTOM: Final[Mapping[str, str]] = {"segmentation": "custom"}
+CUSTOM: Final[Mapping[str, str]] = {
+    "segmentation": "custom",
+    "classification": "custom-classification",
+}
 """Task -> the recipe of prepared sets that have none of their own."""
 
 DEFAULT_RECIPE: Final = "ade20k"
@@ -297,7 +300,8 @@ def _explain(problem: Any, kind: type[Recipe]) -> str:  # noqa: ANN401 - pydanti
         return f"{key}: `auto` needs a prepared set; run `topformer data prepare` first"
     if problem["type"] == "literal_error" and location[-1] == "size":
         return f"{key}: got {problem['input']!r}{did_you_mean(str(problem['input']), SIZES)}"
-    return f"{key}: {problem['msg'].lower()}, got {_shown(problem['input'])}"
+    said = problem["msg"].removeprefix("Value error, ").lower()
+    return f"{key}: {said}, got {_shown(problem['input'])}"
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401

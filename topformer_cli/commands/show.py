@@ -78,7 +78,10 @@ def evaluation(result: Result, *, as_json: bool) -> None:
         return
     table = result.table()
     title = f"{result.model} on {result.dataset} {result.split} ({result.images} images)"
-    console.table(title, table.columns, table.rows)
+    if table.rows:
+        console.table(title, table.columns, table.rows)
+    else:
+        console.result(title)
     console.result(result.summary())
     console.result(f"protocol {result.protocol}; weights {result.weights}")
     for text in result.notes:

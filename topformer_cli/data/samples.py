@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from topformer_cli.data.augment import Augmentation, augment
+from topformer_cli.data.class_augment import ClassAugmentation, augment_image
 from topformer_cli.data.decode import decode_image, decode_mask
 from topformer_cli.data.store import PreparedSet
 
@@ -68,6 +69,33 @@ class MaskSamples:
         """Draw a crop."""
         image, mask = sample
         return augment(image, mask, self.settings, rng)
+
+    def collate(self, samples: Sequence[Arrays]) -> Batch:
+        """Stack crops, which are of one size."""
+        return stacked(samples)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassSamples:
+    """Crops of images [B, h, w, 3] uint8 and their train ids [B] int64."""
+
+    prepared: PreparedSet
+    settings: ClassAugmentation
+
+    @property
+    def decoded_bytes(self) -> int:
+        """Three bytes a pixel."""
+        return 3 * self.prepared.card.splits["train"].pixels
+
+    def decode(self, index: int) -> Arrays:
+        """Return image [H, W, 3] and train id []."""
+        sample = self.prepared.classified("train", index)
+        return decode_image(sample.image, fast=True), np.array(sample.label, np.int64)
+
+    def augment(self, sample: Arrays, rng: np.random.Generator) -> Arrays:
+        """Draw a crop."""
+        image, label = sample
+        return augment_image(image, self.settings, rng), label
 
     def collate(self, samples: Sequence[Arrays]) -> Batch:
         """Stack crops, which are of one size."""

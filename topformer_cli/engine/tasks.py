@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from topformer_cli.data.card import DatasetCard
 from topformer_cli.data.store import PreparedSet
+from topformer_cli.engine.classification import ClassificationTask
 from topformer_cli.engine.segmentation import SegmentationTask
 from topformer_cli.engine.task import Task
 from topformer_cli.models.spec import ModelSpec
@@ -13,6 +14,7 @@ from topformer_cli.recipe import Recipe
 # Any: a task takes the recipe of its own kind, which stands under the same name in RECIPES.
 TASKS: Final[Mapping[str, Callable[[Any, PreparedSet, ModelSpec], Task]]] = {
     "segmentation": SegmentationTask,
+    "classification": ClassificationTask,
 }
 
 

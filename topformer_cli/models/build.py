@@ -5,6 +5,7 @@ from typing import Final
 
 from torch import nn
 
+from topformer_cli.models.classifier import Classifier
 from topformer_cli.models.heads import HEADS
 from topformer_cli.models.spec import SIZES, ModelSpec
 from topformer_cli.models.topformer import TopFormer
@@ -16,8 +17,13 @@ def _segmentation(spec: ModelSpec, drop_path: float, dropout: float) -> nn.Modul
     return TopFormer(size, head, drop_path)
 
 
+def _classification(spec: ModelSpec, drop_path: float, dropout: float) -> nn.Module:
+    return Classifier(SIZES[spec.size], len(spec.classes), drop_path, dropout)
+
+
 BUILDERS: Final[Mapping[str, Callable[[ModelSpec, float, float], nn.Module]]] = {
     "segmentation": _segmentation,
+    "classification": _classification,
 }
 """Task -> the function that builds its network from card, drop-path rate and dropout rate."""
 

@@ -13,6 +13,7 @@ from topformer_cli.results.bench import (
     Summary,
     Verdict,
 )
+from topformer_cli.results.classification import ClassificationResult
 from topformer_cli.results.evaluation import Headline, Result, ResultTable, percent
 from topformer_cli.results.segmentation import EvalResult
 from topformer_cli.results.training import StepRecord
@@ -20,6 +21,7 @@ from topformer_cli.results.training import StepRecord
 __all__ = [
     "BENCH_SCHEMA",
     "BenchResult",
+    "ClassificationResult",
     "CoreUse",
     "CpuFacts",
     "DeviceFacts",

@@ -1,0 +1,153 @@
+"""The task of classification: cross-entropy of the whole image, top-1 and top-5."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch.nn.functional as F  # noqa: N812 - the field's name for it
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from topformer_cli.data.class_augment import CentreCrop, centre_input
+from topformer_cli.data.decode import decode_image
+from topformer_cli.data.loaders import TrainBatches
+from topformer_cli.data.samples import Batch, ClassSamples
+from topformer_cli.data.store import ClassSample, PreparedSet
+from topformer_cli.engine.evaluate import Split
+from topformer_cli.engine.predict import TorchPredictor, normalised
+from topformer_cli.engine.task import Progress, require_classes
+from topformer_cli.models.build import build_model
+from topformer_cli.models.spec import ModelSpec
+from topformer_cli.predictor import FloatArray, Predictor
+from topformer_cli.results import ClassificationResult
+from topformer_cli.sections.classification import ClassificationRecipe
+
+EVALUATED_TOGETHER: Final = 32
+TOP: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ClassificationTask:
+    """A classification network on a set of images with one class each."""
+
+    recipe: ClassificationRecipe
+    prepared: PreparedSet
+    spec: ModelSpec
+
+    def build(self) -> nn.Module:
+        """Build the network with the recipe's drop rates."""
+        model = self.recipe.model
+        return build_model(self.spec, drop_path=model.drop_path, dropout=model.dropout)
+
+    def batches(self, start_step: int, stop_step: int, workers: int) -> Iterator[Batch]:
+        """Yield images [B, H, W, 3] uint8 and train ids [B] int64."""
+        recipe = self.recipe
+        samples = ClassSamples(self.prepared, recipe.augment)
+        source = TrainBatches(samples, recipe.batch, recipe.seed, workers)
+        yield from source.batches(start_step, stop_step)
+
+    def loss(self, network: nn.Module, images: Tensor, targets: Sequence[Tensor]) -> Tensor:
+        """Score logits against train ids [B]."""
+        (labels,) = targets
+        smoothing = self.recipe.loss.label_smoothing
+        return F.cross_entropy(network(images), labels, label_smoothing=smoothing)
+
+    def evaluate(
+        self, network: nn.Module, split: str, weights: str, progress: Progress
+    ) -> ClassificationResult:
+        """Evaluate the inference form on central crops."""
+        device = next(network.parameters()).device
+        predictor = TorchPredictor(network, weights, device)
+        classifier = ImageClassifier(predictor, self.spec, self.recipe.evaluation)
+        return evaluate_classes(classifier, Split(self.prepared, split), weights, progress)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageClassifier:
+    """A predictor with the protocol that prepares its input: RGB picture in, scores out."""
+
+    predictor: Predictor
+    spec: ModelSpec
+    settings: CentreCrop
+
+    def input(self, image: NDArray[np.uint8]) -> FloatArray:
+        """Turn a picture [H, W, 3] into the network's input [1, 3, h, w]."""
+        return normalised(centre_input(image, self.settings), self.spec)
+
+    def __call__(self, inputs: Sequence[FloatArray]) -> FloatArray:
+        """Return logits [N, classes] of N inputs."""
+        return self.predictor(np.concatenate(inputs))
+
+
+def evaluate_classes(
+    classifier: ImageClassifier, split: Split, weights: str, progress: Progress
+) -> ClassificationResult:
+    """Compare answers with labels, one crop an image.
+
+    Raises:
+        DataError: the model's classes are not the set's.
+    """
+    prepared, spec = split.prepared, classifier.spec
+    card = prepared.card
+    require_classes(spec, card)
+    counts = _Counts(len(card.classes))
+    total = prepared.length(split.name)
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, total, EVALUATED_TOGETHER):
+            indices = range(start, min(start + EVALUATED_TOGETHER, total))
+            samples = [prepared.classified(split.name, index) for index in indices]
+            inputs = list(pool.map(lambda one: _input(classifier, one), samples))
+            counts.add(classifier(inputs), np.array([sample.label for sample in samples]))
+            progress(indices.stop, total)
+    crop = "x".join(str(side) for side in classifier.settings.crop)
+    return ClassificationResult(
+        model=f"TopFormer-{spec.size}",
+        weights=weights,
+        dataset=card.name,
+        split=split.name,
+        images=total,
+        protocol=f"short side {classifier.settings.short_side}, centre {crop}; single crop",
+        classes=card.classes,
+        top1=counts.share(counts.first.sum()),
+        top5=counts.share(counts.among_top) if len(card.classes) > TOP else None,
+        accuracy=counts.accuracy(),
+        counts=tuple(int(count) for count in counts.images),
+        notes=(card.partial,) if card.partial else (),
+    )
+
+
+def _input(classifier: ImageClassifier, sample: ClassSample) -> FloatArray:
+    return classifier.input(decode_image(sample.image))
+
+
+class _Counts:
+    """Images and right answers by class."""
+
+    def __init__(self, classes: int) -> None:
+        self.images = np.zeros(classes, np.int64)
+        self.first = np.zeros(classes, np.int64)
+        self.among_top = 0
+
+    def add(self, logits: FloatArray, labels: NDArray[np.int64]) -> None:
+        """Count logits [N, classes] against train ids [N].
+
+        The label comes after every class that is not below it, so that neither ties nor scores
+        that are no numbers count as right.
+        """
+        own = logits[np.arange(len(labels)), labels]
+        better = (~(logits < own[:, None])).sum(1) - 1
+        self.images += np.bincount(labels, minlength=len(self.images))
+        self.first += np.bincount(labels[better == 0], minlength=len(self.images))
+        self.among_top += int((better < TOP).sum())
+
+    def share(self, count: int) -> float:
+        total = int(self.images.sum())
+        return 100.0 * int(count) / total if total else 0.0
+
+    def accuracy(self) -> tuple[float | None, ...]:
+        return tuple(
+            100.0 * int(right) / int(images) if images else None
+            for right, images in zip(self.first, self.images, strict=True)
+        )
