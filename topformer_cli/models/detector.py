@@ -38,14 +38,6 @@ class RawBoxes(NamedTuple):
     offsets: Tensor
 
 
-class InjectedTokens(Backbone):
-    """TopFormer as a backbone: the injected tokens of three scales."""
-
-    def forward(self, images: Tensor) -> list[Tensor]:
-        """Map images [B, 3, H, W] to tokens [B, M, H / s, W / s] for s of 8, 16 and 32."""
-        return self.features(images).injected
-
-
 class CoarseLevels(ExtraFPNBlock):
     """P6 and P7, by strided convolutions from the coarsest tokens.
 
@@ -66,18 +58,19 @@ class CoarseLevels(ExtraFPNBlock):
         return [*results, p6, self.p7(p6)], [*names, "p6", "p7"]
 
 
-class RetinaNet(nn.Module):
-    """The detection network: normalised RGB images in, logits and offsets of every anchor out."""
+class RetinaNet(Backbone):
+    """The detection network: normalised RGB images in, logits and offsets of every anchor out.
+
+    The backbone's parts have the names that they have in the networks of other tasks, so that
+    weights go from one to another.
+    """
 
     def __init__(
         self, size: Size, classes: int, drop_path: float = 0.0, norm: Norm = "plain"
     ) -> None:
-        super().__init__()
+        super().__init__(size, drop_path)
+        initialise(self)
         self.frozen = norm == "frozen"
-        self.backbone: nn.Module = InjectedTokens(size, drop_path)
-        initialise(self.backbone)
-        if norm == "sync":
-            self.backbone = nn.SyncBatchNorm.convert_sync_batchnorm(self.backbone)  # type: ignore[no-untyped-call]
         self.neck = FeaturePyramidNetwork(
             [size.width] * INJECTED_SCALES, FPN_WIDTH, CoarseLevels(size.width, FPN_WIDTH)
         )
@@ -87,10 +80,12 @@ class RetinaNet(nn.Module):
             else:
                 nn.init.zeros_(parameter)
         self.head = RetinaNetHead(FPN_WIDTH, ANCHORS, classes)
+        if norm == "sync":
+            nn.SyncBatchNorm.convert_sync_batchnorm(self)  # type: ignore[no-untyped-call]
 
     def forward(self, images: Tensor) -> RawBoxes:
         """Map images [B, 3, H, W] to what is said of every anchor of `anchor_boxes(H, W)`."""
-        tokens: list[Tensor] = self.backbone(images)
+        tokens = self.features(images).injected
         named = OrderedDict((str(index), one) for index, one in enumerate(tokens))
         found = self.head(list(self.neck(named).values()))
         return RawBoxes(found["cls_logits"], found["bbox_regression"])
@@ -99,7 +94,7 @@ class RetinaNet(nn.Module):
         """Enter training or evaluation; frozen batch normalisation stays in evaluation."""
         super().train(mode)
         if self.frozen:
-            for module in self.backbone.modules():
+            for module in self.modules():
                 if isinstance(module, nn.BatchNorm2d):
                     module.eval()
         return self
