@@ -75,10 +75,7 @@ def build_from(checkpoint: Checkpoint, where: str) -> nn.Module:
     Raises:
         DataError: a tensor is missing, unexpected, not finite, or has another shape.
     """
-    for name, value in checkpoint.weights.items():
-        if value.is_floating_point() and not value.isfinite().all():
-            message = f"{where}: {name} holds nan or inf; train or copy it again"
-            raise DataError(message)
+    require_finite(checkpoint, where)
     network = build_model(checkpoint.spec)
     expected = network.state_dict()
     problems = [f"{name} missing" for name in expected.keys() - checkpoint.weights.keys()]
@@ -97,6 +94,18 @@ def build_from(checkpoint: Checkpoint, where: str) -> nn.Module:
     with torch.no_grad():
         network.load_state_dict(dict(checkpoint.weights))
     return network
+
+
+def require_finite(checkpoint: Checkpoint, where: str) -> None:
+    """Check that weights are numbers.
+
+    Raises:
+        DataError: one is nan or infinite.
+    """
+    for name, value in checkpoint.weights.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            message = f"{where}: {name} holds nan or inf; train or copy it again"
+            raise DataError(message)
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:

@@ -1,6 +1,7 @@
 """Cards and networks that the tests of the models share."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from topformer_cli.models.spec import SIZES, Fuse, ModelSpec, SizeName
 from topformer_cli.models.topformer import TopFormer
 
 MakeNetwork = Callable[..., TopFormer]
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def make_spec(size: SizeName = "tiny", classes: int = 5, fuse: Fuse | None = None) -> ModelSpec:
@@ -26,7 +28,7 @@ def make_spec(size: SizeName = "tiny", classes: int = 5, fuse: Fuse | None = Non
     )
 
 
-def make_lively(network: TopFormer) -> TopFormer:
+def make_lively(network: Network) -> Network:
     """Give every batch normalisation statistics and weights of its own, as training would."""
     generator = torch.Generator().manual_seed(7)
     for module in network.modules():
@@ -48,6 +50,8 @@ def lively() -> MakeNetwork:
 
     def make(size: SizeName = "tiny", classes: int = 5, fuse: Fuse | None = None) -> TopFormer:
         torch.manual_seed(1)
-        return make_lively(build_model(make_spec(size, classes, fuse))).eval()
+        network = build_model(make_spec(size, classes, fuse))
+        assert isinstance(network, TopFormer)
+        return make_lively(network).eval()
 
     return make

@@ -1,0 +1,79 @@
+"""Weights begin a network of their own kind, of other classes, or of another task."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tests.unit.models.conftest import MakeNetwork, make_lively, make_spec
+from topformer_cli.errors import DataError
+from topformer_cli.models.build import build_model
+from topformer_cli.models.checkpoint import Checkpoint
+from topformer_cli.models.spec import SIZES, ModelSpec, SizeName
+from topformer_cli.models.start import fit_start
+
+
+def classifier_spec(size: SizeName = "tiny", classes: int = 7) -> ModelSpec:
+    spec = make_spec(size, classes)
+    return replace(spec, task="classification", head="linear", fuse=None, dataset="kinds")
+
+
+def classifier(size: SizeName = "tiny") -> Checkpoint:
+    spec = classifier_spec(size)
+    return Checkpoint(spec, make_lively(build_model(spec)).state_dict(), {"step": 3})
+
+
+def test_the_same_network_is_taken_whole(lively: MakeNetwork) -> None:
+    weights = lively().state_dict()
+    start = fit_start(Checkpoint(make_spec(), weights, {}), make_spec(), "it", partial=False)
+    assert start.report.complete
+    assert start.checkpoint.weights.keys() == weights.keys()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_classifier_gives_its_whole_trunk_to_segmentation(size: SizeName) -> None:
+    pretrained = classifier(size)
+    start = fit_start(pretrained, make_spec(size), "it", partial=True)
+    trunk = {
+        name
+        for name in build_model(make_spec(size)).state_dict()
+        if name.startswith(("token_pyramid.", "semantics_extractor."))
+    }
+    assert start.checkpoint.weights.keys() == trunk
+    assert all(
+        torch.equal(value, pretrained.weights[name])
+        for name, value in start.checkpoint.weights.items()
+    )
+    assert {name.split(".")[0] for name in start.report.missing} == {"semantics_injection", "head"}
+    assert {name.split(".")[1] for name in start.report.unexpected} == {"bn", "linear"}
+    assert start.report.reshaped == ()
+
+
+def test_another_task_is_refused_unless_asked_for() -> None:
+    words = r"it is of a network for classification, not for segmentation \(\d+ tensors matched; .*"
+    with pytest.raises(DataError, match=words + r"--partial-weights takes what fits") as error:
+        fit_start(classifier(), make_spec(), "it", partial=False)
+    assert "unexpected: head.linear.bias" in error.value.__notes__[0].splitlines()
+
+
+def test_other_classes_are_refused_unless_asked_for(lively: MakeNetwork) -> None:
+    given = Checkpoint(make_spec(), lively().state_dict(), {})
+    other = make_spec(classes=6)
+    with pytest.raises(DataError, match="it has 5 classes, mine has 6: its head does not fit"):
+        fit_start(given, other, "it", partial=False)
+    start = fit_start(given, other, "it", partial=True)
+    assert start.report.reshaped == ("head.classify.bias", "head.classify.weight")
+    assert start.report.missing == start.report.unexpected == ()
+
+
+def test_a_start_of_which_nothing_fits_is_refused() -> None:
+    given = Checkpoint(make_spec(), {"other": torch.zeros(2)}, {})
+    with pytest.raises(DataError, match=r"it does not fit .0 tensors matched"):
+        fit_start(given, make_spec(), "it", partial=True)
+
+
+def test_weights_that_are_not_numbers_are_refused() -> None:
+    given = classifier()
+    given.weights["head.linear.bias"][0] = float("nan")
+    with pytest.raises(DataError, match=r"it: head.linear.bias holds nan or inf"):
+        fit_start(given, make_spec(), "it", partial=True)
