@@ -15,7 +15,10 @@ OPTIONS = {
         "--title --terms --allow-partial --force --cache-dir --json -q/--quiet -v/--verbose"
     ),
     "data info": ("NAME --sort --top --cache-dir --json -q/--quiet -v/--verbose"),
-    "data check": ("NAME --cache-dir --json -q/--quiet -v/--verbose"),
+    "data check": (
+        "NAME --source --images --masks --classes --ignore --coco --coco-val --allow-partial "
+        "--fix --cache-dir --json -q/--quiet -v/--verbose"
+    ),
     "data show": (
         "NAME --split --count --seed --ids --class --columns --output/-o --cache-dir "
         "-q/--quiet -v/--verbose"

@@ -22,7 +22,6 @@ def describe(
     """Write a card from what the shards hold; notes become its first warnings."""
     labels = source.reading.labels
     digests = [(split, one.digest) for split, shards in written.items() for one in shards]
-    content = repr((labels.classes, labels.id_map, digests))
     card = DatasetCard(
         name=source.name,
         title=source.title,
@@ -37,10 +36,18 @@ def describe(
         homepage=source.homepage,
         source=str(source.place),
         source_fingerprint=source_fingerprint,
-        fingerprint=hashlib.sha256(content.encode()).hexdigest(),
+        fingerprint=fingerprint(labels.classes, labels.id_map, digests),
         warnings=(),
     )
     return card.model_copy(update={"warnings": (*notes, *_warnings(card))})
+
+
+def fingerprint(
+    classes: tuple[str, ...], id_map: tuple[int, ...], digests: Sequence[tuple[str, str]]
+) -> str:
+    """Return the SHA-256 of a set's names and contents; digests are of shards, with their split."""
+    content = repr((classes, id_map, list(digests)))
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _split(reading: Reading, shards: Sequence[ShardFacts]) -> SplitCard:

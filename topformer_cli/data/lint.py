@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from topformer_cli.data.decode import (
     JPEG_SIGNATURE,
@@ -72,7 +72,7 @@ def read_image(data: bytes, place: str) -> ImageFacts:
                 image.load()
                 small = np.asarray(image.convert("L"), np.uint8)
     except _UNREADABLE as error:
-        raise _unreadable(error, data, place, remedy) from error
+        raise _unreadable(error, place, remedy) from error
     orientation = tag if isinstance(tag, int) and 1 <= tag <= 8 else UPRIGHT
     return ImageFacts(height, width, orientation, small, _eighths(small, height, width))
 
@@ -106,7 +106,7 @@ def mask_ids(data: bytes, labels: Labels, place: str) -> tuple[Pixels, bytes]:
             mask.load()
             values = np.asarray(mask.convert("RGB") if in_colours(kind) else mask)
     except _UNREADABLE as error:
-        raise _unreadable(error, data, place, remedy) from error
+        raise _unreadable(error, place, remedy) from error
     _require_eight_bits(kind, place)
     if in_colours(kind):
         ids = _ids_of_colours(values, labels, place)
@@ -204,8 +204,10 @@ def _opened(data: bytes) -> Image.Image:
         return Image.open(io.BytesIO(data))
 
 
-def _unreadable(error: Exception, data: bytes, place: str, remedy: str) -> LintError:
-    reason = " ".join(str(error).split()).replace(repr(data), "the file")[:120]
+def _unreadable(error: Exception, place: str, remedy: str) -> LintError:
+    reason = " ".join(str(error).split())[:120]
+    if isinstance(error, UnidentifiedImageError):
+        reason = "it is in no known format"
     what = f"cannot be read as an image ({reason})"
     return LintError(Finding("unreadable", place, what, remedy))
 

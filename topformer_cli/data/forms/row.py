@@ -91,7 +91,7 @@ def stored_picture(blob: Blob, data: bytes, size: tuple[int, int], *, turned: bo
     """
     name = blob.name
     if turned:
-        name, data = _png_name(name), _upright(data)
+        name, data = _png_name(name), upright_png(data)
     elif not data.startswith((JPEG_SIGNATURE, PNG_SIGNATURE)):
         name, data = _png_name(name), encode_png(decode_image(data))
     return Picture(name=name, data=data, height=size[0], width=size[1])
@@ -101,7 +101,8 @@ def _png_name(name: str) -> str:
     return PurePath(name).with_suffix(".png").name
 
 
-def _upright(data: bytes) -> bytes:
+def upright_png(data: bytes) -> bytes:
+    """Return an image with its EXIF orientation applied to the pixels, as PNG."""
     with Image.open(io.BytesIO(data)) as image:
         upright: Pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"), np.uint8)
     return encode_png(upright)

@@ -142,12 +142,21 @@ def _by_stem(folder: Path, stem_of: Callable[[str], str | None]) -> Files:
     """Return the files below a folder by relative path and stem; hidden files are no data."""
     files: defaultdict[str, list[Path]] = defaultdict(list)
     for parent, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and not leads_back(Path(parent, name))
+        )
         below = Path(parent).relative_to(folder)
         for name in sorted(names):
             if (stem := stem_of(name)) is not None:
                 files[(below / stem).as_posix()].append(Path(parent, name))
     return files
+
+
+def leads_back(folder: Path) -> bool:
+    """Say whether a link leads to a folder that it lies in, and a walk would not end."""
+    return folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve())
 
 
 def _image_stem(name: str) -> str | None:
