@@ -15,6 +15,9 @@ from tests.unit.bench.conftest import adb_server, start_device  # noqa: F401 - f
 from topformer_cli import cli, console
 from topformer_cli.data.scenes import make_scenes
 
+TERMS = "to be trained on in tests, <never> sold"
+"""What may be done with the rendered set."""
+
 SHORT = (
     "batch=2", "augment.crop=[64,64]", "schedule.iterations=4", "schedule.warmup=1",
     "evaluation.every=2",
@@ -95,7 +98,7 @@ def prepared_road(folder: Path) -> Road:
     raw = folder / "raw"
     done = road.data(
         "prepare", "little", "--images", raw / "images", "--masks", raw / "masks",
-        "--classes", raw / "classes.txt", "--terms", "none",
+        "--classes", raw / "classes.txt", "--terms", TERMS,
     )  # fmt: skip
     assert done.code == 0, done.err
     return road

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.cli.conftest import Ran, Road, prepared_road
+from tests.cli.conftest import TERMS, Ran, Road, prepared_road
 from tests.fakes.coco_tree import make_coco
 from tests.fakes.ilsvrc import chosen_codes, make_ilsvrc
 
@@ -56,7 +56,7 @@ def test_list_groups_by_task_and_tells_what_is_prepared(sets: Road) -> None:
     assert records["coco"]["partial"] == "partial: train 8 of 118287, val 3 of 5000"
     assert records["imagenet"]["task"] == "classification"
     assert records["ade20k"]["state"] == "not prepared"
-    assert records["little"]["terms"] == "none"
+    assert records["little"]["terms"] == TERMS
 
 
 def test_a_damaged_set_is_listed_as_such_and_hides_no_other(sets: Road, tmp_path: Path) -> None:

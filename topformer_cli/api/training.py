@@ -1,8 +1,10 @@
 """Plan and run a training."""
 
+import contextlib
+import json
 import platform
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from topformer_cli.engine.train import TrainJob, train
 from topformer_cli.errors import DataError, RecipeError, UsageError
 from topformer_cli.models.checkpoint import build_from
 from topformer_cli.models.pretrained import Request, read_weights
+from topformer_cli.models.spec import ModelSpec
 from topformer_cli.recipe import (
     CUSTOM,
     DEFAULT_RECIPE,
@@ -90,7 +93,7 @@ def plan_training(request: TrainRequest) -> TrainPlan:
     job = _job(recipe, request)
     run = new_run(request.places.work_dir, request.command, f"{recipe.name}-{recipe.size}")
     atomic_write(run.recipe, recipe.to_yaml())
-    write_json(run.environment, environment(job.device))
+    write_json(run.environment, environment(job.device) | {"data_terms": job.spec.data_terms})
     return TrainPlan(job, run, resume=False)
 
 
@@ -104,7 +107,17 @@ def plan_resume(which: Path | None, request: TrainRequest) -> TrainPlan:
     if run.finished:
         message = f"{run.path} is finished; nothing to resume (start anew without --resume)"
         raise UsageError(message)
-    return TrainPlan(_job(load_resolved(run.recipe), request), run, resume=True)
+    job = _job(load_resolved(run.recipe), request)
+    return TrainPlan(replace(job, spec=_with_terms(job.spec, run)), run, resume=True)
+
+
+def _with_terms(spec: ModelSpec, run: RunDir) -> ModelSpec:
+    """Return a card with the terms that the run began with: those of its first weights, too."""
+    with contextlib.suppress(OSError, ValueError):
+        record = json.loads(run.environment.read_text(encoding="utf-8"))
+        if isinstance(record, dict) and isinstance(record.get("data_terms"), str):
+            return replace(spec, data_terms=record["data_terms"])
+    return spec
 
 
 def run_training(plan: TrainPlan, observer: Observer, *, tensorboard: bool = False) -> Result:
@@ -145,6 +158,7 @@ def _job(recipe: Recipe, request: TrainRequest) -> TrainJob:
         )
         raise DataError(message)
     build_from(start, str(request.weights))
+    spec = spec.begun_from(start.spec)
     return TrainJob(recipe, prepared, spec, device, workers, start, request.weights.name)
 
 

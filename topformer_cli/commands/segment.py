@@ -70,7 +70,8 @@ def command(  # noqa: PLR0913 - one parameter an option
             records.append(_Segmented(str(path), str(target), shares))
             update(done, len(pictures))
     if as_json:
-        console.result_json({"images": [asdict(record) for record in records]})
+        terms = {"dataset": loaded.spec.dataset, "data_terms": loaded.spec.data_terms}
+        console.result_json({"images": [asdict(record) for record in records], **terms})
         return
     for record in records:
         console.result(record.line())

@@ -99,6 +99,8 @@ def artifact(exported: "Artifact") -> None:
     shape = "x".join(str(side) for side in manifest.input.shape)
     pictures = "pictures of the set" if manifest.images == "given" else "noise"
     console.result(f"input {shape}, ends with {manifest.output.meaning}; verified on {pictures}")
+    if terms := exported.card.get("data_terms"):
+        console.result(f"terms of the data ({exported.card['dataset']}): {terms}")
     for file in manifest.files:
         console.result(f"{exported.path.parent / file.name}  {file.bytes / 1e6:.2f} MB")
     console.result(str(exported.path))

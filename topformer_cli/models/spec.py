@@ -5,7 +5,7 @@ Source of the table: paper section 3.4 and Table 1; channel lists of the authors
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final, Literal, get_args
 
 from topformer_cli.errors import DataError
@@ -117,6 +117,17 @@ class ModelSpec:
     data_terms: str = ""
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+
+    def begun_from(self, start: "ModelSpec") -> "ModelSpec":
+        """Return the card of a network that began with another one's weights.
+
+        The terms of the data behind those weights hold for it, too.
+        """
+        if not start.data_terms or start.data_terms in self.data_terms:
+            return self
+        begun = f"began with weights from {start.dataset}: {start.data_terms}"
+        terms = f"{self.data_terms}; {begun}" if self.data_terms else begun
+        return replace(self, data_terms=terms)
 
     def to_json(self) -> dict[str, Any]:
         """Return the card as plain JSON values."""

@@ -1,5 +1,8 @@
 """The tables and the row of headline numbers on a page."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from topformer_cli.report.markup import Markup, element, join, styled, table
 from topformer_cli.report.records import ReportData
 
@@ -141,7 +144,15 @@ def export(data: ReportData) -> Markup:
             parity,
         ),
         table("Files", ("name", "MB", "SHA-256 begins"), files),
+        *_terms(manifest["card"]),
     )
+
+
+def _terms(card: Mapping[str, Any]) -> list[Markup]:
+    """Return the terms of the data, which hold for whatever was made from it."""
+    if not card["data_terms"]:
+        return []
+    return [element("p", f"Terms of the data ({card['dataset']}): {card['data_terms']}.")]
 
 
 def latency(data: ReportData) -> Markup:

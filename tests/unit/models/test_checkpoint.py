@@ -120,3 +120,16 @@ def test_card_of_another_version(change: dict[str, object], words: str) -> None:
 def test_card_survives_json() -> None:
     spec = make_spec()
     assert ModelSpec.from_json(json.loads(json.dumps(spec.to_json())), "here") == spec
+
+
+def test_terms_of_the_weights_that_a_network_began_with_hold_for_it() -> None:
+    own = dataclasses.replace(make_spec(), dataset="mine", data_terms="ask me")
+    start = dataclasses.replace(make_spec(), dataset="theirs", data_terms="research only")
+    free = dataclasses.replace(make_spec(), data_terms="")
+    assert own.begun_from(start).data_terms == (
+        "ask me; began with weights from theirs: research only"
+    )
+    assert own.begun_from(start).begun_from(start) == own.begun_from(start)
+    assert free.begun_from(start).data_terms == "began with weights from theirs: research only"
+    assert own.begun_from(free) == own
+    assert own.begun_from(own) == own

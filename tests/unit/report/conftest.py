@@ -58,6 +58,7 @@ def _bench() -> BenchResult:
 def _manifest() -> dict[str, object]:
     parity = {"mean_abs": 1e-7, "cosine": 1.0, "bound": 1e-5}
     return {
+        "card": {"dataset": "scenes", "data_terms": "as <stated>"},
         "input": {"shape": [1, 3, 192, 256]},
         "output": {"meaning": "logits at 1/8"},
         "images": "given",

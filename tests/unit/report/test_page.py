@@ -83,6 +83,7 @@ def test_every_element_is_closed_in_order(page: Page) -> None:
         "partial: val 37 of 60",
         "the clock was not fixed",
         "topformer 9.8.7",
+        "Terms of the data (scenes): as <stated>.",
     ],
 )
 def test_the_page_holds_the_numbers_of_the_records(page: Page, number: str) -> None:
@@ -101,7 +102,7 @@ def test_the_page_says_what_it_does_not_show(page: Page) -> None:
 
 def test_what_comes_from_data_is_escaped(page: Page, data: ReportData) -> None:
     text = render_page(data)
-    for harmful in ("<b>", "<0>", "<steps>", "<Processor>"):
+    for harmful in ("<b>", "<0>", "<steps>", "<Processor>", "<stated>"):
         assert harmful not in text
         assert harmful in page.text or harmful == "<0>"
     assert page.all("b") == []
