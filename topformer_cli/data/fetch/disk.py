@@ -31,6 +31,13 @@ def writing(path: Path) -> Iterator[None]:
         raise DiskError(message) from error
 
 
+def sweep(path: Path) -> None:
+    """Remove what a killed `rundir.atomic_write` of a file left; only who holds its lock may."""
+    for left in path.parent.iterdir():
+        if left.name.startswith(f".{path.name}-"):
+            left.unlink()
+
+
 def free_bytes(path: Path) -> int:
     """Return the free space where a path lies or will lie."""
     existing = next(one for one in (path.absolute(), *path.absolute().parents) if one.exists())

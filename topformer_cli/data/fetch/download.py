@@ -6,20 +6,18 @@ from urllib.parse import urlsplit
 import requests
 
 from topformer_cli.data.fetch.disk import writing
-from topformer_cli.data.fetch.http import (
+from topformer_cli.data.fetch.http import new_session, receive
+from topformer_cli.data.fetch.ledger import Ledger, Verified
+from topformer_cli.data.fetch.locks import held
+from topformer_cli.data.fetch.verify import Mismatch, judge, read_digests
+from topformer_cli.data.fetch.wanted import (
     Broken,
     Cancelled,
     Changed,
     Refused,
     Wanted,
-    is_whole,
-    new_session,
-    receive,
     same_place,
 )
-from topformer_cli.data.fetch.ledger import Ledger, Verified
-from topformer_cli.data.fetch.locks import held
-from topformer_cli.data.fetch.verify import Mismatch, judge, read_digests
 from topformer_cli.errors import DataError
 
 
@@ -99,7 +97,7 @@ def _from_source(wanted: Wanted, ledger: Ledger, url: str, session: requests.Ses
 
 def _receive_all(wanted: Wanted, url: str, session: requests.Session) -> bool:
     """Ask until the part is whole; return whether one answer brought it all."""
-    if is_whole(wanted):
+    if wanted.is_whole:
         return False
     failures, furthest, reached, in_one_go = 0, wanted.part.size, False, True
     while True:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from topformer_cli.data.fetch.disk import require_space
-from topformer_cli.data.fetch.http import Wanted
 from topformer_cli.data.fetch.ledger import Ledger, Verified
 from topformer_cli.data.fetch.parallel import download_all
 from topformer_cli.data.fetch.part import Part
@@ -14,6 +13,7 @@ from topformer_cli.data.fetch.plan import ArchivePlan, FetchPlan, by_hand
 from topformer_cli.data.fetch.request import FetchRequest, Watcher
 from topformer_cli.data.fetch.track import Track
 from topformer_cli.data.fetch.verify import Digests, Mismatch, judge, read_digests, still_good
+from topformer_cli.data.fetch.wanted import Wanted
 from topformer_cli.data.spec import Archive
 from topformer_cli.errors import DataError
 from topformer_cli.units import size_text

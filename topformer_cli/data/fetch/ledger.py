@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, TypeVar
 
 import filelock
 
-from topformer_cli.data.fetch.disk import writing
+from topformer_cli.data.fetch.disk import sweep, writing
 from topformer_cli.errors import DataError
 from topformer_cli.rundir import write_json
 
@@ -100,6 +100,7 @@ class Ledger:
             with filelock.FileLock(self.path.with_name(".ledger.lock"), timeout=_WAIT_S):
                 content = self._read()
                 content[table][key] = entry
+                sweep(self.path)
                 write_json(self.path, {"version": VERSION, **content})
 
     def _read(self) -> dict[str, dict[str, Any]]:

@@ -9,9 +9,9 @@ from typing import Final
 
 from topformer_cli.data.fetch.disk import DiskError
 from topformer_cli.data.fetch.download import download
-from topformer_cli.data.fetch.http import Cancelled, Wanted
 from topformer_cli.data.fetch.ledger import Ledger, Verified
 from topformer_cli.data.fetch.request import Watcher
+from topformer_cli.data.fetch.wanted import Cancelled, Wanted
 from topformer_cli.errors import DataError
 
 AT_ONCE: Final = 3

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from topformer_cli.data.fetch.disk import writing
+from topformer_cli.data.fetch.disk import sweep, writing
 from topformer_cli.rundir import write_json
 
 
@@ -67,10 +67,11 @@ class Part:
         """Forget the bytes that are there and note what comes now."""
         with writing(self.path):
             self.discard()
+            sweep(self.note)
             write_json(self.note, asdict(origin))
 
     def go_on(self, origin: Origin) -> None:
-        """Note that the bytes from here on come from another server."""
+        """Note what the bytes from here on are said to be of."""
         with writing(self.note):
             write_json(self.note, asdict(origin))
 

@@ -21,6 +21,7 @@ from tests.unit.data.fetch.conftest import (
 from topformer_cli.data.fetch.part import Part
 from topformer_cli.data.fetch.request import FetchRequest
 from topformer_cli.data.fetch.steps import fetch
+from topformer_cli.data.fetch.wanted import same_place
 from topformer_cli.errors import DataError
 
 DATA = a_zip()
@@ -265,8 +266,30 @@ def test_a_damaged_part_is_no_harm(server: Server, asked_for: MakeRequest, damag
     assert downloaded(request) == DATA
 
 
-def test_http_and_https_of_one_address_are_one_place() -> None:
-    from topformer_cli.data.fetch.http import same_place
+def test_a_page_of_apology_costs_nothing(server: Server, asked_for: MakeRequest) -> None:
+    page = Page(DATA, script=deque([Act(cut=150_000), GONE]))
+    request = asked_for(unpublished(archive_of(DATA, server.put("set.zip", page))))
+    interrupted(request)
+    sorry = Page(b"<html>back soon</html>" * 99, kind="text/plain", etag=None, modified=None)
+    server.put("set.zip", sorry)
+    assert interrupted(request).size == 150_000
+    server.put("set.zip", page)
+    fetch(request)
+    assert server.ranges()[-1] == "bytes=150000-"
+    assert downloaded(request) == DATA
 
+
+def test_passwords_of_addresses_are_written_nowhere(server: Server, asked_for: MakeRequest) -> None:
+    page = Page(DATA, script=deque([Act(cut=150_000), GONE]))
+    url = server.put("set.zip", page).replace("://", "://me:secret@")
+    request = asked_for(archive_of(DATA, url))
+    interrupted(request)
+    fetch(request)
+    assert server.ranges()[-1] == "bytes=150000-"
+    texts = [path.read_text() for path in request.cache_dir.rglob("*.json")]
+    assert not any("secret" in text for text in texts)
+
+
+def test_http_and_https_of_one_address_are_one_place() -> None:
     assert same_place("http://host/a.zip", "https://host/a.zip")
     assert not same_place("http://host/a.zip", "http://host/b.zip")
