@@ -21,10 +21,10 @@ from topformer_cli.engine.observer import Observer
 from topformer_cli.engine.tasks import model_spec
 from topformer_cli.engine.tensorboard import TensorBoardObserver
 from topformer_cli.engine.train import TrainJob, train
-from topformer_cli.errors import DataError, RecipeError, UsageError
-from topformer_cli.models.checkpoint import build_from
+from topformer_cli.errors import RecipeError, UsageError
 from topformer_cli.models.pretrained import Request, read_weights
 from topformer_cli.models.spec import ModelSpec
+from topformer_cli.models.start import fit_start
 from topformer_cli.recipe import (
     CUSTOM,
     DEFAULT_RECIPE,
@@ -145,21 +145,25 @@ def _job(recipe: Recipe, request: TrainRequest) -> TrainJob:
     workers = (
         request.workers if request.workers is not None else (4 if device.type == "cuda" else 0)
     )
-    if request.weights is None:
-        return TrainJob(recipe, prepared, spec, device, workers)
-    weights = Request(
-        request.weights, recipe.size, sets_for("segmentation"), partial=request.partial_weights
+    job = TrainJob(recipe, prepared, spec, device, workers)
+    return job if request.weights is None else _started(job, request.weights, request)
+
+
+def _started(job: TrainJob, path: Path, request: TrainRequest) -> TrainJob:
+    """Return the job that begins with the weights of a file."""
+    # What a foreign file does not hold is drawn: by the seed, like all the rest.
+    torch.manual_seed(job.recipe.seed)
+    partial = request.partial_weights
+    given = read_weights(Request(path, job.recipe.size, sets_for("segmentation"), partial=partial))
+    start = fit_start(given, job.spec, str(path), partial=partial)
+    reports = [given.origin.get("report"), None if start.report.complete else str(start.report)]
+    return replace(
+        job,
+        spec=job.spec.begun_from(given.spec),
+        start=start.checkpoint,
+        start_name=path.name,
+        start_report="; ".join(report for report in reports if report),
     )
-    start = read_weights(weights)
-    if start.spec.classes != spec.classes and len(start.spec.classes) != len(spec.classes):
-        message = (
-            f"{request.weights} has {len(start.spec.classes)} classes, {recipe.dataset} has "
-            f"{len(spec.classes)}: its head does not fit"
-        )
-        raise DataError(message)
-    build_from(start, str(request.weights))
-    spec = spec.begun_from(start.spec)
-    return TrainJob(recipe, prepared, spec, device, workers, start, request.weights.name)
 
 
 def environment(device: torch.device) -> dict[str, Any]:

@@ -65,6 +65,8 @@ def training(plan: "TrainPlan") -> Iterator[TrainingView]:
         f"{recipe.batch}, crop {recipe.input_size[0]}x{recipe.input_size[1]}, "
         f"preset {recipe.preset}, {start}, on {job.device}"
     )
+    if job.start_report:
+        console.note(f"{job.start_name}: {job.start_report}")
     for warning in card.warnings:
         console.warn(f"{card.name}: {warning}")
     with console.progress("train", "steps") as update:

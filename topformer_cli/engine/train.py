@@ -37,7 +37,8 @@ MOST_SKIPPED = 25
 class TrainJob:
     """What to train, on what, where, and from which weights.
 
-    start may hold only some of the network's tensors; the others stay as initialised.
+    start may hold only some of the network's tensors; the others stay as initialised, and
+    start_report says so.
     """
 
     recipe: Recipe
@@ -47,6 +48,7 @@ class TrainJob:
     workers: int = 2
     start: Checkpoint | None = None
     start_name: str = ""
+    start_report: str = ""
 
 
 def train(job: TrainJob, run: RunDir, observer: Observer, *, resume: bool = False) -> Result:
