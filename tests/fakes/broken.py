@@ -14,7 +14,12 @@ from tests.fakes.pictures import COLOURS, noise_image, noise_mask, write_jpeg, w
 from topformer_cli.data.sources.custom import FolderRequest
 
 Break = Callable[[FolderRequest], None]
-_RNG = np.random.default_rng(11)
+SEED = 11
+"""Of the masks and images that are written."""
+
+
+def _rng() -> np.random.Generator:
+    return np.random.default_rng(SEED)
 
 
 def image(request: FolderRequest, name: str = "train/train_0001") -> Path:
@@ -45,18 +50,18 @@ def grey_png(path: Path, values: NDArray[np.uint8], bits: int) -> None:
 
 def turned(request: FolderRequest) -> None:
     """An image on its side, whose EXIF tag says so."""
-    upright = noise_image(_RNG)
+    upright = noise_image(_rng())
     write_jpeg(image(request), np.rot90(upright, 1).copy(), orientation=6)
 
 
 def wrongly_tagged(request: FolderRequest) -> None:
     """An upright image whose EXIF tag says that it is on its side."""
-    write_jpeg(image(request), noise_image(_RNG), orientation=6)
+    write_jpeg(image(request), noise_image(_rng()), orientation=6)
 
 
 def upside_down(request: FolderRequest) -> None:
     """An image whose EXIF tag may be right or wrong."""
-    write_jpeg(image(request), noise_image(_RNG), orientation=3)
+    write_jpeg(image(request), noise_image(_rng()), orientation=3)
 
 
 def without_mask(request: FolderRequest) -> None:
@@ -85,7 +90,7 @@ def cut_image(request: FolderRequest) -> None:
 
 
 def cut_mask(request: FolderRequest) -> None:
-    write_png(mask(request), _RNG.integers(0, 3, (24, 32), dtype=np.uint8))
+    write_png(mask(request), _rng().integers(0, 3, (24, 32), dtype=np.uint8))
     mask(request).write_bytes(mask(request).read_bytes()[:150])
 
 
@@ -104,52 +109,52 @@ def jpeg_mask(request: FolderRequest) -> None:
 
 def colours(request: FolderRequest) -> None:
     """A mask in the colours of the class file."""
-    write_png(mask(request), np.array(COLOURS, np.uint8)[noise_mask(_RNG)])
+    write_png(mask(request), np.array(COLOURS, np.uint8)[noise_mask(_rng())])
 
 
 def unknown_colour(request: FolderRequest) -> None:
-    pixels = np.array(COLOURS, np.uint8)[noise_mask(_RNG)]
+    pixels = np.array(COLOURS, np.uint8)[noise_mask(_rng())]
     pixels[0, :3] = (9, 8, 7)
     write_png(mask(request), pixels)
 
 
 def sixteen_bits(request: FolderRequest) -> None:
-    Image.fromarray(noise_mask(_RNG).astype(np.uint16)).save(mask(request))
+    Image.fromarray(noise_mask(_rng()).astype(np.uint16)).save(mask(request))
 
 
 def sixteen_bits_large(request: FolderRequest) -> None:
-    values = noise_mask(_RNG).astype(np.uint16)
+    values = noise_mask(_rng()).astype(np.uint16)
     values[:2] = 65535
     Image.fromarray(values).save(mask(request))
 
 
 def one_bit(request: FolderRequest) -> None:
-    grey_png(mask(request), noise_mask(_RNG) % 2, 1)
+    grey_png(mask(request), noise_mask(_rng()) % 2, 1)
 
 
 def two_bits(request: FolderRequest) -> None:
-    grey_png(mask(request), noise_mask(_RNG), 2)
+    grey_png(mask(request), noise_mask(_rng()), 2)
 
 
 def four_bits(request: FolderRequest) -> None:
-    grey_png(mask(request), noise_mask(_RNG), 4)
+    grey_png(mask(request), noise_mask(_rng()), 4)
 
 
 def opaque_alpha(request: FolderRequest) -> None:
-    Image.fromarray(noise_mask(_RNG)).convert("LA").save(mask(request))
+    Image.fromarray(noise_mask(_rng())).convert("LA").save(mask(request))
 
 
 def partial_alpha(request: FolderRequest) -> None:
-    values = noise_mask(_RNG)
+    values = noise_mask(_rng())
     Image.fromarray(np.dstack([values, values * 100])).save(mask(request))
 
 
 def other_size(request: FolderRequest) -> None:
-    write_png(mask(request), noise_mask(_RNG, 24, 31))
+    write_png(mask(request), noise_mask(_rng(), 24, 31))
 
 
 def unknown_ids(request: FolderRequest) -> None:
-    values = noise_mask(_RNG)
+    values = noise_mask(_rng())
     values[0, :5] = 7
     write_png(mask(request), values)
 
@@ -162,7 +167,7 @@ def from_one(request: FolderRequest) -> None:
 
 def one_more(request: FolderRequest) -> None:
     """A class too few in the list: masks use 0 as well as the value after the last class."""
-    values = noise_mask(_RNG)
+    values = noise_mask(_rng())
     values[0, :5] = 3
     write_png(mask(request), values)
 
@@ -191,7 +196,7 @@ def saved_again(request: FolderRequest) -> None:
     """A validation image that is a smaller training image, saved in another quality."""
     with Image.open(image(request)) as opened:
         opened.resize((40, 30)).save(image(request, "val/val_0001"), quality=70)
-    write_png(mask(request, "val/val_0001"), noise_mask(_RNG, 30, 40))
+    write_png(mask(request, "val/val_0001"), noise_mask(_rng(), 30, 40))
 
 
 def twice(request: FolderRequest) -> None:
