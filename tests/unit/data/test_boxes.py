@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,26 @@ def test_a_prepared_set_gives_the_boxes_back(request_: BoxRequest) -> None:
     assert empty.boxes.shape == (0, 4)
     with pytest.raises(DataError, match="pets holds boxes, not masks"):
         PreparedSet.open("pets", request_.cache_dir).sample("train", 0)
+
+
+@pytest.mark.parametrize("folder", ["{}", "{}2017", "{}_images"])
+def test_images_may_lie_in_a_folder_of_their_split(request_: BoxRequest, folder: str) -> None:
+    for split, numbers in (("train", range(4)), ("val", range(4, 6))):
+        own = request_.images / folder.format(split)
+        own.mkdir()
+        for number in numbers:
+            (request_.images / f"{number:03d}.jpg").rename(own / f"{number:03d}.jpg")
+    assert prepare(request_).counts == {"train": 4, "val": 2}
+
+
+def test_a_missing_image_is_named_where_it_should_lie(request_: BoxRequest) -> None:
+    own = request_.images / "train2017"
+    own.mkdir()
+    for number in range(4):
+        (request_.images / f"{number:03d}.jpg").rename(own / f"{number:03d}.jpg")
+    (own / "002.jpg").unlink()
+    with pytest.raises(DataError, match=re.escape(f"{own / '002.jpg'} is missing")):
+        prepare(request_)
 
 
 def test_one_file_is_divided_by_its_share(request_: BoxRequest, tmp_path: Path) -> None:

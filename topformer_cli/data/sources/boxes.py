@@ -74,9 +74,9 @@ _FILE: Final = TypeAdapter(_File)
 class BoxRequest(Preparation):
     """A custom set of boxes as the command line describes it.
 
-    images is the folder that `file_name` is relative to, or holds a folder a split. val is the
-    JSON of the validation part; without it val_fraction of the images, chosen by seed and name,
-    become it.
+    images is the folder that `file_name` is relative to, or holds a folder a split, such as train
+    or train2017. val is the JSON of the validation part; without it val_fraction of the images,
+    chosen by seed and name, become it.
     """
 
     name: str
@@ -105,8 +105,9 @@ def box_source(request: BoxRequest, faults: Faults | None = None) -> Source:
         raise DataError(message)
     paths = {"train": request.train} | ({"val": request.val} if request.val else {})
     parts = {
-        split: _Part(path, _read(path), _images_folder(request.images, split))
+        split: _Part(path, file, _images_folder(request.images, split, file))
         for split, path in paths.items()
+        for file in [_read(path)]
     }
     categories = _categories(parts)
     splits = _splits(parts, categories, faults, partial=False)
@@ -184,9 +185,15 @@ def _categories(parts: Mapping[str, _Part]) -> dict[int, str]:
     return found["train"]
 
 
-def _images_folder(images: Path, split: str) -> Path:
-    own = images / split
-    return own if own.is_dir() else images
+def _images_folder(images: Path, split: str, file: _File) -> Path:
+    """Return the folder that file names are relative to, which is the one with the first image.
+
+    That is the folder given, or one in it whose name begins with the split's: train, train2017.
+    """
+    own = sorted(path for path in images.glob(f"{split}*") if path.is_dir())
+    first = [image.file_name for image in file.images[:1]]
+    found = (path for path in (*own, images) if all((path / name).is_file() for name in first))
+    return next(found, own[0] if own else images)
 
 
 def _splits(
