@@ -1,7 +1,9 @@
 """What `data list`, `data info` and `data show` say of prepared sets of every task."""
 
 import json
+import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from PIL import Image
 from tests.cli.conftest import TERMS, Ran, Road, prepared_road
 from tests.fakes.coco_tree import make_coco
 from tests.fakes.ilsvrc import chosen_codes, make_ilsvrc
+from topformer_cli import cli
 
 TASKS = ("little", "coco", "imagenet")
 
@@ -122,6 +125,25 @@ def test_info_sorts_and_cuts_the_classes(sets: Road) -> None:
     assert all(code in text for code in chosen_codes(3))
     names = json.loads(said(sets.data("info", "coco", "--sort", "name", "--top", "2", "--json")))
     assert [one["name"] for one in names["classes"]] == ["airplane", "apple"]
+
+
+@pytest.mark.parametrize(
+    "words", ["list", "info little", "info coco", "info imagenet --top 9 --sort share"]
+)
+def test_eighty_columns_are_enough(
+    sets: Road, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert cli.run(["data", *words.split(), "--cache-dir", str(sets.cache)]) == 0
+    text = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    paths = ("source ", "folder ")
+    lines = [line for line in text.splitlines() if not line.startswith(paths)]
+    assert max(map(len, lines)) <= 80
+    cells = {cell for line in lines for cell in line.split()}
+    assert {"list": "pascal-context-59", "info": "median-frequency"}[words.split()[0]] in cells
 
 
 def test_a_set_is_named_by_its_folder_too(sets: Road, tmp_path: Path) -> None:

@@ -162,6 +162,17 @@ def test_table_keeps_every_cell(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(word in text for word in ("scores [of] all", "[bold]road", "1.00", "–"))
 
 
+def test_facts_wrap_between_words_and_break_none(capsys: pytest.CaptureFixture[str]) -> None:
+    path = "/folder-name" * 20
+    console.facts([("terms", "word " * 40), ("folder", path), ("homepage", "")])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("terms     word word")
+    assert lines[1].startswith(" " * 10 + "word")
+    assert all(len(line) <= 120 for line in lines[:2])
+    assert sum(line.count("word") for line in lines) == 40
+    assert lines[-2:] == [f"folder    {path}", "homepage"]
+
+
 def test_notes_are_copied_into_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with console.logging_to(tmp_path / "log.txt"):
         console.note("one")
