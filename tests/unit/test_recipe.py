@@ -19,6 +19,7 @@ from topformer_cli.recipe import (
     recipe_names,
     recipes_dir,
 )
+from topformer_cli.sections.classification import ClassificationRecipe
 
 FACTS = SetFacts("mine", (360, 480), 400)
 
@@ -248,3 +249,80 @@ def test_a_typed_mistake_is_told_apart_from_one_in_the_file() -> None:
     )
     assert "-o batch: " in str(error.value)
     assert "ade20k.yaml" not in str(error.value)
+
+
+BEFORE_TASKS = """
+name: ade20k
+size: tiny
+preset: code
+task: segmentation
+dataset: ade20k
+batch: 16
+seed: 0
+amp: auto
+model: {head: simple, fuse: auto, drop_path: 0.1, dropout: 0.1}
+augment:
+  crop: [512, 512]
+  scale: [2048, 512]
+  ratio: [0.5, 2.0]
+  flip: 0.5
+  cat_max_ratio: 0.75
+  photometric: true
+optimizer: {lr: 0.0003, weight_decay: 0.01, betas: [0.9, 0.999], head_lr_factor: 10.0}
+schedule: {iterations: 160000, warmup: 1500, warmup_ratio: 1.0e-06, power: 1.0}
+loss: {normalise: all_pixels}
+evaluation: {resize: keep_ratio, scale: [2048, 512], multiple: 32, every: 16000}
+"""
+"""A resolved recipe as version 0.1.0 wrote it, when segmentation was the only task."""
+
+
+def test_resolved_recipes_of_the_first_version_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(BEFORE_TASKS)
+    assert load_resolved(path) == load()
+    assert parse_resolved(yaml.safe_load(BEFORE_TASKS), "it") == load()
+
+
+def test_each_task_has_its_own_keys() -> None:
+    recipe = load_recipe("imagenet", Choices("base"))
+    assert isinstance(recipe, ClassificationRecipe)
+    assert (recipe.task, recipe.head, recipe.fuse) == ("classification", "linear", None)
+    assert recipe.input_size == (224, 224)
+    with pytest.raises(RecipeError, match=r"-o augment.cat_max_ratio: unknown key"):
+        load_recipe("imagenet", Choices(overrides=("augment.cat_max_ratio=1",)))
+    with pytest.raises(RecipeError, match=r"set one of augment.crop, augment.area, augment.ratio"):
+        load_recipe("imagenet", Choices(overrides=("augment=1",)))
+
+
+def test_imagenet_is_trained_for_600_epochs_of_the_authors_batch() -> None:
+    recipe = load_recipe("imagenet", Choices())
+    epoch = 1281167 // 1024
+    assert (recipe.batch, recipe.schedule.iterations) == (1024, 600 * epoch)
+    assert recipe.schedule.warmup == recipe.evaluation.every == 10 * epoch
+
+
+@pytest.mark.parametrize("size", [(32, 32), (40, 500), (127, 161), (375, 500), (4000, 3000)])
+def test_auto_of_a_custom_set_of_classes(size: tuple[int, int]) -> None:
+    recipe = load_recipe(CUSTOM["classification"], Choices(), SetFacts("mine", size, 400))
+    assert isinstance(recipe, ClassificationRecipe)
+    (side, _) = recipe.evaluation.crop
+    assert recipe.augment.crop == (side, side) == recipe.input_size
+    assert side == 224 if min(size) >= 256 else side <= min(size)
+    assert recipe.evaluation.short_side == side * 8 // 7
+    assert (recipe.name, recipe.schedule.iterations) == ("mine", 750)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("batch: 4\naugment: {crop: [64, 64]}", "own.yaml: task: missing"),
+        ("task: painting\nmodel: {}", "task: input should be 'segmentation', 'detection' or"),
+        ("task: [1]", "task: input should be"),
+        ("by_size: {tiny: {task: detection}}", "by_size.tiny task: a recipe is for one task"),
+    ],
+)
+def test_a_file_without_a_known_task_is_explained(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(RecipeError) as error:
+        load_recipe(write(tmp_path, text), Choices())
+    assert words in str(error.value)
+    assert "unknown key" not in str(error.value)

@@ -105,6 +105,7 @@ def test_missing_and_unexpected_tensors_are_named(checkpoint: Checkpoint) -> Non
     ("change", "words"),
     [
         ({"size": "huge"}, "size 'huge'"),
+        ({"task": "painting"}, "task 'painting'"),
         ({"unheard_of": 1}, "fields unheard_of"),
         ({"classes": None}, "fields classes"),
         ({"fuse": None, "palette": None}, "fields fuse, palette"),
@@ -133,3 +134,15 @@ def test_terms_of_the_weights_that_a_network_began_with_hold_for_it() -> None:
     assert free.begun_from(start).data_terms == "began with weights from theirs: research only"
     assert own.begun_from(free) == own
     assert own.begun_from(own) == own
+
+
+def test_card_of_the_first_version_is_read() -> None:
+    record = {
+        "task": "segmentation", "size": "tiny", "head": "simple", "fuse": "depthwise",
+        "classes": ["a", "b"], "palette": [[1, 2, 3], [4, 5, 6]], "input_size": [512, 512],
+        "dataset": "mine", "data_terms": "", "mean": [123.675, 116.28, 103.53],
+        "std": [58.395, 57.12, 57.375],
+    }  # fmt: skip
+    spec = ModelSpec.from_json(record, "here")
+    assert (spec.task, spec.fuse, spec.palette[1]) == ("segmentation", "depthwise", (4, 5, 6))
+    assert spec == ModelSpec.from_json({k: v for k, v in record.items() if k != "task"}, "here")

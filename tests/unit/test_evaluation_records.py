@@ -1,0 +1,57 @@
+"""What the records of evaluations say of themselves, whatever their task."""
+
+import json
+from dataclasses import replace
+
+from topformer_cli.results import ClassificationResult, EvalResult, Headline, percent
+from topformer_cli.results.classification import MOST_ROWS
+
+SEGMENTED = EvalResult(
+    model="TopFormer-tiny", weights="w", dataset="d", split="val", images=3, protocol="p",
+    classes=("sky", "road"), miou=61.5, miou_devkit=30.75, pixel_accuracy=90.0,
+    mean_accuracy=80.0, iou=(61.5, None), accuracy=(80.0, None),
+)  # fmt: skip
+CLASSIFIED = ClassificationResult(
+    model="TopFormer-tiny", weights="w", dataset="d", split="val", images=3, protocol="p",
+    classes=("cat", "dog"), top1=66.667, top5=None, accuracy=(66.667, None), counts=(3, 0),
+)  # fmt: skip
+
+
+def test_headlines() -> None:
+    assert SEGMENTED.headline == Headline("miou", "mIoU", 61.5)
+    assert CLASSIFIED.headline == Headline("top1", "top-1", 66.667)
+    assert str(CLASSIFIED.headline) == "top-1 66.67"
+
+
+def test_summaries_leave_out_what_says_nothing() -> None:
+    assert SEGMENTED.summary() == (
+        "mIoU 61.50   pixel accuracy 90.00   mean accuracy 80.00   "
+        "mIoU by the ADE20K devkit's rule 30.75"
+    )
+    assert CLASSIFIED.summary() == "top-1 66.67"
+    assert CLASSIFIED.scores == {"top1": 66.667}
+    with_top5 = replace(CLASSIFIED, top5=90.0)
+    assert with_top5.summary() == "top-1 66.67   top-5 90.00"
+    assert with_top5.scores == {"top1": 66.667, "top5": 90.0}
+
+
+def test_rows_have_a_dash_for_what_does_not_occur() -> None:
+    assert SEGMENTED.table().rows == (("sky", "61.50", "80.00"), ("road", "–", "–"))
+    assert CLASSIFIED.table().rows == (("cat", "3", "66.67"), ("dog", "0", "–"))
+    assert percent(0.0) == "0.00"
+
+
+def test_a_table_of_very_many_classes_is_left_to_the_record() -> None:
+    classes = MOST_ROWS + 1
+    many = replace(
+        CLASSIFIED, classes=("c",) * classes, accuracy=(None,) * classes, counts=(0,) * classes
+    )
+    assert many.table().rows == ()
+    assert len(many.to_json()["accuracy"]) == classes
+
+
+def test_records_are_plain() -> None:
+    for one in (SEGMENTED, CLASSIFIED):
+        record = json.loads(json.dumps(one.to_json()))
+        assert record[one.headline.key] == one.headline.value
+        assert record["schema"] == 1
