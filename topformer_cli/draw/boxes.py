@@ -14,6 +14,9 @@ DASH: Final = 8
 HATCH: Final = 9
 """Pixels from dash to dash, and from stripe to stripe, of a crowd's box."""
 
+LARGE: Final = 420
+"""Pixels of height from which lines are thicker."""
+
 SMALLEST: Final = 3.0
 """Pixels to which a tiny or empty box is widened, so that it is seen."""
 
@@ -42,8 +45,9 @@ def draw_boxes(picture: Image.Image, boxes: Sequence[NamedBox]) -> None:
         if one.crowd:
             _hatch(picture, corners, one.colour)
     pen = ImageDraw.Draw(picture)
+    line = 2 if picture.height < LARGE else 3
     for one, corners in placed:
-        _outline(pen, corners, one)
+        _outline(pen, corners, one, line)
     taken: list[Corners] = []
     for one, corners in placed:
         _name(pen, corners, one, taken)
@@ -63,14 +67,14 @@ def _span(start: float, length: float, room: int) -> tuple[float, float]:
     return low, max(low, high)
 
 
-def _outline(pen: ImageDraw.ImageDraw, corners: Corners, one: NamedBox) -> None:
+def _outline(pen: ImageDraw.ImageDraw, corners: Corners, one: NamedBox, line: int) -> None:
     left, top, right, bottom = corners
     pen.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline=_contrast(one.colour))
     if not one.crowd:
-        pen.rectangle(corners, outline=one.colour, width=2)
+        pen.rectangle(corners, outline=one.colour, width=line)
         return
-    for line in _dashes(corners):
-        pen.line(line, fill=one.colour, width=2)
+    for dash in _dashes(corners):
+        pen.line(dash, fill=one.colour, width=line)
 
 
 def _dashes(corners: Corners) -> Iterator[Corners]:
