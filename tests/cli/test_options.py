@@ -10,6 +10,10 @@ from topformer_cli.cli import COMMANDS
 OPTIONS = {
     "demo": ("--size --seed --work-dir --cache-dir --json -q/--quiet -v/--verbose"),
     "data list": ("--cache-dir --json -q/--quiet -v/--verbose"),
+    "data fetch": (
+        "NAME --accept-terms --from --mirror --no-prepare --keep-raw --unverified --allow-partial "
+        "--dry-run --cache-dir --json -q/--quiet -v/--verbose"
+    ),
     "data prepare": (
         "NAME --source --images --masks --classes --ignore --coco --coco-val --val-fraction "
         "--title --terms --allow-partial --force --cache-dir --json -q/--quiet -v/--verbose"

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
+from topformer_cli.data.card import CARD_NAME, read_card
+from topformer_cli.data.fetch.disk import free_bytes
 from topformer_cli.data.fetch.given import Given, described, sort_out
 from topformer_cli.data.fetch.ledger import Ledger
 from topformer_cli.data.fetch.part import Part
@@ -94,6 +96,11 @@ class FetchPlan:
         return sum(one.about or one.archive.unpacked for one in self.archives)
 
     @property
+    def free(self) -> int:
+        """The free space in the cache, in bytes."""
+        return free_bytes(self.request.cache_dir)
+
+    @property
     def needed(self) -> int:
         """The free space that a fetch needs, in bytes."""
         return self.download + self.unpacking + self.preparing
@@ -112,13 +119,14 @@ def make_plan(request: FetchRequest) -> FetchPlan:
             raise UsageError(message)
     spec, ledger = request.spec, Ledger(request.cache_dir)
     given = sort_out(spec, request.given)
-    archives = () if given.tree else _archives(request, given, ledger)
+    ready = _ready(request)
+    archives = () if ready or given.tree else _archives(request, given, ledger)
     return FetchPlan(
         request=request,
         archives=archives,
         tree=given.tree,
         terms_accepted=request.accept_terms or ledger.accepted(spec.name, spec.terms),
-        ready=_ready(request),
+        ready=ready,
     )
 
 
@@ -183,13 +191,10 @@ def _archive(archive: Archive, request: FetchRequest, given: Given, ledger: Ledg
 
 def _ready(request: FetchRequest) -> bool:
     """Return whether there is nothing to do: asked for no more than what is prepared and whole."""
-    from topformer_cli.data.card import CARD_NAME, read_card
-
-    folder = request.cache_dir / "data" / request.spec.name
-    if request.given or not request.prepare or not (folder / CARD_NAME).is_file():
+    if request.given or not request.prepare or not (request.prepared / CARD_NAME).is_file():
         return False
     try:
-        card = read_card(folder)
+        card = read_card(request.prepared)
     except DataError:
         return False
     return card.partial is None or request.allow_partial

@@ -57,6 +57,11 @@ class FetchRequest:
         """The folder that the set's archives are unpacked to."""
         return self.cache_dir / "raw" / self.spec.name
 
+    @property
+    def prepared(self) -> Path:
+        """The folder of the prepared set."""
+        return self.cache_dir / "data" / self.spec.name
+
     def line(self, *words: str) -> str:
         """Return what to type for this set."""
         return " ".join(("topformer data fetch", self.spec.name, *words))

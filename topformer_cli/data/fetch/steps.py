@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from topformer_cli.data.card import DatasetCard
+from topformer_cli.data.card import DatasetCard, read_card
 from topformer_cli.data.fetch.disk import writing
 from topformer_cli.data.fetch.gather import FetchedArchive, gather
 from topformer_cli.data.fetch.ledger import Ledger
@@ -39,7 +39,10 @@ def fetch(request: FetchRequest, watcher: Watcher | None = None) -> Fetched:
     """
     watcher = watcher or Unwatched()
     ledger = Ledger(request.cache_dir)
-    require_terms(make_plan(request))
+    plan = make_plan(request)
+    if plan.ready:
+        return Fetched(source=None, card=read_card(request.prepared))
+    require_terms(plan)
     with held(request.tree, f"{request.spec.name} is being fetched"):
         ledger.accept(request.spec.name, request.spec.terms)
         plan = make_plan(request)
