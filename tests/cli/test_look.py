@@ -212,6 +212,10 @@ def test_show_tells_what_it_cannot_find(sets: Road, tmp_path: Path) -> None:
     line = refused(sets.data("show", "little", "-o", tmp_path / "sheet.jpg"), 2)
     assert "name a .png file or a folder" in line
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").touch()
+    line = refused(sets.data("show", "little", "-o", tmp_path / "file" / "sheet.png"), 2)
+    assert "sheet.png: cannot be written (" in line
+    assert "lists them" in refused(sets.data(*show, "--class", "11"))
 
 
 def test_names_without_letters_here_are_told(tmp_path: Path) -> None:

@@ -96,7 +96,8 @@ def _train_id(prepared: PreparedSet, name: str) -> int:
     folded = [one.casefold() for one in card.classes]
     if folded.count(name.casefold()) == 1:
         return folded.index(name.casefold())
-    message = f"{card.name} has no class {name!r}{did_you_mean(name, card.classes)}"
+    hint = did_you_mean(name, card.classes) or f"; `topformer data info {card.name}` lists them"
+    message = f"{card.name} has no class {name!r}{hint}"
     raise DataError(message)
 
 

@@ -31,14 +31,19 @@ def show_set(
     """Write a PNG of images with their labels, to SET-SPLIT.png here unless output says otherwise.
 
     Raises:
-        UsageError: output is no name of a PNG.
+        UsageError: output is no name of a PNG, or cannot be written.
         DataError: the set is not prepared, or has no such split, image or class.
     """
     prepared = open_set(name, places)
     card = prepared.card
     target = _target(output, f"{card.name}-{choice.split}.png")
     chosen = choose(prepared, choice, progress)
-    atomic_write(target, draw.png(draw.draw_sheet(_sheet(prepared, choice, chosen))))
+    data = draw.png(draw.draw_sheet(_sheet(prepared, choice, chosen)))
+    try:
+        atomic_write(target, data)
+    except OSError as error:
+        message = f"-o {target}: cannot be written ({error.strerror or error}); name another place"
+        raise UsageError(message) from error
     ids = prepared.ids(choice.split)
     names = zip(draw.drawable_names(card.classes), card.classes, strict=True)
     stand_ins = {drawn: name for drawn, name in names if drawn != " ".join(name.split())}
