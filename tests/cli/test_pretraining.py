@@ -5,11 +5,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.cli.conftest import SHORT, Road, prepared_road
 from tests.cli.test_mistakes import refused
 from tests.cli.test_road import quietly
 from tests.fakes.ilsvrc import make_ilsvrc
+from tests.fakes.official import official_classifier
+from tests.unit.models.test_start import classifier_spec
+from topformer_cli.models.build import build_model
 from topformer_cli.rundir import RunDir
 
 QUICK = (
@@ -137,3 +141,35 @@ def test_mistakes_in_a_recipe_are_told_in_its_own_words(pretrained: Road) -> Non
         ("task=segmentation", "-o task: a recipe is for one task"),
     ):
         assert said in refused(pretrained.run("train", "imagenet", "-o", override), 2)
+
+
+@pytest.mark.parametrize("classes", [1000, 5])
+def test_the_authors_imagenet_weights_are_weights_like_any_other(
+    pretrained: Road, tmp_path: Path, classes: int
+) -> None:
+    torch.manual_seed(0)
+    state = build_model(classifier_spec("tiny", classes)).state_dict()
+    path = tmp_path / "topformer-T-224-66.2.pth"
+    torch.save({"state_dict_ema": official_classifier(state)}, path)
+    done = pretrained.run("eval", "--weights", path, "--dataset", "imagenet")
+    if classes == 5:
+        assert "the model has 5 classes (unknown), the set imagenet has 1000" in refused(done, 3)
+    else:
+        assert "protocol short side 256, centre 224x224" in quietly(done).out
+    words = ("--weights", path, "--partial-weights", *overrides(SHORT), "--work-dir", tmp_path)
+    done = quietly(pretrained.run("train", "little", *words, work_dir=False))
+    assert "7 unexpected (head.bn.bias, " in done.err
+
+
+def test_a_set_of_classes_without_a_recipe_takes_the_custom_one(
+    pretrained: Road, tmp_path: Path
+) -> None:
+    own = tmp_path / "cache" / "data" / "kinds"
+    shutil.copytree(pretrained.cache / "data" / "imagenet", own)
+    card = json.loads((own / "card.json").read_text())
+    (own / "card.json").write_text(json.dumps({**card, "name": "kinds", "expected": {}}))
+    quick = ("batch=2", "schedule.iterations=1", "augment.crop=[64,64]")
+    done = quietly(Road(tmp_path).train("kinds", overrides=quick))
+    assert "TopFormer-tiny on kinds" in done.err
+    assert "protocol short side 109, centre 96x96" in done.out
+    assert "note: " not in done.out

@@ -49,6 +49,16 @@ def official_state(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {official_key(name): value for name, value in weights.items()}
 
 
+def official_classifier(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a classifier's state dict under the names of the authors' ImageNet files."""
+    return {
+        name.replace("head.linear.", "head.l.")
+        if name.startswith("head.")
+        else official_key(name).removeprefix("backbone."): value
+        for name, value in weights.items()
+    }
+
+
 def save_official(
     path: Path, weights: Mapping[str, Tensor], meta: Mapping[str, Any] | None = None
 ) -> Path:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from torch import nn
 
 from topformer_cli.api.places import USUAL, Places
 from topformer_cli.api.sets import open_set
-from topformer_cli.data.catalog import sets_for
+from topformer_cli.data.catalog import DATASETS
 from topformer_cli.data.sources.pairs import IMAGE_SUFFIXES
 from topformer_cli.engine.device import resolve_device
 from topformer_cli.engine.predict import Segmenter, TorchPredictor
@@ -34,6 +34,13 @@ from topformer_cli.recipe import (
 from topformer_cli.results import Result
 from topformer_cli.rundir import RunDir, open_run, runs_newest_first
 from topformer_cli.sections.segmentation import SegmentationRecipe
+
+USUAL_RECIPES: Final[Mapping[Task, str]] = {
+    "segmentation": DEFAULT_RECIPE,
+    "classification": "imagenet",
+    "detection": "coco-retinanet",
+}
+"""By whose protocol weights of an unknown data set are used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,7 @@ def load_model(source: ModelSource) -> Model:
         message = "no model was named"
         raise UsageError(message)
     checkpoint = read_weights(
-        Request(file, source.size, sets_for("segmentation"), partial=source.partial)
+        Request(file, source.size, tuple(DATASETS.values()), partial=source.partial)
     )
     if source.task not in (None, checkpoint.spec.task):
         message = (
@@ -139,7 +146,7 @@ def _best(run: RunDir) -> Path:
 def _recipe_of(origin: Mapping[str, Any], spec: ModelSpec, file: Path) -> Recipe:
     if isinstance(origin.get("recipe"), dict):
         return parse_resolved(origin["recipe"], str(file))
-    name = spec.dataset if spec.dataset in recipe_names() else DEFAULT_RECIPE
+    name = spec.dataset if spec.dataset in recipe_names() else USUAL_RECIPES[spec.task]
     return load_recipe(name, Choices(size=spec.size))
 
 

@@ -1,9 +1,11 @@
-"""Weights from elsewhere: the authors' segmentation checkpoints as mmcv writes them.
+"""Weights from elsewhere: the authors' checkpoints for segmentation and for ImageNet.
 
-Key names: facts of hustvl/TopFormer (backbone.tpm, backbone.trans, backbone.SIM, decode_head).
-Files are read with weights_only, so nothing in them is ever executed.
+Key names: facts of hustvl/TopFormer (backbone.tpm, backbone.trans, backbone.SIM, decode_head), and
+for ImageNet, where `backbone.` is missing, of BR-IDL/PaddleViT, which converts those files (tpm,
+trans, head.bn, head.l). Files are read with weights_only, so nothing in them is ever executed.
 """
 
+import argparse
 import pickle
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +19,7 @@ from torch import Tensor
 from topformer_cli.errors import DataError
 from topformer_cli.models.build import build_model
 from topformer_cli.models.checkpoint import Checkpoint, load_checkpoint
-from topformer_cli.models.spec import SIZES, Fuse, ModelSpec, SizeName
+from topformer_cli.models.spec import SIZES, Fuse, ModelSpec, SizeName, Task
 
 BLOCK_PARTS: Final = {
     "attn.to_q": "attention.query",
@@ -32,7 +34,12 @@ PREFIXES: Final = {
     "backbone.tpm.stem.0.": "token_pyramid.stem.",
     "decode_head.linear_fuse.": "head.fuse.",
     "decode_head.conv_seg.": "head.classify.",
+    "head.bn.": "head.bn.",
+    "head.l.": "head.linear.",
 }
+BARE: Final = ("tpm.", "trans.")
+"""What keys of the ImageNet files begin with, where those for segmentation have `backbone.`."""
+
 BLOCK = re.compile(
     r"backbone\.trans\.transformer_blocks\.(\d+)\.([a-z0-9_.]+?)\.((c|bn)\..+|weight|bias)"
 )
@@ -47,6 +54,8 @@ class ClassSet(Protocol):
 
     @property
     def name(self) -> str: ...  # noqa: D102
+    @property
+    def task(self) -> Task: ...  # noqa: D102
     @property
     def classes(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
@@ -136,7 +145,9 @@ def read_weights(request: Request) -> Checkpoint:
 
 def _read_mmcv(path: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        # timm keeps its command line beside the weights, as a Namespace: plain attributes.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         message = f"no weights file {path}"
         raise DataError(message) from error
@@ -168,6 +179,7 @@ def _tensors(state: Any, path: Path) -> dict[str, Tensor]:  # noqa: ANN401 - a f
 
 def _rename(key: str) -> str:
     """Translate an authors' key; a key of another kind stays as it is and ends up unexpected."""
+    key = f"backbone.{key}" if key.startswith(BARE) else key
     if match := BOTTLENECK.fullmatch(key):
         index, place, rest = int(match[1]) - 1, int(match[2]), match[3]
         parts = ("depthwise", "project") if index == 0 else ("expand", "depthwise", "project")
@@ -200,15 +212,18 @@ def _recognise(
     if found not in fits:
         message = f"{path} holds TopFormer-{fits[0]}, not {found}; use --size {fits[0]}"
         raise DataError(message)
+    if (linear := weights.get("head.linear.weight")) is not None:
+        card = _card("classification", linear.shape[0], meta, request.known_sets)
+        return ModelSpec(size=found, head="linear", fuse=None, input_size=(224, 224), **card)
     classify, fuse_weight = (
         weights.get("head.classify.weight"),
         weights.get("head.fuse.conv.weight"),
     )
     if classify is None or fuse_weight is None:
-        message = f"{path} has no segmentation head"
+        message = f"{path} has no head, neither for segmentation nor for classification"
         raise DataError(message)
     fuse: Fuse = "depthwise" if fuse_weight.shape[1] == 1 else "full"
-    card = _card(classify.shape[0], meta, request.known_sets)
+    card = _card("segmentation", classify.shape[0], meta, request.known_sets)
     return ModelSpec(size=found, fuse=fuse, input_size=(512, 512), **card)
 
 
@@ -219,9 +234,12 @@ def _sizes_that_fit(weights: Mapping[str, Tensor]) -> Iterator[SizeName]:
             yield name
 
 
-def _card(classes: int, meta: Mapping[str, Any], known_sets: Sequence[ClassSet]) -> dict[str, Any]:
+def _card(
+    task: Task, classes: int, meta: Mapping[str, Any], known_sets: Sequence[ClassSet]
+) -> dict[str, Any]:
     """Return classes, palette, data set and terms: the file's own words, else a known set's."""
-    known = next((spec for spec in known_sets if len(spec.classes) == classes), None)
+    fitting = (one for one in known_sets if (one.task, len(one.classes)) == (task, classes))
+    known = next(fitting, None)
     names = meta.get("CLASSES") or (known.classes if known else ())
     palette = meta.get("PALETTE") or (known.palette if known else ())
     if len(names) != classes:
@@ -229,6 +247,7 @@ def _card(classes: int, meta: Mapping[str, Any], known_sets: Sequence[ClassSet])
     if len(palette) != classes:
         palette = [_voc_colour(index + 1) for index in range(classes)]
     return {
+        "task": task,
         "classes": tuple(str(name).strip() for name in names),
         "palette": tuple((int(r), int(g), int(b)) for r, g, b in palette),
         "dataset": known.name if known else "unknown",

@@ -1,5 +1,6 @@
 """The authors' checkpoints of every size, and files that are something else."""
 
+import argparse
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +9,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.fakes.official import official_key, official_state, save_official
-from tests.unit.models.conftest import MakeNetwork, make_spec
+from tests.fakes.official import (
+    official_classifier,
+    official_key,
+    official_state,
+    save_official,
+)
+from tests.unit.models.conftest import MakeNetwork, make_lively, make_spec
+from tests.unit.models.test_start import classifier_spec
 from topformer_cli.errors import DataError
 from topformer_cli.models.build import build_model
 from topformer_cli.models.checkpoint import Checkpoint, save_checkpoint
 from topformer_cli.models.pretrained import Request, read_weights
-from topformer_cli.models.spec import SIZES, Fuse, SizeName
+from topformer_cli.models.spec import SIZES, Fuse, SizeName, Task
 
 ENTRY = re.compile(r"(\S+\.)(weight|bias)  \(([\d, ]*)\)(  \+ bias)?.*")
 
@@ -25,9 +32,11 @@ class KnownSet:
     classes: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
     terms: str
+    task: Task = "segmentation"
 
 
 KNOWN = KnownSet("five", tuple("abcde"), ((1, 2, 3),) * 5, "research only")
+KINDS = KnownSet("kinds", tuple("vwxyz"), ((4, 5, 6),) * 5, "none", "classification")
 
 
 def recorded_keys(shared: Path, size: str) -> dict[str, tuple[int, ...]]:
@@ -153,20 +162,32 @@ def test_another_size_is_named(lively: MakeNetwork, tmp_path: Path) -> None:
     assert read_weights(Request(ours, "tiny")).spec == make_spec()
 
 
-def test_classification_checkpoint_has_no_segmentation_head(
-    lively: MakeNetwork, tmp_path: Path
+@pytest.mark.parametrize("size", SIZES)
+def test_imagenet_weights_are_recognised_beside_their_command_line(
+    tmp_path: Path, size: SizeName
 ) -> None:
+    weights = make_lively(build_model(classifier_spec(size, 5))).state_dict()
+    averaged = official_classifier(weights)
+    raw = {key: value + 1 for key, value in averaged.items()}
+    arguments = argparse.Namespace(drop=0.2, scale=[0.08, 1.0], aa="rand-m9-mstd0.5")
+    content = {"state_dict": raw, "state_dict_ema": averaged, "args": arguments, "epoch": 3}
+    torch.save(content, tmp_path / "imagenet.pth")
+    read = read_weights(Request(tmp_path / "imagenet.pth", known_sets=(KNOWN, KINDS)))
+    spec = read.spec
+    assert (spec.task, spec.size, spec.head, spec.fuse) == ("classification", size, "linear", None)
+    assert (spec.dataset, spec.classes, spec.input_size) == ("kinds", KINDS.classes, (224, 224))
+    assert read.weights.keys() == weights.keys()
+    assert all(torch.equal(weights[name], value) for name, value in read.weights.items())
+
+
+def test_a_backbone_without_any_head_is_refused(lively: MakeNetwork, tmp_path: Path) -> None:
     state = {
-        key.removeprefix("backbone."): value
+        key: value
         for key, value in official_state(lively().state_dict()).items()
         if key.startswith(("backbone.tpm", "backbone.trans"))
     }
-    torch.save({"state_dict_ema": state}, tmp_path / "imagenet.pth")
-    with pytest.raises(DataError, match=r"imagenet.pth"):
-        read_weights(Request(tmp_path / "imagenet.pth"))
-    backbone = {f"backbone.{key}": value for key, value in state.items()}
-    torch.save(backbone, tmp_path / "backbone.pth")
-    with pytest.raises(DataError, match=r"backbone.pth has no segmentation head"):
+    torch.save(state, tmp_path / "backbone.pth")
+    with pytest.raises(DataError, match=r"backbone.pth has no head, neither for segmentation nor"):
         read_weights(Request(tmp_path / "backbone.pth"))
 
 
