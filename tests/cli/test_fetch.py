@@ -244,7 +244,7 @@ def test_a_terminal_is_asked_for_the_terms(
         assert process.wait() == code
     os.close(ours)
     text = seen.decode()
-    assert "use ade20k under these terms?" in text
+    assert "use ade20k under its terms (annotations BSD-3-Clause; images for" in text
     assert ("not accepted" in text) == (code == 2)
     assert bool(server.asked) == (code == 0)
 

@@ -99,6 +99,16 @@ def understated(data: bytes, size: int) -> bytes:
     return bytes(changed)
 
 
+def negative_size() -> bytes:
+    """Return a tar whose member says that it is smaller than nothing."""
+    info = tarfile.TarInfo("set/odd.txt")
+    header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    header[124:136] = b"\xff" * 10 + b"\xfe\x00"
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return make_tar([GOOD])[:1024] + bytes(header) + bytes(10240)
+
+
 def huge_header(size: int) -> bytes:
     """Return a tar.gz whose pax header says that it has so many bytes, and has them."""
     info = tarfile.TarInfo("pax")

@@ -115,7 +115,8 @@ def _show_plan(plan: "FetchPlan", say: Callable[[str], None]) -> None:
             f"{size_text(plan.unpacking)}, prepared form about {size_text(plan.preparing)}; "
             f"{size_text(plan.free)} free in {plan.request.cache_dir}"
         )
-    say(f"terms{' (accepted)' if plan.terms_accepted else ''}: {spec.terms}; see {spec.homepage}")
+    accepted = " (accepted)" if plan.terms_accepted else ""
+    say(f"terms{accepted}: {spec.terms}; see {spec.homepage}")
 
 
 def _size(one: "ArchivePlan") -> str:
@@ -146,7 +147,8 @@ def _with_terms(choices: "FetchChoices", plan: "FetchPlan") -> "FetchChoices":
     """Ask for the terms where somebody can answer; fetching refuses to go on without."""
     if plan.terms_accepted or plan.ready or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return choices
-    if not click.confirm(f"use {choices.name} under these terms?", err=True):
+    terms = plan.request.spec.terms
+    if not click.confirm(f"use {choices.name} under its terms ({terms})?", err=True):
         return choices
     return dataclasses.replace(choices, accept_terms=True)
 

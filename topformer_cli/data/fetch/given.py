@@ -1,6 +1,6 @@
 """What the user already has: archives by name or size, or the unpacked set."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ class Given:
 
 def sort_out(spec: DatasetSpec, paths: Sequence[Path]) -> Given:
     """Say what the paths after --from are.
+
+    A folder with the unpacked set and some of its archives is taken for the set.
 
     Raises:
         DataError: a file is none of the set's archives, or folders do not go together.
@@ -40,7 +42,19 @@ def sort_out(spec: DatasetSpec, paths: Sequence[Path]) -> Given:
             "the unpacked set is given alone"
         )
         raise DataError(message)
+    if len(paths) == 1 and archives and _is_set(spec, paths[0], archives):
+        return Given({}, paths[0])
     return Given(archives, trees[0] if trees else None)
+
+
+def _is_set(spec: DatasetSpec, path: Path, archives: Mapping[str, Path]) -> bool:
+    """Return whether a folder has the set as it is needed, and not all archives of it."""
+    if not path.is_dir() or all(one.name in archives for one in spec.archives):
+        return False
+    # Only now: loading what reads sets takes seconds.
+    from topformer_cli.data.sources.published import holds_set
+
+    return holds_set(spec, path)
 
 
 def _archives(spec: DatasetSpec, path: Path) -> Iterator[tuple[str, Path]]:

@@ -113,6 +113,9 @@ class Ledger:
             }
         except (FileNotFoundError, NotADirectoryError):
             return {table: {} for table in _TABLES}
+        except OSError as error:
+            message = f"{self.path} cannot be read ({error.strerror}); check its permissions"
+            raise DataError(message) from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(self._damaged()) from error
         if version != VERSION:

@@ -25,6 +25,9 @@ def held(path: Path, what: str) -> Iterator[None]:
         except filelock.Timeout as error:
             message = f"{what} by another process; wait until it is done"
             raise DataError(message) from error
+        except NotImplementedError as error:
+            message = f"{path.parent} lies on a file system without locks; choose --cache-dir"
+            raise DataError(message) from error
     try:
         yield
     finally:

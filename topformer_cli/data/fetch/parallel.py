@@ -40,8 +40,10 @@ def download_all(
     # Daemons, not a pool: a pool's threads would hold up the end of the program for as long as a
     # silent server does. Parts are right at any moment.
     threads = [
-        threading.Thread(target=_work, args=(waiting, futures, ledger), daemon=True)
-        for _ in range(min(AT_ONCE, len(wanted)))
+        threading.Thread(
+            target=_work, args=(waiting, futures, ledger), name=f"download {number}", daemon=True
+        )
+        for number in range(min(AT_ONCE, len(wanted)))
     ]
     for thread in threads:
         thread.start()
@@ -78,9 +80,9 @@ def _follow(wanted: Sequence[Wanted], futures: Futures, watcher: Watcher) -> Non
         )
         _show(wanted, futures, watcher)
         for error in filter(None, (one.exception() for one in done)):
-            if pending and isinstance(error, DiskError):
+            if isinstance(error, DiskError) or not isinstance(error, DataError):
                 return
-            if pending and isinstance(error, DataError):
+            if pending:
                 watcher.warn(f"{_name_of(error, futures)} cannot be had; going on with the others")
 
 

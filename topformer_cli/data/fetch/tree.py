@@ -59,7 +59,7 @@ class Tree:
         count = total = kept = 0
         links: list[tuple[str, Member]] = []
         for member in read_members(one.path, one.archive.unpacked):
-            count, total = count + 1, total + member.size
+            count, total = count + 1, total + max(0, member.size)
             if count > MOST_MEMBERS or total > one.archive.unpacked:
                 raise DataError(_too_much(one, member, count, total))
             parts = _place(one, member)
@@ -162,6 +162,8 @@ def _place(one: Unpacking, member: Member) -> tuple[str, ...]:
         DataError: it has no place inside the tree, or is nothing that a data set has.
     """
     parts = _parts(one, member, member.name)
+    if member.size < 0:
+        raise _unsafe(one, member, f"has a size of {member.size}")
     if member.kind in _WRONG_KINDS:
         raise _unsafe(one, member, _WRONG_KINDS[member.kind])
     if not parts:

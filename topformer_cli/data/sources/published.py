@@ -108,12 +108,23 @@ def _find(spec: DatasetSpec, source: Path) -> tuple[Path, Layout]:
     if not source.is_dir():
         message = f"--source {source}: no such folder"
         raise DataError(message)
+    if match := _match(spec, source):
+        return match
+    raise DataError(_not_there(spec, source))
+
+
+def holds_set(spec: DatasetSpec, source: Path) -> bool:
+    """Return whether a published set lies in or under a folder."""
+    return _match(spec, source) is not None
+
+
+def _match(spec: DatasetSpec, source: Path) -> tuple[Path, Layout] | None:
     for level in _levels(source):
         found = [(folder, one) for folder in level for one in spec.layouts if _holds(folder, one)]
         named = [(folder, one) for folder, one in found if folder.name == spec.folder]
         for match in named or found:
             return match
-    raise DataError(_not_there(spec, source))
+    return None
 
 
 def _not_there(spec: DatasetSpec, source: Path) -> str:

@@ -17,6 +17,7 @@ from tests.fakes.evil_archives import (
     huge_header,
     make_tar,
     make_zip,
+    negative_size,
     understated,
 )
 from tests.unit.data.fetch.unpacking import LIMIT, Place, names
@@ -198,6 +199,11 @@ def test_a_header_that_fills_the_memory(place: Place) -> None:
     assert len(data) < LIMIT
     message = place.refuse(place.part(data, "set.tar.gz"))
     assert "has a header of 64.0 MB" in message
+
+
+def test_a_member_smaller_than_nothing(place: Place) -> None:
+    message = place.refuse(place.part(negative_size(), "set.tar"))
+    assert "'set/odd.txt' has a size of -512" in message or "it has no end mark" in message
 
 
 def test_too_many_members(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,22 +40,20 @@ def several(server: Server, count: int, rate: float | None = None) -> list[Archi
 
 
 def test_several_archives_come_at_once_and_no_more(server: Server, asked_for: MakeRequest) -> None:
-    running, most = set[str](), list[int]()
     archives = several(server, 7, rate=500_000)
-    threads = threading.active_count()
+    running: list[int] = []
     seen: list[tuple[int, int]] = []
 
     def act(what: str, done: int, total: int) -> None:
         if what == "download":
             seen.append((done, total))
-            running.update(one.path for one in server.asked)
-            most.append(threading.active_count() - threads)
+            running.append(sum(one.name.startswith("download ") for one in threading.enumerate()))
 
     request = asked_for(*archives)
     fetch(request, Watching(act))
     assert downloads(request) == [f"{number}.zip" for number in range(7)]
-    # Each download has a thread here, and one in the server.
-    assert AT_ONCE + 1 <= max(most) <= 2 * AT_ONCE
+    assert max(running) == AT_ONCE
+    assert len(server.asked) == 7
     total = sum(one.size or 0 for one in archives)
     assert {one for _, one in seen} == {total}
     assert seen[-1] == (total, total)

@@ -106,6 +106,18 @@ def test_an_unpacked_set_is_prepared_where_it_lies(server: Server, tmp_path: Pat
     assert server.asked == []
 
 
+def test_a_tree_beside_some_of_its_archives_is_prepared(server: Server, tmp_path: Path) -> None:
+    """As people have it who unpacked some archives and removed them."""
+    request, archives = offered(server, tmp_path, "coco")
+    (root,) = (path.parent for path in (tmp_path / "made").rglob("train2017"))
+    archives["annotations_trainval2017.zip"].rename(root / "annotations_trainval2017.zip")
+    fetched = fetch(dataclasses.replace(request, given=(root,)))
+    assert fetched.source == root
+    assert fetched.card is not None
+    assert fetched.card.counts == COUNTS
+    assert server.asked == []
+
+
 def test_the_raw_tree_stays_where_that_is_asked_for(server: Server, tmp_path: Path) -> None:
     request, _ = offered(server, tmp_path, "ade20k")
     fetched = fetch(dataclasses.replace(request, keep_raw=True))
