@@ -131,7 +131,7 @@ def _raw(request: CheckRequest) -> RawSet:
         source = published_source(known, faults)
         return RawSet(source, tuple(faults), request.allow_partial)
     assert request.images is not None
-    name = request.name or request.images.resolve().name
+    name = request.name or str(request.images)
     if request.coco is not None:
         boxes = BoxRequest(
             name=name,

@@ -15,6 +15,7 @@ from topformer_cli.api.places import USUAL, Places
 from topformer_cli.api.sets import open_set
 from topformer_cli.cache import cache_dir
 from topformer_cli.data.catalog import sets_for
+from topformer_cli.data.checks.quick import quick_check
 from topformer_cli.data.store import prepared_names
 from topformer_cli.engine.device import resolve_device
 from topformer_cli.engine.observer import Observer
@@ -75,11 +76,12 @@ class TrainRequest:
 
 @dataclass(frozen=True, slots=True)
 class TrainPlan:
-    """A run that is ready to start or to go on."""
+    """A run that is ready to start or to go on; notes are what is odd with its data."""
 
     job: TrainJob
     run: RunDir
     resume: bool
+    notes: tuple[str, ...] = ()
 
 
 def plan_training(request: TrainRequest) -> TrainPlan:
@@ -87,14 +89,15 @@ def plan_training(request: TrainRequest) -> TrainPlan:
 
     Raises:
         RecipeError: the recipe or an override is wrong.
-        DataError: the set is not prepared, or the weights do not fit.
+        DataError: the set is not prepared, or damaged, or the weights do not fit.
     """
     recipe = resolve_recipe(request.recipe, request.choices, request.places)
     job = _job(recipe, request)
+    notes = quick_check(job.prepared)
     run = new_run(request.places.work_dir, request.command, f"{recipe.name}-{recipe.size}")
     atomic_write(run.recipe, recipe.to_yaml())
     write_json(run.environment, environment(job.device) | {"data_terms": job.spec.data_terms})
-    return TrainPlan(job, run, resume=False)
+    return TrainPlan(job, run, resume=False, notes=notes)
 
 
 def plan_resume(which: Path | None, request: TrainRequest) -> TrainPlan:
@@ -102,13 +105,15 @@ def plan_resume(which: Path | None, request: TrainRequest) -> TrainPlan:
 
     Raises:
         UsageError: there is no such run, or it is finished.
+        DataError: its set is not there any more, or damaged.
     """
     run = open_run(which) if which else latest_run(request.places.work_dir)
     if run.finished:
         message = f"{run.path} is finished; nothing to resume (start anew without --resume)"
         raise UsageError(message)
     job = _job(load_resolved(run.recipe), request)
-    return TrainPlan(replace(job, spec=_with_terms(job.spec, run)), run, resume=True)
+    notes = quick_check(job.prepared)
+    return TrainPlan(replace(job, spec=_with_terms(job.spec, run)), run, resume=True, notes=notes)
 
 
 def _with_terms(spec: ModelSpec, run: RunDir) -> ModelSpec:

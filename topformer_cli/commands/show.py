@@ -67,8 +67,8 @@ def training(plan: "TrainPlan") -> Iterator[TrainingView]:
     )
     if job.start_report:
         console.note(f"{job.start_name}: {job.start_report}")
-    for warning in card.warnings:
-        console.warn(f"{card.name}: {warning}")
+    for text in plan.notes:
+        console.warn(f"{card.name}: {text}")
     with console.progress("train", "steps") as update:
         yield TrainingView(update)
 

@@ -30,7 +30,7 @@ class TrainState:
     """The mutable heart of a run.
 
     step counts finished steps; best is the best headline so far; start names the weights that the
-    run began with.
+    run began with, set_fingerprint the content of its data set.
     """
 
     network: nn.Module
@@ -40,6 +40,7 @@ class TrainState:
     best: float = -1.0
     best_step: int = 0
     start: str = "scratch"
+    set_fingerprint: str = ""
     means: Means = field(default_factory=Means)
 
     def save(self, path: Path) -> None:
@@ -52,6 +53,7 @@ class TrainState:
             "best": self.best,
             "best_step": self.best_step,
             "start": self.start,
+            "set_fingerprint": self.set_fingerprint,
             "means": asdict(self.means),
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
@@ -64,10 +66,12 @@ class TrainState:
         """Take over a saved state.
 
         Raises:
-            DataError: the file is missing, damaged, or of another model.
+            DataError: the file is missing, damaged, of another model, or of a run on other data.
         """
         content = _read(path)
         try:
+            # The first states of runs did not say what they were trained on.
+            self._require_same_set(content.get("set_fingerprint", self.set_fingerprint), path)
             self.network.load_state_dict(content["network"])
             self.optimizer.load_state_dict(content["optimizer"])
             self.scaler.load_state_dict(content["scaler"])
@@ -77,10 +81,20 @@ class TrainState:
             torch.set_rng_state(content["rng"])
             if content["cuda_rng"] and torch.cuda.is_available():
                 torch.cuda.set_rng_state_all(content["cuda_rng"])
-        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             reason = str(error).splitlines()[0]
             message = f"{path} belongs to another model: {reason}"
             raise DataError(message) from error
+
+
+    def _require_same_set(self, fingerprint: str, path: Path) -> None:
+        if fingerprint != self.set_fingerprint:
+            message = (
+                f"{path} comes from a run on other data: its set had the fingerprint "
+                f"{fingerprint[:16]}, the prepared one has {self.set_fingerprint[:16]}; prepare "
+                "the set as it was, or start anew with `train --weights` and checkpoints/last"
+            )
+            raise DataError(message)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -101,7 +101,13 @@ def start_state(job: TrainJob) -> TrainState:
     network = network.to(job.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     scaler = torch.amp.GradScaler(job.device.type, enabled=autocast_type(job) == torch.float16)
     optimizer = build_optimizer(network, job.recipe.optimizer)
-    return TrainState(network, optimizer, scaler, start=job.start_name or "scratch")
+    return TrainState(
+        network,
+        optimizer,
+        scaler,
+        start=job.start_name or "scratch",
+        set_fingerprint=job.prepared.card.fingerprint,
+    )
 
 
 def autocast_type(job: TrainJob) -> torch.dtype | None:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from tests.fakes.disk import files_end_at
 from tests.unit.engine.conftest import MakeJob, Watcher
+from topformer_cli.data.store import PreparedSet
 from topformer_cli.engine import train as module
 from topformer_cli.engine.segmentation import SegmentationTask
 from topformer_cli.engine.tasks import TASKS
@@ -240,3 +242,13 @@ def test_state_of_another_size_is_told(job: MakeJob, run: RunDir) -> None:
 def test_missing_state_is_told(job: MakeJob, run: RunDir) -> None:
     with pytest.raises(DataError, match=r"no training state .*cannot be resumed"):
         train(job(), run, Watcher(), resume=True)
+
+
+def test_a_run_on_other_data_is_not_resumed(job: MakeJob, run: RunDir) -> None:
+    stopped_run(job(), run)
+    card = job().prepared.card
+    other = PreparedSet(job().prepared.path, card.model_copy(update={"fingerprint": "0" * 64}))
+    words = rf"run on other data: .* {card.fingerprint[:16]}, the prepared one has 0000"
+    with pytest.raises(DataError, match=words):
+        train(replace(job(), prepared=other), run, Watcher(), resume=True)
+    train(job(), run, Watcher(), resume=True)
