@@ -9,7 +9,7 @@ FloatArray: TypeAlias = NDArray[np.float32]
 
 
 class Predictor(Protocol):
-    """A segmentation network behind whatever runtime computes it."""
+    """A network behind whatever runtime computes it."""
 
     @property
     def name(self) -> str:
@@ -20,6 +20,6 @@ class Predictor(Protocol):
         """Compute logits for normalised RGB images.
 
         Shapes: images [N, 3, H, W] -> logits [N, classes, h, w], h and w at the network's own
-        output stride (1/8 of the input for TopFormer).
+        output stride (1/8 of the input for TopFormer); [N, classes] of a classification network.
         """
         ...

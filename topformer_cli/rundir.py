@@ -1,7 +1,8 @@
 """Names inside a run folder, atomic writes, and which run is the latest.
 
 runs/<command>/<recipe>-<size>-NNN/
-    recipe.yaml  env.json  metrics.jsonl  log.txt  result.json  loss.svg  miou.svg
+    recipe.yaml  env.json  metrics.jsonl  log.txt  result.json
+    loss.svg  miou.svg (top1.svg, ap.svg: the headline's, by task)
     checkpoints/{last,best}.safetensors  checkpoints/state.pt
 runs/<command>/latest -> the newest of them
 """

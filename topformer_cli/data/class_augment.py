@@ -115,7 +115,7 @@ def _middle(length: int, part: int) -> Span:
 
 
 def _resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    """Resize; where it shrinks, each pixel is the mean of those it stands for."""
-    shrinks = pixels.shape[0] > size[0] and pixels.shape[1] > size[1]
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    """Resize; where it shrinks to half or less, each pixel is the mean of those it stands for."""
+    halves = pixels.shape[0] >= 2 * size[0] and pixels.shape[1] >= 2 * size[1]
+    how = cv2.INTER_AREA if halves else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(pixels, size[::-1], interpolation=how), np.uint8)
