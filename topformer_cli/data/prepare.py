@@ -7,6 +7,7 @@
 
 import functools
 import hashlib
+import os
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from typing import Final
 import filelock
 
 from topformer_cli.data.card import CARD_NAME, DatasetCard, read_card
-from topformer_cli.data.convert import Shard, plan_shards, set_features, write_shards
+from topformer_cli.data.convert import Shard, Writing, plan_shards, set_features, write_shards
 from topformer_cli.data.describe import Written, describe
 from topformer_cli.data.shards import SCHEMA_VERSION, write_dict, write_split
 from topformer_cli.data.sources.boxes import BoxRequest, box_source
@@ -71,9 +72,11 @@ def prepare(request: Request, progress: Progress = silent) -> DatasetCard:
         message = f"{name} is being prepared by another process; wait until it is done"
         raise DataError(message) from error
     except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
         message = (
-            f"{error.filename or final}: {error.strerror or error} while preparing "
-            f"{name}; free or choose another place with --cache-dir, then run it again"
+            f"{error.filename or final}: {reason} while preparing {name}; what is complete is "
+            "kept: free some space or choose another place with --cache-dir, then type the same "
+            "line again"
         )
         raise DataError(message) from error
 
@@ -121,7 +124,8 @@ def _prepare_locked(
         _remove(partial)
         progress(UP_TO_DATE, total, total)
         return card
-    written = write_shards(shards, source.reading, functools.partial(progress, READING))
+    report = functools.partial(progress, READING)
+    written = write_shards(shards, Writing(source.reading, report, preparation.workers))
     card = describe(source, source_fingerprint, written, preparation.notes)
     _complete(partial, card, written)
     if final.exists():

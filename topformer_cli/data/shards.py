@@ -59,13 +59,10 @@ def shard_name(number: int, file_keys: Sequence[str], labels_key: str) -> str:
     return f"data-{number:05d}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.arrow"
 
 
-def write_shard(path: Path, rows: Sequence[Row], features: Features) -> ShardFacts:
+def write_shard(path: Path, rows: Sequence[Row], schema: pa.Schema) -> ShardFacts:
     """Write a shard and then its facts, each atomically; without facts there is no shard."""
-    import datasets
-
     common = [_common_columns(row) for row in rows]
     records = [own | row.columns for own, row in zip(common, rows, strict=True)]
-    schema = datasets.Features(features).arrow_schema
     table = pa.Table.from_pylist(records, schema=schema)
     with (
         atomic_path(path) as temporary,
@@ -146,6 +143,13 @@ def data_files(folder: Path) -> list[Path]:
 def read_table(path: Path) -> pa.Table:
     """Map a shard into memory; its columns are views of the file."""
     return pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
+
+
+def arrow_schema(features: Features) -> pa.Schema:
+    """Return the columns as Arrow has them, with the types of `datasets` in the metadata."""
+    import datasets
+
+    return datasets.Features(features).arrow_schema
 
 
 def common_features() -> Features:

@@ -3,6 +3,8 @@
 import dataclasses
 import multiprocessing
 import time
+from collections.abc import Callable
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import datasets
@@ -178,30 +180,45 @@ def test_says_when_a_class_never_occurs(request_: FolderRequest) -> None:
     assert prepare(request_).warnings == ("never in a training image: boat",)
 
 
-@pytest.mark.parametrize("kills", [8, pytest.param(100, marks=pytest.mark.slow)])
-def test_survives_being_killed_at_random_moments(tmp_path: Path, kills: int) -> None:
+def killed_after(request: FolderRequest, seconds: float | None) -> tuple[int, float]:
+    """Prepare in a process, and kill it after a time; return its exit code and how long it ran."""
+    context = multiprocessing.get_context("forkserver")
+    ready = context.Event()
+    process = context.Process(target=prepare_when_ready, args=(request, ready))
+    process.start()
+    assert ready.wait(60)
+    started = time.monotonic()
+    process.join(seconds)
+    process.kill()
+    process.join()
+    assert process.exitcode is not None
+    return process.exitcode, time.monotonic() - started
+
+
+def prepare_when_ready(request: FolderRequest, ready: Event) -> None:
+    convert.arrow_schema(convert.set_features("segmentation", ("sky",)))  # imports what is slow
+    ready.set()
+    prepare(request)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mark.slow)])
+def test_survives_being_killed_at_random_moments(
+    tmp_path: Path, kills: int, workers: int, record_property: Callable[[str, object], None]
+) -> None:
     """What can be opened is whole, old or new, and the end is what an undisturbed prepare gives."""
-    request = make_custom(tmp_path, 700, 60)
+    request = dataclasses.replace(make_custom(tmp_path, 700, 60), workers=workers)
     undisturbed = dataclasses.replace(request, cache_dir=tmp_path / "undisturbed")
     old = prepare(undisturbed)
-    started = time.monotonic()
-    prepare(request)
-    usual = time.monotonic() - started
+    usual = killed_after(request, None)[1]
     write_png(request.masks / "train/train_0003.png", np.zeros((24, 32), np.uint8))
     new = prepare(undisturbed)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["topformer_cli.data.prepare", "datasets"])
     rng = np.random.default_rng(kills)
-    killed = 0
+    killed = begun = 0
     for _ in range(kills):
-        process = context.Process(
-            target=prepare, args=(dataclasses.replace(request, force=bool(rng.integers(2))),)
-        )
-        process.start()
-        process.join(rng.uniform(0, 1.2 * usual))
-        process.kill()
-        process.join()
-        killed += process.exitcode != 0
+        again = dataclasses.replace(request, force=bool(rng.integers(2)))
+        killed += killed_after(again, rng.uniform(0, 1.2 * usual))[0] != 0
+        begun += any(request.cache_dir.rglob("*.partial/*/*.json"))
         try:
             fingerprint = PreparedSet.open(request.name, request.cache_dir).card.fingerprint
         except DataError as error:
@@ -209,6 +226,8 @@ def test_survives_being_killed_at_random_moments(tmp_path: Path, kills: int) -> 
         else:
             assert fingerprint in (old.fingerprint, new.fingerprint)
     assert killed
+    record_property("hit", killed)
+    record_property("with finished shards", begun)
     assert prepare(request).fingerprint == new.fingerprint
     assert contents(request) == contents(undisturbed)
     assert not list(request.cache_dir.rglob("*.partial"))

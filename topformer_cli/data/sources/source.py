@@ -56,8 +56,9 @@ class Blob:
         Raises:
             LintError: the file is not there.
         """
-        modified = self._status().st_mtime_ns
-        return "\0".join((self.name, str(self.offset), str(self.length()), str(modified)))
+        status = self._status()
+        length = status.st_size if self.size is None else self.size
+        return "\0".join((self.name, str(self.offset), str(length), str(status.st_mtime_ns)))
 
     def _status(self) -> os.stat_result:
         try:
@@ -165,10 +166,12 @@ class Preparation:
     """Where and how a set is prepared; what every request for one says.
 
     force prepares again although nothing changed. allow_partial accepts fewer images than were
-    published. notes become warnings of the card.
+    published. notes become warnings of the card. workers is the number of processes, None for as
+    many as the work is worth.
     """
 
     cache_dir: Path
     force: bool = False
     allow_partial: bool = False
     notes: tuple[str, ...] = ()
+    workers: int | None = None
