@@ -258,15 +258,16 @@ def _ids_of_colours(pixels: Pixels, labels: Labels, place: str) -> Pixels:
         )
         raise LintError(Finding("mask-colours", place, "is in colours, not class ids", remedy))
     codes = _codes(pixels)
-    table = {r << 16 | g << 8 | b: value for (r, g, b), value in labels.ids_by_colour.items()}
-    present, inverse = np.unique(codes, return_inverse=True)
-    unknown = [int(code) for code in present if int(code) not in table]
-    if unknown:
-        code = unknown[0]
+    table = sorted((r << 16 | g << 8 | b, id_) for (r, g, b), id_ in labels.ids_by_colour.items())
+    known, values = np.array(table, np.int32).T
+    places = np.searchsorted(known[:-1], codes)
+    unknown = np.unique(codes[known[places] != codes])
+    if unknown.size:
+        code = int(unknown[0])
         red, green, blue = code >> 16, code >> 8 & 255, code & 255
         count = int(np.count_nonzero(codes == code))
         what = (
-            f": colour {red},{green},{blue} ({count} pixels, {len(unknown)} such colours) belongs "
+            f": colour {red},{green},{blue} ({count} pixels, {unknown.size} such colours) belongs "
             "to no class"
         )
         remedy = (
@@ -274,8 +275,7 @@ def _ids_of_colours(pixels: Pixels, labels: Labels, place: str) -> Pixels:
             "no class)"
         )
         raise LintError(Finding("mask-colours", place, what, remedy))
-    values = np.array([table[int(code)] for code in present], np.uint8)
-    return values[inverse].reshape(codes.shape)
+    return np.asarray(values, np.uint8)[places]
 
 
 def _codes(pixels: Pixels) -> NDArray[np.int32]:

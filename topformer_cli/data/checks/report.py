@@ -87,11 +87,13 @@ def _line(check: Check, findings: list[Finding], place: str, shown: str) -> Line
         return Line(check, "ok", 0, shown, "", ())
     findings.sort(key=lambda one: (not one.wrong, one.place, one.what))
     first = findings[0]
+    plain = check.plain and not first.what.startswith(":")
+    example = first.place if plain else first.text()
     return Line(
         check=check,
         state="wrong" if first.wrong else "note",
         count=sum(finding.count for finding in findings),
-        example=first.text().replace(f"{place}/", "") if place else first.text(),
+        example=example.replace(f"{place}/", "") if place else example,
         remedy=first.remedy,
         findings=tuple(findings),
     )

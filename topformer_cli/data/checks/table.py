@@ -20,7 +20,7 @@ class Check:
     tasks are those whose sets it is looked for in. raw and prepared say in which form of a set;
     what prepare refuses cannot be in a prepared one. published: only in sets with published
     counts; own: only in the others. listed: only where a file lists the images. splits: only
-    where there are two. fixable: `--fix` may mend it.
+    where there are two. fixable: `--fix` may mend it. plain: the title says all but the file.
     """
 
     kind: Kind
@@ -33,28 +33,29 @@ class Check:
     listed: bool = False
     splits: bool = False
     fixable: bool = False
+    plain: bool = False
 
 
 CHECKS: Final[tuple[Check, ...]] = (
     Check("count", "images as published", published=True),
     Check("changed", "content as prepared", raw=False),
-    Check("missing", "listed files missing", prepared=False, listed=True),
-    Check("no-mask", "images without mask", _MASKS, prepared=False),
-    Check("no-image", "labels without image", _MASKS | _BOXES, prepared=False),
+    Check("missing", "listed files missing", prepared=False, listed=True, plain=True),
+    Check("no-mask", "images without mask", _MASKS, prepared=False, plain=True),
+    Check("no-image", "labels without image", _MASKS | _BOXES, prepared=False, plain=True),
     Check("twice", "names used twice", _MASKS | _BOXES, prepared=False),
     Check("folder", "folders of no class", _CLASSES, prepared=False),
-    Check("empty", "empty files", prepared=False),
+    Check("empty", "empty files", prepared=False, plain=True),
     Check("unreadable", "unreadable files"),
     Check("exif", "EXIF orientation", _MASKS | _BOXES, prepared=False, fixable=True),
     Check("size", "sizes that differ", _MASKS | _BOXES),
-    Check("mask-format", "masks of another format", _MASKS, prepared=False),
-    Check("mask-colours", "masks in colours", _MASKS, prepared=False, fixable=True),
-    Check("mask-16-bit", "masks of 16 bits", _MASKS, prepared=False, fixable=True),
+    Check("mask-format", "masks of another format", _MASKS, prepared=False, plain=True),
+    Check("mask-colours", "masks in colours", _MASKS, prepared=False, fixable=True, plain=True),
+    Check("mask-16-bit", "masks of 16 bits", _MASKS, prepared=False, fixable=True, plain=True),
     Check("mask-bits", "masks of 1, 2 or 4 bits", _MASKS, prepared=False, fixable=True),
-    Check("mask-alpha", "masks with alpha", _MASKS, prepared=False, fixable=True),
+    Check("mask-alpha", "masks with alpha", _MASKS, prepared=False, fixable=True, plain=True),
     Check("ids", "ids outside the classes", _MASKS, prepared=False),
     Check("off-by-one", "off by one", _MASKS, prepared=False, own=True),
-    Check("all-ignored", "masks without any class", _MASKS),
+    Check("all-ignored", "masks without any class", _MASKS, plain=True),
     Check("ignored", "share of ignored pixels", _MASKS),
     Check("category", "unknown categories", _BOXES, prepared=False),
     Check("broken-box", "boxes that are none", _BOXES, prepared=False),
@@ -62,7 +63,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check("tiny-box", "boxes below a pixel", _BOXES),
     Check("outside-box", "boxes beyond the image", _BOXES),
     Check("crowd", "crowd boxes", _BOXES),
-    Check("no-boxes", "images without boxes", _BOXES),
+    Check("no-boxes", "images without boxes", _BOXES, plain=True),
     Check("absent", "classes that are absent"),
     Check("in-two-splits", "same image in two splits", splits=True),
     Check("similar", "much alike in two splits", splits=True),

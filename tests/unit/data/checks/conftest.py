@@ -33,5 +33,8 @@ def found(report: CheckReport) -> Found:
 
 
 def only(report: CheckReport, kind: str) -> str:
+    """What the first finding of a kind says; its line in the table has an example of it."""
     [line] = [line for line in report.lines if line.check.kind == kind]
-    return f"{line.example} -> {line.remedy}"
+    assert line.example.split()[0] in line.findings[0].text()
+    assert line.remedy == line.findings[0].remedy
+    return str(line.findings[0])

@@ -94,12 +94,12 @@ CASES: list[tuple[Change, Found, str]] = [
     (
         _set("images", 2, "file_name", "gone.jpg"),
         {"missing": ("wrong", 1)},
-        "gone.jpg is missing -> add it, or take it out of the JSON",
+        "gone.jpg is missing; add it, or take it out of the JSON",
     ),
     (
         _set("images", 2, "width", 33),
         {"size": ("wrong", 1)},
-        "002.jpg is 32x24 and the JSON's size 33x24 -> correct the size there",
+        "002.jpg is 32x24 and the JSON's size 33x24; correct the size there",
     ),
     (_set("annotations", 2, "iscrowd", 1), {"crowd": ("note", 1)}, "002.jpg has a box marked as"),
     (_box(1, 2, 0, 4), {"empty-box": ("note", 1)}, "002.jpg has a box without area"),

@@ -33,10 +33,10 @@ CASES: list[tuple[Break, Found, str]] = [
     (broken.wrongly_tagged, {"exif": ("note", 1)}, "orientation 6 and fits its mask as it is"),
     (broken.upside_down, {"exif": ("wrong", 1)}, "EXIF orientation 3 and its mask fits both ways"),
     (broken.other_size, {"size": ("wrong", 1)}, "is 32x24 and its mask 31x24"),
-    (broken.jpeg_mask, {"mask-format": ("wrong", 1)}, "is not a PNG file -> save masks as 8-bit"),
+    (broken.jpeg_mask, {"mask-format": ("wrong", 1)}, "is not a PNG file; save masks as 8-bit"),
     (broken.colours, {"mask-colours": ("note", 1)}, "in colours, each of which has a class"),
     (broken.unknown_colour, {"mask-colours": ("wrong", 1)}, "colour 9,8,7 (3 pixels, 1 such"),
-    (broken.sixteen_bits, {"mask-16-bit": ("wrong", 1)}, "has 16 bits a value -> save it as"),
+    (broken.sixteen_bits, {"mask-16-bit": ("wrong", 1)}, "has 16 bits a value; save it as"),
     (broken.one_bit, {"mask-bits": ("wrong", 1)}, "is a grey PNG with 1 bits a value"),
     (broken.two_bits, {"mask-bits": ("wrong", 1)}, "is a grey PNG with 2 bits a value"),
     (broken.four_bits, {"mask-bits": ("wrong", 1)}, "is a grey PNG with 4 bits a value"),
@@ -45,7 +45,7 @@ CASES: list[tuple[Break, Found, str]] = [
     (
         broken.from_one,
         {"ids": ("wrong", 8), "off-by-one": ("wrong", 8), "absent": ("note", 2)},
-        "and 0 in none: they count from 1 -> begin the class list with a line for 0",
+        "and 0 in none: they count from 1; begin the class list with a line for 0",
     ),
     (
         broken.one_more,
@@ -56,7 +56,7 @@ CASES: list[tuple[Break, Found, str]] = [
     (broken.mostly_ignored, {"ignored": ("note", 1)}, "val has 58.3% of its pixels ignored"),
     (broken.absent_class, {"absent": ("note", 1)}, "val lacks 1 of 3 classes: car"),
     (broken.in_two_splits, {"in-two-splits": ("wrong", 1)}, "val_0001.jpg is the same file as"),
-    (broken.saved_again, {"similar": ("note", 1)}, "val_0001.jpg looks like images/train/train_00"),
+    (broken.saved_again, {"similar": ("note", 1)}, "val/val_0001.jpg looks like"),
     (broken.twice, {"repeated": ("note", 1)}, "train_0003.jpg is the same file as"),
 ]  # fmt: skip
 

@@ -64,7 +64,7 @@ def test_finds_what_a_check_before_prepare_finds(request_: FolderRequest, damage
 def test_names_images_by_split_and_id(request_: FolderRequest) -> None:
     broken.in_two_splits(request_)
     report = check_stored(stored(request_))
-    said = "val/val_0001 is the same file as train/train_0001 -> take one of them out"
+    said = "val/val_0001 is the same file as train/train_0001; take one of them out"
     assert only(report, "in-two-splits").startswith(said)
 
 
@@ -94,7 +94,7 @@ def test_finds_a_change_that_still_decodes(request_: FolderRequest) -> None:
     overwrite(shard(path, "train"), b"train_0002", 0, b"train_9992")
     report = check_stored(path)
     assert found(report) == {"changed": ("wrong", 1)}
-    assert "is not as prepare wrote it -> prepare the set again" in only(report, "changed")
+    assert "is not as prepare wrote it; prepare the set again" in only(report, "changed")
 
 
 def _remove_shard(path: Path) -> None:
