@@ -40,7 +40,8 @@ def warm_up(function: Callable[..., Any]) -> None:
     """Let the imports of the workers that will call a function begin now, beside other work."""
     if _METHOD == "forkserver":
         _context().set_forkserver_preload([__name__, _home(function)])
-        multiprocessing.forkserver.ensure_running()
+        with _uninterrupted():
+            multiprocessing.forkserver.ensure_running()
 
 
 def run_jobs(
@@ -84,10 +85,21 @@ def _hire(function: Callable[[Job], Result], workers: int) -> list[_Worker[Job]]
     for _ in range(workers):
         here, there = context.Pipe()
         process = context.Process(target=_serve, args=(function, there), daemon=True)
-        process.start()
+        with _uninterrupted():
+            process.start()
         there.close()
         crew.append(_Worker(process, here))
     return crew
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold back Ctrl-C inside the block, and for good from processes that start in it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _context() -> Any:  # noqa: ANN401 - a context's type depends on its method

@@ -85,25 +85,29 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
-def test_busy_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
-    (tmp_path / "parent.py").write_text(PARENT)
-    parent = subprocess.Popen(
-        [sys.executable, str(tmp_path / "parent.py")],
+def start_parent(folder: Path) -> "subprocess.Popen[str]":
+    (folder / "parent.py").write_text(PARENT)
+    return subprocess.Popen(
+        [sys.executable, str(folder / "parent.py")],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
+def test_busy_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
+    parent = start_parent(tmp_path)
     assert parent.stdout is not None
-    with parent.stdout as lines:
-        pids = {int(lines.readline()), int(lines.readline())}
-        assert pids <= alive_in_session(parent.pid)
-        parent.kill()
-        parent.wait()
-        deadline = time.monotonic() + 20
-        while alive_in_session(parent.pid) and time.monotonic() < deadline:
-            time.sleep(0.02)
+    pids = {int(parent.stdout.readline()), int(parent.stdout.readline())}
+    assert pids <= alive_in_session(parent.pid)
+    parent.kill()
+    parent.communicate(timeout=60)
+    deadline = time.monotonic() + 20
+    while alive_in_session(parent.pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
     assert alive_in_session(parent.pid) == set()
 
 
@@ -118,3 +122,13 @@ def alive_in_session(session: int) -> set[int]:
         if int(own) == session and state != "Z":
             found.add(int(path.parent.name))
     return found
+
+
+def test_an_interrupt_reaches_the_parent_alone(tmp_path: Path) -> None:
+    parent = start_parent(tmp_path)
+    assert parent.stdout is not None
+    parent.stdout.readline()
+    os.killpg(parent.pid, signal.SIGINT)
+    _, errors = parent.communicate(timeout=60)
+    assert errors.count("Traceback") == errors.count("KeyboardInterrupt\n") == 1
+    assert parent.returncode == -signal.SIGINT
