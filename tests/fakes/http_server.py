@@ -20,7 +20,7 @@ from typing import Any, Final, Literal
 from urllib.parse import unquote, urlsplit
 
 FIRST_DATE: Final = 1_600_000_000.0
-_PIECE: Final = 1 << 14
+_PIECE: Final = 1 << 13
 
 
 @dataclass(frozen=True, slots=True)

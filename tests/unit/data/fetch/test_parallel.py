@@ -144,7 +144,7 @@ def test_a_stop_is_quick_and_keeps_the_part(
     server: Server, asked_for: MakeRequest, number: signal.Signals
 ) -> None:
     """The server falls silent, and nobody waits for it."""
-    page = Page(DATA, rate=30_000, script=deque([Act(cut=150_000)]))
+    page = Page(DATA, rate=60_000, script=deque([Act(cut=150_000)]))
     request = asked_for(archive_of(DATA, server.put("set.zip", page)))
     patience = dataclasses.replace(request.patience, read_s=60.0)
     request = dataclasses.replace(request, patience=patience)

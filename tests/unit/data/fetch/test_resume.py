@@ -58,7 +58,7 @@ def test_a_cut_at_any_offset_is_gone_on_from(
         assert server.ranges()[1] == (None if cut < 512 else f"bytes={cut}-")
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     cuts=st.lists(st.integers(0, SIZE), min_size=1, max_size=6),
     length=st.sampled_from(["right", "chunked"]),
