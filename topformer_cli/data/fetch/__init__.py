@@ -6,9 +6,10 @@
 <cache>/downloads/NAME.rejected        the last one whose checksum was wrong
 <cache>/downloads/ledger.json          what was verified and when, which terms were accepted
 <cache>/raw/SET.partial/               being unpacked; begun again after a kill
+<cache>/raw/SET.removed/               being removed
 <cache>/raw/SET/                       unpacked; removed when the set is prepared
 <cache>/downloads/.NAME.lock, <cache>/raw/.SET.lock   freed by the system when their owner dies
 
-A name without .part, .partial or .rejected always stands for something whole, so a kill at any
-moment loses at most the last few kilobytes.
+A name without .part, .partial, .removed or .rejected always stands for something whole, so a kill
+at any moment loses at most the last few kilobytes.
 """

@@ -147,7 +147,8 @@ def _take(wanted: Wanted, ledger: Ledger, url: str) -> Verified:
     try:
         verified = _compared(wanted, ledger, part.path, origin.url if origin else url)
     except Mismatch:
-        part.reject()
+        aside = part.reject()
+        wanted.track.note(f"not the published archive; kept as {aside}, you may delete it")
         raise
     ledger.record(part.whole, verified)
     part.complete()

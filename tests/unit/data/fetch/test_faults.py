@@ -217,7 +217,9 @@ def test_after_a_wrong_checksum_the_next_source_is_tried(
 ) -> None:
     wrong = one_page(server, name="a/set.zip", data=OTHER)
     request = asked_for(archive_of(DATA, wrong, one_page(server, name="b/set.zip")))
-    fetch(request)
+    watcher = Watching()
+    fetch(request, watcher)
+    assert any("set.zip.rejected, you may delete it" in one for one in watcher.notes)
     assert downloaded(request) == DATA
     assert downloads(request) == ["set.zip", "set.zip.rejected"]
 
