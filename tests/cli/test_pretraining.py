@@ -119,9 +119,7 @@ def test_segmentation_starts_from_the_checkpoint(pretrained: Road, tmp_path: Pat
     assert "missing (head.classify.bias, " in done.err
     assert "7 unexpected (head.bn.bias, " in done.err
     assert done.record["images"] == 2
-    environment = json.loads(
-        (RunDir(Road(tmp_path).folder / "train" / "latest").environment).read_text()
-    )
+    environment = json.loads((tmp_path / "train" / "latest" / "env.json").read_text())
     assert "non-commercial" in environment["data_terms"]
 
 
@@ -159,6 +157,8 @@ def test_the_authors_imagenet_weights_are_weights_like_any_other(
     words = ("--weights", path, "--partial-weights", *overrides(SHORT), "--work-dir", tmp_path)
     done = quietly(pretrained.run("train", "little", *words, work_dir=False))
     assert "7 unexpected (head.bn.bias, " in done.err
+    environment = json.loads((tmp_path / "train" / "latest" / "env.json").read_text())
+    assert ("non-commercial" in environment["data_terms"]) == (classes == 1000)
 
 
 def test_a_set_of_classes_without_a_recipe_takes_the_custom_one(

@@ -14,7 +14,7 @@ from topformer_cli import __version__
 from topformer_cli.api.places import USUAL, Places
 from topformer_cli.api.sets import open_set
 from topformer_cli.cache import cache_dir
-from topformer_cli.data.catalog import sets_for
+from topformer_cli.data.catalog import DATASETS
 from topformer_cli.data.checks.quick import quick_check
 from topformer_cli.data.store import prepared_names
 from topformer_cli.engine.device import resolve_device
@@ -159,7 +159,7 @@ def _started(job: TrainJob, path: Path, request: TrainRequest) -> TrainJob:
     # What a foreign file does not hold is drawn: by the seed, like all the rest.
     torch.manual_seed(job.recipe.seed)
     partial = request.partial_weights
-    given = read_weights(Request(path, job.recipe.size, sets_for("segmentation"), partial=partial))
+    given = read_weights(Request(path, job.recipe.size, tuple(DATASETS.values()), partial=partial))
     start = fit_start(given, job.spec, str(path), partial=partial)
     reports = [given.origin.get("report"), None if start.report.complete else str(start.report)]
     return replace(
