@@ -18,7 +18,7 @@ from topformer_cli.errors import TopformerError, exit_code_of
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("topformer_cli.commands.demo", "The whole road in a few minutes, without network."),
-    "data": ("topformer_cli.commands.data", "List, prepare, check and look at data sets."),
+    "data": ("topformer_cli.commands.data", "List, fetch, prepare, check and look at data sets."),
     "train": ("topformer_cli.commands.train", "Train from a recipe or on a prepared set."),
     "eval": ("topformer_cli.commands.eval", "Measure mIoU by the paper's protocol."),
     "segment": ("topformer_cli.commands.segment", "Draw the segmentation of images."),
@@ -56,7 +56,7 @@ def topformer() -> None:
 
     \b
     topformer demo                        try everything on this machine
-    topformer data prepare ade20k --source DIR
+    topformer data fetch ade20k
     topformer train --size tiny           then: topformer eval
     topformer bench --device SERIAL       latency on a connected phone
     """  # noqa: D301 - click reads \b

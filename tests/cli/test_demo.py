@@ -133,7 +133,7 @@ def test_a_second_demo_uses_the_set_again_and_tells_the_same(first: Ran) -> None
     assert "kept from an earlier demo" in again.stderr
     assert "already prepared" in again.stderr
     assert f"{first.record['evaluation']['miou']:.2f} %" in again.stdout
-    assert "topformer data prepare ade20k --source" in again.stdout
+    assert "topformer data fetch ade20k" in again.stdout
     assert "nothing was measured on a phone" in " ".join(again.stdout.split())
     assert str(first.folder / "runs/demo/scenes-tiny-002/report.html") in again.stdout
 

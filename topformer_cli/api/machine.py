@@ -69,7 +69,7 @@ def _sets(places: Places) -> Finding:
     from topformer_cli.data.store import prepared_names
 
     names = prepared_names(cache_dir(places.cache))
-    remedy = "" if names else "topformer data prepare ade20k --source FOLDER"
+    remedy = "" if names else "topformer data fetch ade20k"
     return Finding("prepared data", ", ".join(names) or "none", remedy)
 
 
