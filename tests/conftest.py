@@ -5,6 +5,11 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Machines are shared and slow at times; pytest's own limit finds what hangs.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 # As the command line does: threads that wait by spinning starve each other on shared cores.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
