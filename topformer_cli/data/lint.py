@@ -1,8 +1,10 @@
 """What can be wrong with an image and its mask, each named with the file and the remedy."""
 
+import contextlib
 import io
 import struct
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -198,10 +200,13 @@ def settle_orientation(
     raise LintError(Finding("exif", place, what, remedy))
 
 
-def _opened(data: bytes) -> Image.Image:
+@contextlib.contextmanager
+def _opened(data: bytes) -> Iterator[Image.Image]:
+    # Pillow warns of large images, and of much in files that it reads or refuses all the same.
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(io.BytesIO(data))
+        warnings.simplefilter("ignore")
+        with Image.open(io.BytesIO(data)) as image:
+            yield image
 
 
 def _unreadable(error: Exception, place: str, remedy: str) -> LintError:
@@ -247,7 +252,14 @@ def _require_eight_bits(kind: tuple[int, int], place: str) -> None:
         return
     if colour_type & 4:
         raise LintError(Finding("mask-alpha", place, "is a grey PNG with an alpha channel", remedy))
-    raise LintError(Finding("mask-bits", place, f"is a grey PNG with {bits} bits a value", remedy))
+    raise LintError(
+        Finding(
+            "mask-bits",
+            place,
+            f"is a grey PNG with {bits} bit{'s' if bits > 1 else ''} a value",
+            remedy,
+        )
+    )
 
 
 def _ids_of_colours(pixels: Pixels, labels: Labels, place: str) -> Pixels:

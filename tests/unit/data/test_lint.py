@@ -1,19 +1,26 @@
 """Each thing that can be wrong with a pair is named with its file and a remedy."""
 
+import contextlib
+import io
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image
 
 from tests.fakes.pictures import COLOURS, noise_image, noise_mask, write_jpeg, write_png
-from topformer_cli.data.decode import decode_ids, decode_image
+from topformer_cli.data.decode import decode_ids, decode_image, encode_png
+from topformer_cli.data.findings import Finding, LintError, refuse_all
 from topformer_cli.data.forms.row import Row
 from topformer_cli.data.forms.segmentation import Segmentation
 from topformer_cli.data.labels import Labels, custom_labels, read_classes
-from topformer_cli.data.findings import refuse_all
+from topformer_cli.data.lint import mask_ids, read_image, value_counts
 from topformer_cli.data.sources.source import Blob, Item, Reading
 from topformer_cli.errors import DataError
 
@@ -104,7 +111,7 @@ def _jpeg_mask(pair: Pair) -> None:
     [
         (_rgb_mask, "one.png", "colour"),
         (_sixteen_bits, "one.png", "16 bits"),
-        (_one_bit, "one.png", "1 bits a value; save it as an 8-bit PNG"),
+        (_one_bit, "one.png", "1 bit a value; save it as an 8-bit PNG"),
         (_grey_alpha, "one.png", "alpha"),
         (_out_of_range, "one.png", "value 7 (5 pixels) outside the 3 classes (0 to 2)"),
         (_other_size, "one.jpg", "32x24 and its mask 31x24"),
@@ -208,3 +215,62 @@ def test_shows_twenty_problems_and_counts_the_rest() -> None:
     assert len(lines) == 22
     assert lines[-1].strip() == "and 13 more"
     refuse_all([])
+
+
+def encoded(pixels: NDArray[np.uint8], kind: str, orientation: int = 1) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind, quality=90, exif=exif)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_file_cut_at_any_place_is_refused_by_name(kind: str) -> None:
+    data = encoded(noise_image(RNG), kind, orientation=6)
+    whole = read_image(data, "one")
+    assert (whole.height, whole.width, whole.orientation) == (24, 32, 6)
+    # A PNG ends with checksums and an empty chunk, without which all its pixels are there.
+    for length in range(len(data) - (24 if kind == "PNG" else 1)):
+        with pytest.raises(LintError, match=r"one (is empty|cannot be read as an image)"):
+            read_image(data[:length], "one")
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_a_damaged_file_is_read_or_refused(given_data: st.DataObject) -> None:
+    kind = given_data.draw(st.sampled_from(["JPEG", "PNG", "WEBP", "TIFF", "BMP"]))
+    data = bytearray(encoded(noise_image(np.random.default_rng(3)), kind, orientation=3))
+    for _ in range(given_data.draw(st.integers(1, 4))):
+        data[given_data.draw(st.integers(0, len(data) - 1))] = given_data.draw(st.integers(0, 255))
+    with contextlib.suppress(LintError):
+        facts = read_image(bytes(data), "one")
+        assert 1 <= facts.orientation <= 8
+        assert facts.small.size
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_a_damaged_mask_is_read_or_refused(given_data: st.DataObject) -> None:
+    data = bytearray(encode_png(noise_mask(np.random.default_rng(3))))
+    for _ in range(given_data.draw(st.integers(1, 4))):
+        data[given_data.draw(st.integers(0, len(data) - 1))] = given_data.draw(st.integers(0, 255))
+    with contextlib.suppress(LintError):
+        ids, _ = mask_ids(bytes(data), PLAIN, "one")
+        assert ids.ndim == 2
+
+
+@pytest.mark.parametrize("shape", [(24, 32), (4096, 4097)])
+def test_values_are_counted_exactly(shape: tuple[int, int]) -> None:
+    ids = np.zeros(shape, np.uint8)
+    ids[0, :7] = 255
+    ids[1, :3] = 9
+    counts = value_counts(ids)
+    assert (counts[0], counts[9], counts[255]) == (ids.size - 10, 3, 7)
+    assert counts.sum() == ids.size
+
+
+def test_an_error_of_the_lint_survives_a_process_boundary() -> None:
+    error = LintError(Finding("empty", "one.jpg", "is empty", "replace it"))
+    copy = pickle.loads(pickle.dumps(error))
+    assert (str(copy), copy.finding) == ("one.jpg is empty; replace it", error.finding)

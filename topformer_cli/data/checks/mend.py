@@ -57,7 +57,7 @@ def mend_mask(item: Item, reading: Reading) -> Mended:
         kind, what = "mask-16-bit", "16 bits a value became 8"
         ids = _narrow(data, place)
     elif colour_type == PNG_GREY and bits in _SPREAD:
-        kind, what = "mask-bits", f"{bits} bits a value became 8"
+        kind, what = "mask-bits", f"{bits} bit{'s' if bits > 1 else ''} a value became 8"
         ids = np.asarray(Image.open(io.BytesIO(data)), np.uint8) // _SPREAD[bits]
     elif (bits, colour_type) == (8, _GREY_ALPHA):
         kind, what = "mask-alpha", "an opaque alpha channel was taken off"

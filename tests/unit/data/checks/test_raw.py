@@ -37,7 +37,7 @@ CASES: list[tuple[Break, Found, str]] = [
     (broken.colours, {"mask-colours": ("note", 1)}, "in colours, each of which has a class"),
     (broken.unknown_colour, {"mask-colours": ("wrong", 1)}, "colour 9,8,7 (3 pixels, 1 such"),
     (broken.sixteen_bits, {"mask-16-bit": ("wrong", 1)}, "has 16 bits a value; save it as"),
-    (broken.one_bit, {"mask-bits": ("wrong", 1)}, "is a grey PNG with 1 bits a value"),
+    (broken.one_bit, {"mask-bits": ("wrong", 1)}, "is a grey PNG with 1 bit a value"),
     (broken.two_bits, {"mask-bits": ("wrong", 1)}, "is a grey PNG with 2 bits a value"),
     (broken.four_bits, {"mask-bits": ("wrong", 1)}, "is a grey PNG with 4 bits a value"),
     (broken.opaque_alpha, {"mask-alpha": ("wrong", 1)}, "is a grey PNG with an alpha channel"),
