@@ -143,7 +143,7 @@ def test_only_recipes_and_what_parses_foreign_json_import_pydantic() -> None:
         for one in imports(path)
         if one.name.split(".")[0] == "pydantic"
     }
-    foreign_json = {"data.sources.boxes", "data.sources.detail"}
+    foreign_json = {"data.sources.boxes", "data.sources.detail", "data.sources.foreign"}
     sections = {name for name in users if name.startswith("sections.")}
     assert users - sections <= {"recipe", "data.card", "deploy.artifact"} | foreign_json
 

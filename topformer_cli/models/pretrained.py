@@ -132,7 +132,7 @@ def read_weights(request: Request) -> Checkpoint:
     state, meta = _read_mmcv(path)
     renamed = {_rename(key): value for key, value in state.items()}
     spec = _recognise(renamed, meta, request)
-    weights, report = _match(renamed, spec)
+    expected, taken, report = match(renamed, spec)
     if not report.complete and not request.partial:
         message = (
             f"{path} does not match TopFormer-{spec.size}: {report}; --partial-weights accepts it"
@@ -140,7 +140,7 @@ def read_weights(request: Request) -> Checkpoint:
         refusal = DataError(message)
         refusal.add_note(report.every_name())
         raise refusal
-    return Checkpoint(spec, weights, {"file": path.name, "report": str(report)})
+    return Checkpoint(spec, expected | taken, {"file": path.name, "report": str(report)})
 
 
 def _read_mmcv(path: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
@@ -264,7 +264,10 @@ def _voc_colour(label: int) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _match(weights: Mapping[str, Tensor], spec: ModelSpec) -> tuple[dict[str, Tensor], LoadReport]:
+def match(
+    weights: Mapping[str, Tensor], spec: ModelSpec
+) -> tuple[dict[str, Tensor], dict[str, Tensor], LoadReport]:
+    """Return a fresh network's tensors, those of weights that fit it, and what became of all."""
     expected = build_model(spec).state_dict()
     shared = weights.keys() & expected.keys()
     reshaped = {name for name in shared if weights[name].shape != expected[name].shape}
@@ -275,4 +278,4 @@ def _match(weights: Mapping[str, Tensor], spec: ModelSpec) -> tuple[dict[str, Te
         unexpected=tuple(sorted(weights.keys() - expected.keys())),
         reshaped=tuple(sorted(reshaped)),
     )
-    return expected | taken, report
+    return expected, taken, report

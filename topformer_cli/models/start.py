@@ -3,9 +3,8 @@
 from dataclasses import dataclass, replace
 
 from topformer_cli.errors import DataError
-from topformer_cli.models.build import build_model
 from topformer_cli.models.checkpoint import Checkpoint, require_finite
-from topformer_cli.models.pretrained import LoadReport
+from topformer_cli.models.pretrained import LoadReport, match
 from topformer_cli.models.spec import ModelSpec
 
 
@@ -26,17 +25,7 @@ def fit_start(checkpoint: Checkpoint, spec: ModelSpec, where: str, *, partial: b
         DataError: a tensor is not finite, does not fit, or none does.
     """
     require_finite(checkpoint, where)
-    expected = build_model(spec).state_dict()
-    weights = checkpoint.weights
-    shared = weights.keys() & expected.keys()
-    reshaped = {name for name in shared if weights[name].shape != expected[name].shape}
-    taken = {name: weights[name] for name in sorted(shared - reshaped)}
-    report = LoadReport(
-        matched=len(taken),
-        missing=tuple(sorted(expected.keys() - weights.keys())),
-        unexpected=tuple(sorted(weights.keys() - expected.keys())),
-        reshaped=tuple(sorted(reshaped)),
-    )
+    _, taken, report = match(checkpoint.weights, spec)
     if not taken or not (report.complete or partial):
         raise _refusal(checkpoint.spec, spec, where, report)
     return Start(replace(checkpoint, weights=taken), report)

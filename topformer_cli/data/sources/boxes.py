@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from topformer_cli.data.findings import Faults, Finding, settle
 from topformer_cli.data.labels import Labels
 from topformer_cli.data.sources.custom import divided
+from topformer_cli.data.sources.foreign import read_json
 from topformer_cli.data.sources.source import (
     Blob,
     Box,
@@ -152,17 +153,7 @@ def read_published_boxes(
 
 
 def _read(path: Path) -> _File:
-    try:
-        return _FILE.validate_json(path.read_bytes())
-    except OSError as error:
-        message = f"{path} cannot be read ({error.strerror}); give a COCO-style JSON file"
-        raise DataError(message) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        message = f"{path}: {where}: {first['msg'].lower()}{more}; give a COCO-style JSON file"
-        raise DataError(message) from error
+    return read_json(path, _FILE, "a COCO-style JSON file")
 
 
 def _categories(parts: Mapping[str, _Part]) -> dict[int, str]:

@@ -1,21 +1,20 @@
 """Reads PASCAL in Detail's JSON (format: zhanghang1989/detail-api, `detail/__init__.py`)."""
 
 from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import TypeAdapter
 
 from topformer_cli.data.findings import Faults, Finding, settle
+from topformer_cli.data.sources.foreign import read_json
 from topformer_cli.data.sources.source import Blob, Item, Painted, Run
 from topformer_cli.data.spec import DetailLayout
-from topformer_cli.errors import DataError
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class _Image(_Record):
+@dataclass(frozen=True, slots=True)
+class _Image:
     image_id: int
     file_name: str
     phase: str
@@ -23,20 +22,26 @@ class _Image(_Record):
     width: int
 
 
-class _RunLength(_Record):
+@dataclass(frozen=True, slots=True)
+class _RunLength:
     size: tuple[int, int]
     counts: str | tuple[int, ...]
 
 
-class _Segment(_Record):
+@dataclass(frozen=True, slots=True)
+class _Segment:
     image_id: int
     category_id: int
     segmentation: _RunLength
 
 
-class _File(_Record):
+@dataclass(frozen=True, slots=True)
+class _File:
     images: tuple[_Image, ...]
     annos_segmentation: tuple[_Segment, ...]
+
+
+_FILE: Final = TypeAdapter(_File)
 
 
 def read_detail(
@@ -49,7 +54,7 @@ def read_detail(
             faults are gathered.
     """
     path = root / layout.annotations
-    file = _read(path)
+    file = read_json(path, _FILE, "PASCAL in Detail's trainval_merged.json")
     runs: defaultdict[int, list[Run]] = defaultdict(list)
     problems = []
     for number, one in enumerate(file.annos_segmentation):
@@ -75,19 +80,3 @@ def read_detail(
         splits[image.phase].append(Item(picture.stem, Blob(picture), mask))
     settle(problems, faults)
     return {split: tuple(sorted(items, key=lambda one: one.id)) for split, items in splits.items()}
-
-
-def _read(path: Path) -> _File:
-    try:
-        return _File.model_validate_json(path.read_bytes())
-    except OSError as error:
-        message = f"{path} cannot be read ({error.strerror})"
-        raise DataError(message) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        message = (
-            f"{path}: {where}: {first['msg'].lower()}; this is not PASCAL in Detail's "
-            "trainval_merged.json, or is another version of it"
-        )
-        raise DataError(message) from error

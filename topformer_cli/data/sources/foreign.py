@@ -1,0 +1,29 @@
+"""Reads JSON files that other people wrote."""
+
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from topformer_cli.errors import DataError
+
+Record = TypeVar("Record")
+
+
+def read_json(path: Path, form: TypeAdapter[Record], needed: str) -> Record:
+    """Read a file into records; needed says what it should be, in a few words.
+
+    Raises:
+        DataError: it cannot be read, or is of another form; names the first place that is wrong.
+    """
+    try:
+        return form.validate_json(path.read_bytes())
+    except OSError as error:
+        message = f"{path} cannot be read ({error.strerror}); give {needed}"
+        raise DataError(message) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        message = f"{path}: {where}: {first['msg'].lower()}{more}; give {needed}"
+        raise DataError(message) from error
