@@ -39,6 +39,7 @@ __all__ = [
 CUSTOM: Final[Mapping[str, str]] = {
     "segmentation": "custom",
     "classification": "custom-classification",
+    "detection": "custom-detection",
 }
 """Task -> the recipe of prepared sets that have none of their own."""
 

@@ -14,20 +14,22 @@ COLOURS = {4: (230, 40, 40), 2: (40, 60, 230), 9: (40, 200, 60)}
 """Category id -> colour; the ids have gaps and no order."""
 
 NAMES = {4: "red", 2: "blue", 9: "green"}
-WIDE, UPRIGHT = (96, 128), (128, 96)
+WIDE, UPRIGHT, SMALL = (96, 128), (128, 96), (64, 64)
 
 
-def make_blocks(folder: Path, train: int, val: int, seed: int = 0) -> BoxRequest:
+def make_blocks(folder: Path, train: int, val: int, *, small: bool = False) -> BoxRequest:
     """Write images and JSON files below a folder, and say how to prepare them.
 
-    Every third image is upright. Of the training images the first has a crowd besides and the
-    second a box of half a pixel, neither of which is trained on.
+    Two blocks an image, and every third image upright; small ones are square and have one. Of the
+    training images the first has a crowd besides and the second a box of half a pixel, neither of
+    which is trained on.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     (folder / "images").mkdir(parents=True)
     first = 1
     for split, count in (("train", train), ("val", val)):
-        record = _split(folder / "images", range(first, first + count), rng)
+        sizes = [SMALL if small else UPRIGHT if n % 3 == 0 else WIDE for n in range(count)]
+        record = _split(folder / "images", dict(enumerate(sizes, first)), rng)
         if split == "train":
             _add_what_does_not_train(record, first)
         (folder / f"{split}.json").write_text(json.dumps(record))
@@ -41,11 +43,12 @@ def make_blocks(folder: Path, train: int, val: int, seed: int = 0) -> BoxRequest
     )
 
 
-def _split(folder: Path, numbers: range, rng: np.random.Generator) -> dict[str, Any]:
+def _split(
+    folder: Path, sizes: dict[int, tuple[int, int]], rng: np.random.Generator
+) -> dict[str, Any]:
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for number in numbers:
-        height, width = UPRIGHT if number % 3 == 0 else WIDE
+    for number, (height, width) in sizes.items():
         pixels = rng.integers(90, 160, (height, width, 1), np.uint8).repeat(3, axis=2)
         name = f"{number:03d}.png"
         for box, category in _paint(pixels, rng):
@@ -64,12 +67,13 @@ def _split(folder: Path, numbers: range, rng: np.random.Generator) -> dict[str, 
 
 
 def _paint(pixels: NDArray[np.uint8], rng: np.random.Generator) -> list[tuple[list[float], int]]:
-    """Paint a block in the left half and one in the right, and return box and category of each."""
+    """Paint one block, or one in each half; return box and category of each."""
     height, width = pixels.shape[:2]
+    room = width if (height, width) == SMALL else width // 2
     found = []
-    for start in (0, width // 2):
+    for start in range(0, width, room):
         wide, high = (int(side) for side in rng.integers(28, 44, 2))
-        left = start + int(rng.integers(0, width // 2 - wide + 1))
+        left = start + int(rng.integers(0, room - wide + 1))
         top = int(rng.integers(0, height - high + 1))
         category = int(rng.choice(list(COLOURS)))
         pixels[top : top + high, left : left + wide] = COLOURS[category]

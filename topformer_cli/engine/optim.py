@@ -5,9 +5,9 @@ from torch import nn
 
 from topformer_cli.sections.record import (
     AdamWSection,
+    MomentumSection,
     OptimizerSection,
     ScheduleSection,
-    SgdSection,
 )
 
 
@@ -20,9 +20,8 @@ def build_optimizer(network: nn.Module, settings: OptimizerSection) -> torch.opt
     match settings:
         case AdamWSection():
             return _adamw(network, settings)
-        case SgdSection(lr=lr, momentum=momentum, weight_decay=weight_decay):
-            groups = [{"params": list(network.parameters()), "lr_factor": 1.0}]
-            return torch.optim.SGD(groups, lr, momentum, weight_decay=weight_decay)
+        case MomentumSection():
+            return _with_momentum(network, settings)
         case _:
             message = f"no optimizer for {type(settings).__name__}"
             raise TypeError(message)
@@ -41,6 +40,14 @@ def _adamw(network: nn.Module, settings: AdamWSection) -> torch.optim.AdamW:
     return torch.optim.AdamW(
         groups, lr=settings.lr, betas=settings.betas, weight_decay=settings.weight_decay
     )
+
+
+def _with_momentum(network: nn.Module, settings: MomentumSection) -> torch.optim.Optimizer:
+    groups = [{"params": list(network.parameters()), "lr_factor": 1.0}]
+    lr, momentum, decay = settings.lr, settings.momentum, settings.weight_decay
+    if settings.kind == "sgd":
+        return torch.optim.SGD(groups, lr, momentum, weight_decay=decay)
+    return torch.optim.AdamW(groups, lr, (momentum, 0.999), weight_decay=decay)
 
 
 def set_learning_rate(

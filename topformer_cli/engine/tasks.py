@@ -6,6 +6,7 @@ from typing import Any, Final
 from topformer_cli.data.card import DatasetCard
 from topformer_cli.data.store import PreparedSet
 from topformer_cli.engine.classification import ClassificationTask
+from topformer_cli.engine.detection import DetectionTask
 from topformer_cli.engine.segmentation import SegmentationTask
 from topformer_cli.engine.task import Task
 from topformer_cli.models.spec import ModelSpec
@@ -15,6 +16,7 @@ from topformer_cli.recipe import Recipe
 TASKS: Final[Mapping[str, Callable[[Any, PreparedSet, ModelSpec], Task]]] = {
     "segmentation": SegmentationTask,
     "classification": ClassificationTask,
+    "detection": DetectionTask,
 }
 
 

@@ -8,7 +8,7 @@ anchors, and in whose an anchor becomes that is the best of one object and close
 
 import math
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -31,6 +31,44 @@ MOST_LOG_RATIO: Final = abs(math.log(16 / 1000))
 
 _CHUNK_ELEMENTS: Final = 1 << 23
 """Overlaps computed at a time: 32 MB in fp32."""
+
+
+class RawBoxes(NamedTuple):
+    """What the network says of every anchor: logits [B, A, classes] and offsets [B, A, 4].
+
+    Anchors are ordered as in `anchor_boxes`, levels one after another.
+    """
+
+    logits: Tensor
+    offsets: Tensor
+
+
+class Selection(Protocol):
+    """How boxes are chosen from raw ones; a recipe's `evaluation` section has it too."""
+
+    @property
+    def score(self) -> float:
+        """Least score of a box."""
+
+    @property
+    def per_level(self) -> int:
+        """Most boxes of a level that are compared."""
+
+    @property
+    def iou(self) -> float:
+        """Overlap by which the weaker of two boxes of a class is dropped."""
+
+    @property
+    def most(self) -> int:
+        """Most boxes of an image."""
+
+
+class Found(NamedTuple):
+    """Boxes of one image by falling score: boxes [n, 4], scores [n], labels [n] (train ids)."""
+
+    boxes: Tensor
+    scores: Tensor
+    labels: Tensor
 
 
 def level_sizes(height: int, width: int) -> list[tuple[int, int]]:

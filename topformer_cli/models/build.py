@@ -21,9 +21,17 @@ def _classification(spec: ModelSpec, drop_path: float, dropout: float) -> nn.Mod
     return Classifier(SIZES[spec.size], len(spec.classes), drop_path, dropout)
 
 
+def _detection(spec: ModelSpec, drop_path: float, dropout: float) -> nn.Module:  # noqa: ARG001
+    # Imported here: torchvision takes seconds.
+    from topformer_cli.models.detector import RetinaNet
+
+    return RetinaNet(SIZES[spec.size], len(spec.classes), drop_path)
+
+
 BUILDERS: Final[Mapping[str, Callable[[ModelSpec, float, float], nn.Module]]] = {
     "segmentation": _segmentation,
     "classification": _classification,
+    "detection": _detection,
 }
 """Task -> the function that builds its network from card, drop-path rate and dropout rate."""
 

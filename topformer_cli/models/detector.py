@@ -9,7 +9,7 @@ torchvision, which takes seconds: import it where a detector is really built.
 """
 
 from collections import OrderedDict
-from typing import Final, Literal, NamedTuple, Protocol
+from typing import Final, Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,14 @@ from torchvision.models.detection.retinanet import RetinaNetHead
 from torchvision.ops import FeaturePyramidNetwork, batched_nms
 from torchvision.ops.feature_pyramid_network import ExtraFPNBlock
 
-from topformer_cli.models.boxes import ANCHORS, anchor_boxes, decode_boxes
+from topformer_cli.models.boxes import (
+    ANCHORS,
+    Found,
+    RawBoxes,
+    Selection,
+    anchor_boxes,
+    decode_boxes,
+)
 from topformer_cli.models.spec import Size
 from topformer_cli.models.topformer import INJECTED_SCALES, Backbone, initialise
 
@@ -26,16 +33,6 @@ FPN_WIDTH: Final = 256
 Norm = Literal["frozen", "plain", "sync"]
 """The backbone's batch normalisation in training: with the statistics it began with (scale and
 shift still learn), with each device's own, or with those of all devices together."""
-
-
-class RawBoxes(NamedTuple):
-    """What the network says of every anchor: logits [B, A, classes] and offsets [B, A, 4].
-
-    Anchors are ordered as in `anchor_boxes`, levels one after another.
-    """
-
-    logits: Tensor
-    offsets: Tensor
 
 
 class CoarseLevels(ExtraFPNBlock):
@@ -98,34 +95,6 @@ class RetinaNet(Backbone):
                 if isinstance(module, nn.BatchNorm2d):
                     module.eval()
         return self
-
-
-class Selection(Protocol):
-    """How boxes are chosen from raw ones; a recipe's `evaluation` section has it too."""
-
-    @property
-    def score(self) -> float:
-        """Least score of a box."""
-
-    @property
-    def per_level(self) -> int:
-        """Most boxes of a level that are compared."""
-
-    @property
-    def iou(self) -> float:
-        """Overlap by which the weaker of two boxes of a class is dropped."""
-
-    @property
-    def most(self) -> int:
-        """Most boxes of an image."""
-
-
-class Found(NamedTuple):
-    """Boxes of one image by falling score: boxes [n, 4], scores [n], labels [n] (train ids)."""
-
-    boxes: Tensor
-    scores: Tensor
-    labels: Tensor
 
 
 def select_boxes(

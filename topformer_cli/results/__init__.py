@@ -14,6 +14,7 @@ from topformer_cli.results.bench import (
     Verdict,
 )
 from topformer_cli.results.classification import ClassificationResult
+from topformer_cli.results.detection import DetectionResult
 from topformer_cli.results.evaluation import Headline, Result, ResultTable, percent
 from topformer_cli.results.segmentation import EvalResult
 from topformer_cli.results.training import StepRecord
@@ -24,6 +25,7 @@ __all__ = [
     "ClassificationResult",
     "CoreUse",
     "CpuFacts",
+    "DetectionResult",
     "DeviceFacts",
     "EvalResult",
     "Headline",

@@ -40,9 +40,13 @@ class AdamWSection(OptimizerSection):
     head_lr_factor: Positive
 
 
-class SgdSection(OptimizerSection):
-    """Stochastic gradient descent with momentum; weight decay is part of the gradient."""
+class MomentumSection(OptimizerSection):
+    """Stochastic gradient descent with momentum, or AdamW with it as the first beta of two.
 
+    The second is 0.999. All parameters learn at the same rate.
+    """
+
+    kind: Literal["sgd", "adamw"]
     momentum: Rate
 
 

@@ -11,7 +11,12 @@ from tests.unit.models.conftest import make_spec
 from topformer_cli.engine.optim import build_optimizer, learning_rate_factor, set_learning_rate
 from topformer_cli.models.build import build_model
 from topformer_cli.recipe import Choices, load_recipe
-from topformer_cli.sections.record import AdamWSection, PolySection, SgdSection, StepsSection
+from topformer_cli.sections.record import (
+    AdamWSection,
+    MomentumSection,
+    PolySection,
+    StepsSection,
+)
 
 ADE = load_recipe("ade20k", Choices("tiny"))
 SETTINGS = AdamWSection(lr=1e-3, weight_decay=0.01, betas=(0.9, 0.999), head_lr_factor=10.0)
@@ -52,7 +57,7 @@ def test_head_learns_faster_and_everything_decays() -> None:
     assert len(head["params"]) == 5
     assert len(rest["params"]) == 188
     assert {group["weight_decay"] for group in (rest, head)} == {0.01}
-    assert {id(p) for p in head["params"]} == {id(p) for p in network.head.parameters()}
+    assert {id(p) for p in head["params"]} == {id(p) for p in network.get_submodule("head").parameters()}
 
 
 def test_rate_is_set_for_both_groups() -> None:
@@ -75,9 +80,13 @@ def test_steps_fall_where_the_shares_say() -> None:
 
 def test_sgd_moves_every_parameter_with_momentum_and_decay() -> None:
     network = build_model(make_spec())
-    optimizer = build_optimizer(network, SgdSection(lr=0.1, weight_decay=1e-4, momentum=0.9))
+    settings = MomentumSection(kind="sgd", lr=0.1, weight_decay=1e-4, momentum=0.9)
+    optimizer = build_optimizer(network, settings)
     assert isinstance(optimizer, torch.optim.SGD)
     (group,) = optimizer.param_groups
     assert len(group["params"]) == 193
     assert (group["momentum"], group["weight_decay"], group["nesterov"]) == (0.9, 1e-4, False)
     assert set_learning_rate(optimizer, 0.1, schedule(), 50) == pytest.approx(0.05)
+    adamw = build_optimizer(network, settings.model_copy(update={"kind": "adamw"}))
+    assert isinstance(adamw, torch.optim.AdamW)
+    assert adamw.param_groups[0]["betas"] == (0.9, 0.999)

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.retinanet import RetinaNet as Torchvisions
 
-from topformer_cli.models.boxes import ANCHORS, anchor_boxes, level_sizes
+from topformer_cli.models.boxes import ANCHORS, RawBoxes, anchor_boxes, level_sizes
 from topformer_cli.models.cost import cost_by_part
-from topformer_cli.models.detector import Norm, RawBoxes, RetinaNet, select_boxes
+from topformer_cli.models.detector import Norm, RetinaNet, select_boxes
 from topformer_cli.models.spec import SIZES, SizeName
 
 CPU = torch.device("cpu")

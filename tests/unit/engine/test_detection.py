@@ -1,0 +1,161 @@
+"""Detection through the engine: what a run records, boxes in pixels of the picture, and learning.
+
+That it resumes bit for bit is in tests/contract.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.fakes.box_pictures import make_blocks
+from tests.fakes.coco_tree import make_coco
+from tests.unit.engine.conftest import Watcher
+from topformer_cli.data.catalog import DATASETS
+from topformer_cli.data.prepare import prepare
+from topformer_cli.data.sources.published import KnownRequest
+from topformer_cli.data.store import PreparedSet
+from topformer_cli.engine.detect import Detector, evaluate_boxes
+from topformer_cli.engine.evaluate import Split
+from topformer_cli.engine.tasks import make_task, model_spec
+from topformer_cli.engine.train import TrainJob, train
+from topformer_cli.errors import DataError
+from topformer_cli.models.boxes import RawBoxes, anchor_boxes
+from topformer_cli.models.checkpoint import build_from, load_checkpoint
+from topformer_cli.models.spec import ModelSpec
+from topformer_cli.recipe import Choices, SetFacts, load_recipe
+from topformer_cli.results import DetectionResult
+from topformer_cli.rundir import new_run
+from topformer_cli.sections.detection import DetectionRecipe
+
+CPU = torch.device("cpu")
+SHORT = (
+    "batch=2", "augment.scale=[96,64]", "augment.least_short=48", "evaluation.scale=[96,64]",
+    "schedule.iterations=4", "schedule.warmup=2", "evaluation.every=3", "evaluation.score=0.01",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def coco(tmp_path_factory: pytest.TempPathFactory) -> PreparedSet:
+    folder = tmp_path_factory.mktemp("coco")
+    root, cache = make_coco(folder, 7, 5), folder / "cache"
+    prepare(KnownRequest(spec=DATASETS["coco"], folder=root, cache_dir=cache, allow_partial=True))
+    return PreparedSet.open("coco", cache)
+
+
+def make_job(prepared: PreparedSet, *overrides: str) -> TrainJob:
+    recipe = load_recipe("coco-retinanet", Choices("tiny", None, (*SHORT, *overrides)))
+    return TrainJob(recipe, prepared, model_spec(recipe, prepared.card), CPU, workers=0)
+
+
+def test_a_run_leaves_what_every_run_leaves(coco: PreparedSet, tmp_path: Path) -> None:
+    run, watcher = new_run(tmp_path, "train", "short"), Watcher()
+    result = train(make_job(coco), run, watcher)
+    assert isinstance(result, DetectionResult)
+    assert result.images == 5
+    assert len(result.found.class_ap) == 80
+    assert result.notes == ("partial: train 7 of 118287, val 5 of 5000",)
+    assert [step for step, _ in watcher.evaluations] == [3, 4]
+    lines = [json.loads(line) for line in run.metrics.read_text().splitlines()]
+    assert [line["kind"] for line in lines] == ["eval", "step", "eval"]
+    assert lines[-1]["ap"] == result.headline.value
+    assert np.isfinite(lines[1]["loss"])
+    checkpoint = load_checkpoint(run.weights("last"))
+    assert (checkpoint.spec.task, checkpoint.spec.head) == ("detection", "retinanet")
+    assert checkpoint.spec.input_size == (64, 96)
+
+
+class OneAnchor(nn.Module):
+    """A network that is sure of one anchor, and only of it."""
+
+    def __init__(self, index: int, classes: int) -> None:
+        super().__init__()
+        self.index, self.classes = index, classes
+
+    def forward(self, images: Tensor) -> RawBoxes:
+        height, width = images.shape[2:]
+        count = sum(len(level) for level in anchor_boxes(height, width, CPU))
+        logits = torch.full((1, count, self.classes), -20.0)
+        logits[0, self.index, 1] = 5.0
+        return RawBoxes(logits, torch.zeros(1, count, 4))
+
+
+def spec(classes: int) -> ModelSpec:
+    return ModelSpec(
+        task="detection",
+        size="tiny",
+        head="retinanet",
+        fuse=None,
+        classes=tuple(f"class {index}" for index in range(classes)),
+        palette=((0, 0, 0),) * classes,
+        input_size=(64, 96),
+        dataset="mine",
+    )
+
+
+@pytest.mark.parametrize("size", [(60, 90), (120, 180), (33, 50)], ids=str)
+def test_boxes_come_back_in_pixels_of_the_picture(size: tuple[int, int]) -> None:
+    settings = make_recipe().evaluation
+    index = 9 * (3 * 12 + 5) + 4
+    detector = Detector(OneAnchor(index, 3), spec(3), settings, CPU)
+    found = detector(np.zeros((*size, 3), np.uint8))
+    prepared = detector.input(np.zeros((*size, 3), np.uint8))
+    assert prepared.values.shape == (1, 3, 64, 96)
+    factor = size[0] / prepared.resized[0]
+    anchor = anchor_boxes(64, 96, CPU)[0][index].numpy()
+    np.testing.assert_allclose(found.boxes, [anchor * factor], rtol=0.02)
+    assert found.labels.tolist() == [1]
+    assert found.scores[0] == pytest.approx(1 / (1 + np.exp(-5)))
+    detector.network.index = 9 * (7 * 12 + 11)  # type: ignore[assignment]
+    (corner,) = detector(np.zeros((*size, 3), np.uint8)).boxes
+    assert corner[2] == pytest.approx(size[1])
+    assert corner[3] == pytest.approx(size[0])
+
+
+def make_recipe() -> DetectionRecipe:
+    recipe = load_recipe("coco-retinanet", Choices("tiny", None, SHORT))
+    assert isinstance(recipe, DetectionRecipe)
+    return recipe
+
+
+def test_a_network_of_other_classes_is_refused(coco: PreparedSet) -> None:
+    detector = Detector(OneAnchor(0, 3), spec(3), make_recipe().evaluation, CPU)
+    with pytest.raises(DataError, match=r"the model has 3 classes .mine., the set coco has 80"):
+        evaluate_boxes(detector, Split(coco), "none", lambda *_: None)
+
+
+def test_images_without_objects_are_looked_at_too(coco: PreparedSet) -> None:
+    seen: list[tuple[int, int]] = []
+    detector = Detector(OneAnchor(0, 80), spec(80), make_recipe().evaluation, CPU)
+    progress: Callable[[int, int], None] = lambda done, total: seen.append((done, total))  # noqa: E731
+    result = evaluate_boxes(detector, Split(coco), "none", progress)
+    assert result.boxes == 5
+    assert seen == [(done, 5) for done in range(1, 6)]
+    assert "AP50" in result.summary()
+    assert len(result.table().rows) == 80
+
+
+def test_eight_images_are_learnt(tmp_path: Path) -> None:
+    request = make_blocks(tmp_path / "raw", 8, 2, small=True)
+    prepare(request)
+    prepared = PreparedSet.open("blocks", request.cache_dir)
+    overrides = (
+        "schedule.iterations=55", "schedule.warmup=5", "schedule.steps=[0.8,0.92]",
+        "evaluation.every=55", "augment.flip=0",
+    )  # fmt: skip
+    facts = SetFacts("blocks", prepared.card.median_size, 8)
+    recipe = load_recipe("custom-detection", Choices("tiny", None, overrides), facts)
+    spec = model_spec(recipe, prepared.card)
+    job = TrainJob(recipe, prepared, spec, CPU, workers=0)
+    run = new_run(tmp_path, "train", "blocks")
+    train(job, run, Watcher())
+    task = make_task(recipe, prepared, spec)
+    before = task.evaluate(task.build(), "train", "none", lambda *_: None)
+    network = build_from(load_checkpoint(run.weights("last")), "last")
+    after = task.evaluate(network, "train", "last", lambda *_: None)
+    assert before.to_json()["ap50"] < 5
+    assert after.to_json()["ap50"] > 30

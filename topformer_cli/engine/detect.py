@@ -1,0 +1,161 @@
+"""From images to boxes, and their average precision over a split."""
+
+import itertools
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from topformer_cli.data.box_augment import padded_batch, resize_to_fit
+from topformer_cli.data.box_table import read_box_table
+from topformer_cli.data.decode import decode_image
+from topformer_cli.engine.box_metrics import AveragePrecision
+from topformer_cli.engine.evaluate import Split
+from topformer_cli.engine.predict import normalised
+from topformer_cli.engine.task import Progress, require_classes
+from topformer_cli.models.boxes import RawBoxes, Selection
+from topformer_cli.models.inference import fold_batchnorm
+from topformer_cli.models.spec import ModelSpec
+from topformer_cli.predictor import FloatArray
+from topformer_cli.results import DetectionResult
+
+_AHEAD: Final = 4
+"""Images that are decoded and resized before the network asks for them."""
+
+
+class Settings(Selection, Protocol):
+    """What `Detector` reads; a detection recipe's `evaluation` section has it too."""
+
+    @property
+    def scale(self) -> tuple[int, int]:
+        """(long side, short side) that an image is fitted into."""
+
+
+class Input(NamedTuple):
+    """What the network takes, [1, 3, H, W], and the (height, width) of the picture at each stage.
+
+    resized is the part of the input that is not padding.
+    """
+
+    values: FloatArray
+    original: tuple[int, int]
+    resized: tuple[int, int]
+
+
+class Detections(NamedTuple):
+    """Boxes of one picture by falling score.
+
+    boxes: [n, 4] left, top, right, bottom in pixels of the picture; scores: [n]; labels: [n] train
+    ids.
+    """
+
+    boxes: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    labels: NDArray[np.int64]
+
+
+class Detector:
+    """A detection network in its inference form, with the protocol that prepares its input."""
+
+    def __init__(
+        self, network: nn.Module, spec: ModelSpec, settings: Settings, device: torch.device
+    ) -> None:
+        folded = fold_batchnorm(network).to(device)
+        self.network = folded.to(memory_format=torch.channels_last)
+        self.spec, self.settings, self.device = spec, settings, device
+
+    def __call__(self, image: NDArray[np.uint8]) -> Detections:
+        """Find the objects in a picture [H, W, 3] RGB."""
+        return self.find(self.input(image))
+
+    def input(self, image: NDArray[np.uint8]) -> Input:
+        """Resize, pad and normalise a picture [H, W, 3] RGB."""
+        resized = resize_to_fit(image, self.settings.scale)
+        (padded,) = padded_batch([resized])
+        values = normalised(padded, self.spec)
+        return Input(values, _size(image), _size(resized))
+
+    @torch.inference_mode()
+    def find(self, prepared: Input) -> Detections:
+        """Find the objects in a picture that `input` prepared."""
+        # Imported here: torchvision takes seconds, and other tasks import this package.
+        from topformer_cli.models.detector import select_boxes
+
+        batch = torch.from_numpy(prepared.values)
+        batch = batch.to(self.device, memory_format=torch.channels_last)
+        logits, offsets = self.network(batch)
+        size = (batch.shape[2], batch.shape[3])
+        raw = RawBoxes(logits[0].float(), offsets[0].float())
+        found = select_boxes(raw, size, prepared.resized, self.settings)
+        (height, width), (rows, columns) = prepared.original, prepared.resized
+        factors = np.array([width / columns, height / rows] * 2)
+        return Detections(
+            _array(found.boxes) * factors, _array(found.scores), found.labels.numpy(force=True)
+        )
+
+
+def evaluate_boxes(
+    detector: Detector, split: Split, weights: str, progress: Progress
+) -> DetectionResult:
+    """Compare the boxes found with those of a split, single scale, no flip.
+
+    Raises:
+        DataError: the model's classes are not the set's, or the set holds no boxes.
+    """
+    prepared, card = split.prepared, split.prepared.card
+    require_classes(detector.spec, card)
+    codes = [int(code) for code in card.codes] or list(range(1, len(card.classes) + 1))
+    counted = AveragePrecision(read_box_table(prepared, split.name), codes)
+    total, kept = prepared.length(split.name), 0
+    for index, one in enumerate(_inputs(detector, split)):
+        found = detector.find(one)
+        counted.add(index, found.boxes, found.scores, found.labels)
+        kept += len(found.boxes)
+        progress(index + 1, total)
+    return DetectionResult(
+        model=f"RetinaNet with TopFormer-{detector.spec.size}",
+        weights=weights,
+        dataset=card.name,
+        split=split.name,
+        images=total,
+        boxes=kept,
+        protocol=protocol_name(detector.settings),
+        classes=card.classes,
+        found=counted.scores(),
+        notes=(card.partial,) if card.partial else (),
+    )
+
+
+def _inputs(detector: Detector, split: Split) -> Iterator[Input]:
+    """Prepare the images of a split in order, a few of them ahead."""
+
+    def prepare(index: int) -> Input:
+        return detector.input(decode_image(split.prepared.boxes(split.name, index).image))
+
+    indices = iter(range(split.prepared.length(split.name)))
+    with ThreadPoolExecutor(_AHEAD) as pool:
+        waiting = [pool.submit(prepare, index) for index in itertools.islice(indices, _AHEAD)]
+        while waiting:
+            yield waiting.pop(0).result()
+            waiting += [pool.submit(prepare, index) for index in itertools.islice(indices, 1)]
+
+
+def protocol_name(settings: Settings) -> str:
+    """Name the resize and the choice of boxes."""
+    scale = f"{settings.scale[0]}x{settings.scale[1]}"
+    return (
+        f"keep_ratio {scale}, padded to multiples of 32; score {settings.score:g}, "
+        f"{settings.per_level} a level, NMS {settings.iou:g}, {settings.most} boxes; single scale"
+    )
+
+
+def _size(image: NDArray[np.uint8]) -> tuple[int, int]:
+    return image.shape[0], image.shape[1]
+
+
+def _array(values: Tensor) -> NDArray[np.float64]:
+    return values.double().numpy(force=True)
