@@ -57,7 +57,8 @@ class DatasetCard(_Record):
     codes: the classes' names in the set's own files, such as COCO's category ids; empty if masks
     carry the numbers. id_map: train id of each of the 256 mask values, ignore_index of every
     pixel without a class; empty unless the task is segmentation. expected: images a split as
-    published (empty for a custom set). fingerprint: SHA-256 of names and contents, the same
+    published (empty for a custom set). source: the folder that it was made from, without its path,
+    for sets are shared. fingerprint: SHA-256 of names and contents, the same
     wherever the set is prepared. source_fingerprint: of the source's file names, sizes and times,
     to see quickly whether it changed.
     """

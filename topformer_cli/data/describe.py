@@ -34,7 +34,7 @@ def describe(
         expected=dict(source.expected),
         terms=source.terms,
         homepage=source.homepage,
-        source=str(source.place),
+        source=source.place.name,
         source_fingerprint=source_fingerprint,
         fingerprint=fingerprint(labels.classes, labels.id_map, digests),
         warnings=(),

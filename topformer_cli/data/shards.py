@@ -3,7 +3,7 @@
     card.json                       written last
     dataset_dict.json               {"splits": ["train", "val"]}
     train/dataset_info.json         columns and the library's type of each
-    train/state.json                the list of data files
+    train/state.json                the list of data files; rows, bytes and digest of each
     train/data-00000-<key>.arrow    Arrow stream: id, image, height, width, labels
     train/data-00000-<key>.json     what a resumed prepare and the card need to know of the shard
 
@@ -14,6 +14,7 @@ finished shard is used again exactly when its inputs are unchanged.
 import contextlib
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,9 +26,12 @@ import pyarrow as pa
 from topformer_cli.data.forms.row import Row
 from topformer_cli.rundir import atomic_path, write_json
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 SHARD_ROWS: Final = 128
 SHARD_BYTES: Final = 64 << 20
+
+STATE_NAME: Final = "state.json"
+_SHARD: Final = re.compile(r"data-\d{5,}-[0-9a-f]{16}\.arrow")
 
 Features = dict[str, Any]
 """Column names with types of the `datasets` library, which has no types itself."""
@@ -51,6 +55,16 @@ class ShardFacts:
     images: tuple[int, ...]
     labelled: tuple[int, ...]
     ignored: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A shard as the list of its split has it: file name, images, length, SHA-256 of contents."""
+
+    file: str
+    rows: int
+    bytes: int
+    digest: str
 
 
 def shard_name(number: int, file_keys: Sequence[str], labels_key: str) -> str:
@@ -118,7 +132,10 @@ def write_split(folder: Path, shards: Sequence[ShardFacts], features: Features) 
     info = datasets.DatasetInfo(features=datasets.Features(features))
     info.write_to_directory(str(folder))
     state: dict[str, Any] = {
-        "_data_files": [{"filename": shard.file} for shard in shards],
+        "_data_files": [
+            {"filename": one.file, "rows": one.rows, "bytes": one.bytes, "digest": one.digest}
+            for one in shards
+        ],
         "_fingerprint": hashlib.sha256("".join(s.digest for s in shards).encode()).hexdigest()[:16],
         "_format_columns": None,
         "_format_kwargs": {},
@@ -126,7 +143,7 @@ def write_split(folder: Path, shards: Sequence[ShardFacts], features: Features) 
         "_output_all_columns": False,
         "_split": folder.name,
     }
-    write_json(folder / "state.json", state)
+    write_json(folder / STATE_NAME, state)
 
 
 def write_dict(folder: Path, splits: Sequence[str]) -> None:
@@ -135,14 +152,39 @@ def write_dict(folder: Path, splits: Sequence[str]) -> None:
 
 
 def data_files(folder: Path) -> list[Path]:
-    """Return the shards of a split in order."""
-    state = json.loads((folder / "state.json").read_text())
-    return [folder / entry["filename"] for entry in state["_data_files"]]
+    """Return the shards of a split in order.
+
+    Raises:
+        OSError, ValueError: the list is missing or damaged.
+    """
+    return [folder / one.file for one in parse_list((folder / STATE_NAME).read_bytes())]
+
+
+def parse_list(text: bytes) -> tuple[Listed, ...]:
+    """Read the list of a split's shards; no name in it leads out of its folder.
+
+    Raises:
+        ValueError: it is damaged, or was written by another version.
+    """
+    try:
+        listed = tuple(
+            Listed(entry["filename"], entry["rows"], entry["bytes"], entry["digest"])
+            for entry in json.loads(text)["_data_files"]
+        )
+    except (KeyError, TypeError) as error:
+        message = f"the list of shards lacks {error}"
+        raise ValueError(message) from error
+    for one in listed:
+        if not _SHARD.fullmatch(str(one.file)) or not _counts(one.rows, one.bytes):
+            message = f"the list of shards has {one.file!r} of {one.rows!r} images"
+            raise ValueError(message)
+    return listed
 
 
 def read_table(path: Path) -> pa.Table:
     """Map a shard into memory; its columns are views of the file."""
-    return pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
+    with pa.memory_map(str(path)) as file:
+        return pa.ipc.open_stream(file).read_all()
 
 
 def arrow_schema(features: Features) -> pa.Schema:
@@ -169,3 +211,7 @@ def _common_columns(row: Row) -> dict[str, Any]:
     picture = row.picture
     image = {"bytes": picture.data, "path": picture.name}
     return {"id": row.id, "image": image, "height": picture.height, "width": picture.width}
+
+
+def _counts(*values: object) -> bool:
+    return all(isinstance(value, int) and value >= 0 for value in values)

@@ -1,11 +1,9 @@
 """Reads prepared sets; the files are mapped into memory, so opening one costs nothing."""
 
-import bisect
-import itertools
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -14,9 +12,12 @@ from numpy.typing import NDArray
 from topformer_cli.data.card import CARD_NAME, DatasetCard, read_card
 from topformer_cli.data.catalog import DATASETS
 from topformer_cli.data.prepare import prepared_path
-from topformer_cli.data.shards import data_files, read_table
+from topformer_cli.data.rows import SplitRows
 from topformer_cli.data.spec import Task
 from topformer_cli.errors import DataError
+
+if TYPE_CHECKING:
+    from topformer_cli.data.remote import RemoteSet
 
 _HELD: Final[dict[Task, str]] = {
     "segmentation": "masks",
@@ -70,32 +71,46 @@ class ClassSample:
 class PreparedSet:
     """A prepared set, open for reading from any number of threads and processes."""
 
-    def __init__(self, path: Path, card: DatasetCard) -> None:
+    def __init__(self, path: Path, card: DatasetCard, remote: "RemoteSet | None" = None) -> None:
         self.path = path
         self.card = card
-        self._shards: dict[str, _Shards] = {}
+        self._remote = remote
+        self._shards: dict[str, SplitRows] = {}
 
     @classmethod
-    def open(cls, name_or_path: str | Path, cache_dir: Path) -> "PreparedSet":
-        """Open a set by name in the cache, or by the path of its folder.
+    def open(cls, name_or_place: str | Path, cache_dir: Path) -> "PreparedSet":
+        """Open a set by name in the cache, by the path of its folder, or by an address.
+
+        Of a set that lies elsewhere only the card is fetched now (see remote.py).
 
         Raises:
-            DataError: it is not prepared (says what to type) or damaged.
+            DataError: it is not prepared (says what to type), not to be had, or damaged.
         """
-        path = Path(name_or_path)
-        if not (path / CARD_NAME).is_file():
-            path = prepared_path(cache_dir, str(name_or_path))
-        if not (path / CARD_NAME).is_file():
-            raise DataError(_not_prepared(str(name_or_path), path))
-        prepared = cls(path, read_card(path))
-        for split, count in prepared.card.counts.items():
-            if (found := prepared._split(split).rows) != count:
-                message = (
-                    f"{path}: {split} has {found} of {count} images; the set is damaged, "
-                    "prepare it again with --force"
-                )
-                raise DataError(message)
+        remote = None
+        path = Path(name_or_place)
+        if "://" in str(name_or_place):
+            path, remote = _located(str(name_or_place), cache_dir)
+        elif not (path / CARD_NAME).is_file():
+            path = _prepared(str(name_or_place), cache_dir)
+        card = read_card(path)
+        if remote and remote.note:
+            card = card.model_copy(update={"warnings": (*card.warnings, remote.note)})
+        prepared = cls(path, card, remote)
+        for split, count in card.counts.items():
+            prepared._split(split).require(count)
         return prepared
+
+    def complete(self, progress: Callable[[int, int], None]) -> None:
+        """Fetch what is not here yet of a set that lies elsewhere, several files at a time.
+
+        progress is called with bytes done and bytes in all, if there is anything to do.
+
+        Raises:
+            DataError: it is not to be had, or the disk is full.
+        """
+        if self._remote:
+            lists = {split: self._split(split).listed for split in self.card.counts}
+            self._remote.bring_all(lists, progress)
 
     def length(self, split: str) -> int:
         """Return the number of images in a split."""
@@ -146,7 +161,7 @@ class PreparedSet:
 
     def columns(self, split: str, names: Sequence[str]) -> pa.Table:
         """Return some columns of a whole split, as views of its files."""
-        return pa.concat_tables(table.select(names) for table in self._split(split).tables)
+        return pa.concat_tables(table.select(names) for table in self._split(split).tables())
 
     def require(self, task: Task) -> None:
         """Check that the set's labels are of a kind.
@@ -179,46 +194,40 @@ class PreparedSet:
 
     def __getstate__(self) -> dict[str, Any]:
         # A mapped file does not travel to another process; it is mapped again there.
-        return {"path": self.path, "card": self.card, "_shards": {}}
+        return {**self.__dict__, "_shards": {}}
 
     def _row(self, split: str, index: int, task: Task) -> dict[str, Any]:
         self.require(task)
         return self._split(split).row(index)
 
-    def _split(self, split: str) -> "_Shards":
+    def _split(self, split: str) -> SplitRows:
         if split not in self.card.counts:
             message = (
                 f"{self.card.name} has no split {split!r}; it has {', '.join(self.card.counts)}"
             )
             raise DataError(message)
         if split not in self._shards:
-            self._shards[split] = _Shards(self.path / split)
+            self._shards[split] = SplitRows(self.path / split, self._remote)
         return self._shards[split]
 
 
-class _Shards:
-    """The tables of one split, as one list of rows."""
+def _located(url: str, cache_dir: Path) -> "tuple[Path, RemoteSet | None]":
+    """Return the folder that an address leads to, or that of the copy of what is there."""
+    # Imported here: only who uses addresses needs file systems.
+    from topformer_cli.data.remote import RemoteSet, open_remote
 
-    def __init__(self, folder: Path) -> None:
-        try:
-            self.tables = [read_table(path) for path in data_files(folder)]
-        except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-            message = f"{folder} is damaged ({error}); prepare the set again with --force"
-            raise DataError(message) from error
-        self.starts: list[int] = [0, *itertools.accumulate(table.num_rows for table in self.tables)]
-        self.rows = self.starts[-1]
+    found = open_remote(url, cache_dir)
+    return (found.folder, found) if isinstance(found, RemoteSet) else (found, None)
 
-    def row(self, index: int, without: Collection[str] = ()) -> dict[str, Any]:
-        if not 0 <= index < self.rows:
-            message = f"image {index} of {self.rows}"
-            raise IndexError(message)
-        number = bisect.bisect_right(self.starts, index) - 1
-        row = self.tables[number].slice(index - self.starts[number], 1)
-        record: dict[str, Any] = row.drop_columns(list(without)).to_pylist()[0]
-        return record
 
-    def ids(self) -> list[str]:
-        return [sample_id for table in self.tables for sample_id in table["id"].to_pylist()]
+def _prepared(name: str, cache_dir: Path) -> Path:
+    if "/" in name:
+        message = f"{name} is not a prepared set: there is no {CARD_NAME} in it"
+        raise DataError(message)
+    path = prepared_path(cache_dir, name)
+    if not (path / CARD_NAME).is_file():
+        raise DataError(_not_prepared(name, path))
+    return path
 
 
 def _common(row: dict[str, Any]) -> dict[str, Any]:
@@ -241,8 +250,12 @@ def prepared_names(cache_dir: Path) -> list[str]:
 
 def _not_prepared(name: str, path: Path) -> str:
     if name in DATASETS:
-        return f"{name} is not prepared; type: topformer data prepare {name} --source FOLDER"
+        return (
+            f"{name} is not prepared; type: topformer data fetch {name}, or, with the set on the "
+            f"disk: topformer data prepare {name} --source FOLDER"
+        )
     return (
         f"no prepared data set {name!r} in {path.parent}; type: "
-        f"topformer data prepare {name} --images FOLDER --masks FOLDER --classes FILE"
+        f"topformer data prepare {name} --images FOLDER --masks FOLDER --classes FILE, or "
+        "--images FOLDER --coco JSON"
     )

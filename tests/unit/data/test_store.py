@@ -1,6 +1,8 @@
 """Prepared sets open everywhere, and say what is wrong when they do not."""
 
+import os
 import pickle
+import resource
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.pictures import make_custom
+from topformer_cli.data import convert
 from topformer_cli.data.card import DatasetCard, LabelFacts, SplitCard, read_card
 from topformer_cli.data.prepare import prepare, prepared_path
 from topformer_cli.data.spec import identity_map
@@ -52,6 +55,8 @@ def test_names_the_command_that_prepares_a_missing_set(tmp_path: Path) -> None:
         PreparedSet.open("ade20k", tmp_path)
     with pytest.raises(DataError, match="topformer data prepare mine --images FOLDER"):
         PreparedSet.open("mine", tmp_path)
+    with pytest.raises(DataError, match=r"^sets/mine is not a prepared set: there is no card"):
+        PreparedSet.open("sets/mine", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -72,6 +77,30 @@ def test_refuses_a_damaged_set(tmp_path: Path, pattern: str, content: bytes | No
     path.write_bytes(path.read_bytes()[:-2000] if content is None else content)
     with pytest.raises(DataError, match="damaged"):
         PreparedSet.open(request.name, request.cache_dir)
+
+
+def test_names_a_shard_that_is_damaged_inside(tmp_path: Path) -> None:
+    request = make_custom(tmp_path, 5, 2)
+    prepare(request)
+    (path,) = prepared_path(request.cache_dir, request.name).glob("train/*.arrow")
+    path.write_bytes(bytes(path.stat().st_size))
+    prepared = PreparedSet.open(request.name, request.cache_dir)
+    assert prepared.sample("val", 0).id == "val_0000"
+    with pytest.raises(DataError, match=rf"{path.name} is damaged .* --force"):
+        prepared.sample("train", 0)
+
+
+def test_many_shards_need_no_open_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convert, "SHARD_ROWS", 1)
+    request = make_custom(tmp_path, 30, 2)
+    prepare(request)
+    prepared = PreparedSet.open(request.name, request.cache_dir)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (os.dup(0) + 4, hard))
+    try:
+        assert len({prepared.sample("train", index).image for index in range(30)}) == 30
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 names = st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=20, unique=True)
