@@ -1,7 +1,7 @@
 """A prepared set as something that is checked, shard by shard."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ class StoredSet:
     card: DatasetCard
     prepared: bool = True
     base: str = ""
+    _ids: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -66,12 +67,10 @@ class StoredSet:
 
     def place(self, split: str, index: int) -> str:
         """Return how messages name an image."""
-        for path in data_files(self.path / split):
-            table = read_table(path)
-            if index < table.num_rows:
-                return f"{split}/{table['id'][index].as_py()}"
-            index -= table.num_rows
-        raise IndexError(index)
+        if split not in self._ids:
+            tables = [read_table(path) for path in data_files(self.path / split)]
+            self._ids[split] = [row_id for table in tables for row_id in table["id"].to_pylist()]
+        return f"{split}/{self._ids[split][index]}"
 
     def _load(self, path: Path) -> Iterator[Item | Finding]:
         split = path.parent.name
