@@ -26,7 +26,7 @@ class SplitRows:
         try:
             self.listed = parse_list((folder / STATE_NAME).read_bytes())
         except (OSError, ValueError) as error:
-            raise _damaged(folder, error) from error
+            raise _damaged(folder, f"has no list of its shards ({error})") from error
         self._folder = folder
         self._remote = remote
         self._tables: dict[int, pa.Table] = {}
@@ -36,15 +36,15 @@ class SplitRows:
     def require(self, rows: int) -> None:
         """Check that the files are there, and have as many rows as the card says."""
         if self.rows != rows:
-            raise _damaged(self._folder, f"{self.rows} of {rows} images")
+            raise _damaged(self._folder, f"has {self.rows} of {rows} images")
         for one in () if self._remote else self.listed:
             path = self._folder / one.file
             try:
                 length = path.stat().st_size
             except OSError as error:
-                raise _damaged(path, error.strerror) from error
+                raise _damaged(path, f"cannot be read ({error.strerror})") from error
             if length != one.bytes:
-                raise _damaged(path, f"{length} of {one.bytes} bytes")
+                raise _damaged(path, f"has {length} of {one.bytes} bytes")
 
     def row(self, index: int, without: Collection[str] = ()) -> dict[str, Any]:
         """Return the columns of a row, but for some.
@@ -80,12 +80,12 @@ class SplitRows:
             try:
                 table = read_table(path)
             except (OSError, pa.ArrowException) as error:
-                raise _damaged(path, error) from error
+                raise _damaged(path, f"cannot be read ({error})") from error
             if table.num_rows != one.rows:
-                raise _damaged(path, f"{table.num_rows} of {one.rows} images")
+                raise _damaged(path, f"has {table.num_rows} of {one.rows} images")
             self._tables[number] = table
         return self._tables[number]
 
 
-def _damaged(place: Path, reason: object) -> DataError:
-    return DataError(f"{place} is damaged ({reason}); prepare the set again with --force")
+def _damaged(place: Path, what: str) -> DataError:
+    return DataError(f"{place} {what}: the set is damaged; prepare it again with --force")

@@ -1,6 +1,6 @@
 """Reads prepared sets; the files are mapped into memory, so opening one costs nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -100,16 +100,19 @@ class PreparedSet:
             prepared._split(split).require(count)
         return prepared
 
-    def complete(self, progress: Callable[[int, int], None]) -> None:
+    def complete(
+        self, progress: Callable[[int, int], None], splits: Collection[str] | None = None
+    ) -> None:
         """Fetch what is not here yet of a set that lies elsewhere, several files at a time.
 
-        progress is called with bytes done and bytes in all, if there is anything to do.
+        splits are all unless named. progress is called with bytes done and bytes in all, if there
+        is anything to do.
 
         Raises:
             DataError: it is not to be had, or the disk is full.
         """
         if self._remote:
-            lists = {split: self._split(split).listed for split in self.card.counts}
+            lists = {split: self._split(split).listed for split in splits or self.card.counts}
             self._remote.bring_all(lists, progress)
 
     def length(self, split: str) -> int:

@@ -86,7 +86,7 @@ def test_names_a_shard_that_is_damaged_inside(tmp_path: Path) -> None:
     path.write_bytes(bytes(path.stat().st_size))
     prepared = PreparedSet.open(request.name, request.cache_dir)
     assert prepared.sample("val", 0).id == "val_0000"
-    with pytest.raises(DataError, match=rf"{path.name} is damaged .* --force"):
+    with pytest.raises(DataError, match=rf"{path.name} cannot be read .* --force"):
         prepared.sample("train", 0)
 
 
