@@ -33,6 +33,7 @@ __all__ = [
     "load_resolved",
     "parse_resolved",
     "recipe_names",
+    "recipe_of_set",
     "recipes_dir",
 ]
 
@@ -49,11 +50,15 @@ DEFAULT_SIZE: Final[SizeName] = "tiny"
 
 @dataclass(frozen=True, slots=True)
 class SetFacts:
-    """What the recipe of a custom set needs of its card; median_size is (height, width)."""
+    """What the recipe of a custom set needs of its card; median_size is (height, width).
+
+    place is the path or the address that the set is opened by, where it is not its name.
+    """
 
     name: str
     median_size: tuple[int, int]
     train_images: int
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,14 @@ def recipe_names() -> list[str]:
     )
 
 
+def recipe_of_set(dataset: str) -> str | None:
+    """Return the one recipe that was written for a set and has another name; None without it."""
+    found = [
+        name for name in recipe_names() if _read_yaml(_recipe_path(name)).get("dataset") == dataset
+    ]
+    return found[0] if len(found) == 1 else None
+
+
 def load_recipe(name: str, choices: Choices, facts: SetFacts | None = None) -> Recipe:
     """Resolve a recipe by name or by the path of a YAML file.
 
@@ -96,9 +109,18 @@ def load_recipe(name: str, choices: Choices, facts: SetFacts | None = None) -> R
             _assign(values, key, value, _Place(place, kind))
     if facts is not None:
         _fill_auto(values, facts, kind)
-    values["name"] = values["dataset"] if path.stem in CUSTOM.values() else path.stem
+    values["name"] = path.stem
+    if path.stem in CUSTOM.values():
+        values["name"] = _called(str(values["dataset"]), facts)
     values["size"] = choices.size
     return _validate(values, path.name, layers[-1][1])
+
+
+def _called(dataset: str, facts: SetFacts | None) -> str:
+    """Return what runs on a set are called after: not a path or an address."""
+    if facts is not None and dataset == facts.place:
+        return facts.name
+    return re.sub(r"[^\w.-]+", "-", dataset.rstrip("/").rpartition("/")[2])
 
 
 def load_resolved(path: Path) -> Recipe:
@@ -253,7 +275,8 @@ def _fill_auto(values: dict[str, Any], facts: SetFacts, kind: type[Recipe]) -> N
     batch = values["batch"] if isinstance(values.get("batch"), int) and values["batch"] > 0 else 1
     steps = min(40_000, max(500, 60 * facts.train_images // batch))
     sizes = kind.auto_sizes(facts.median_size)
-    for key, value in {"dataset": facts.name, **sizes, "schedule.iterations": steps}.items():
+    place = facts.place or facts.name
+    for key, value in {"dataset": place, **sizes, "schedule.iterations": steps}.items():
         _fill(values, key, value)
     if isinstance(iterations := values["schedule"]["iterations"], int):
         _fill(values, "evaluation.every", max(1, iterations // 10))

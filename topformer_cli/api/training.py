@@ -4,6 +4,7 @@ import contextlib
 import json
 import platform
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from topformer_cli.engine.observer import Observer
 from topformer_cli.engine.tasks import model_spec
 from topformer_cli.engine.tensorboard import TensorBoardObserver
 from topformer_cli.engine.train import TrainJob, train
-from topformer_cli.errors import RecipeError, UsageError
+from topformer_cli.errors import DataError, RecipeError, UsageError
 from topformer_cli.models.pretrained import Request, read_weights
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.models.start import fit_start
@@ -36,6 +37,7 @@ from topformer_cli.recipe import (
     load_recipe,
     load_resolved,
     recipe_names,
+    recipe_of_set,
 )
 from topformer_cli.report.plots import headline_plot, loss_plot
 from topformer_cli.report.records import read_curves
@@ -44,25 +46,34 @@ from topformer_cli.rundir import RunDir, atomic_write, latest_run, new_run, open
 
 
 def resolve_recipe(name: str | None, choices: Choices, places: Places) -> Recipe:
-    """Resolve a recipe's name, or the name of a prepared set that has no recipe of its own."""
+    """Resolve a recipe's name, or the name, path or address of a prepared set that has none."""
     name = name or DEFAULT_RECIPE
+    if name not in recipe_names():
+        name = recipe_of_set(name) or name
     if name in recipe_names() or name.endswith((".yaml", ".yml")):
         return load_recipe(name, choices)
-    known = [*recipe_names(), *prepared_names(cache_dir(places.cache))]
-    if name not in known and (close := did_you_mean(name, known)):
+    try:
+        prepared = open_set(name, places)
+    except DataError as error:
+        known = [*recipe_names(), *prepared_names(cache_dir(places.cache))]
+        close = "" if name in known or "/" in name else did_you_mean(name, known)
+        if not close:
+            raise
         message = f"{name!r} is neither a recipe nor a prepared set{close}"
-        raise RecipeError(message)
-    prepared = open_set(name, places)
+        raise RecipeError(message) from error
     card = prepared.card
     if card.task not in CUSTOM:
         prepared.require("segmentation")
-    facts = SetFacts(card.name, card.median_size, card.counts["train"])
+    facts = SetFacts(card.name, card.median_size, card.counts["train"], name)
     return load_recipe(CUSTOM[card.task], choices, facts)
 
 
 @dataclass(frozen=True, slots=True)
 class TrainRequest:
-    """A new run; weights is a file to start from, command the folder of runs that it goes to."""
+    """A new run; weights is a file to start from, command the folder of runs that it goes to.
+
+    fetching is called with bytes done and bytes in all where the set lies elsewhere.
+    """
 
     recipe: str | None
     choices: Choices
@@ -72,6 +83,7 @@ class TrainRequest:
     partial_weights: bool = False
     places: Places = USUAL
     command: str = "train"
+    fetching: Callable[[int, int], None] = lambda _done, _total: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +104,10 @@ def plan_training(request: TrainRequest) -> TrainPlan:
         DataError: the set is not prepared, or damaged, or the weights do not fit.
     """
     recipe = resolve_recipe(request.recipe, request.choices, request.places)
+    if request.weights is None and recipe.needs_weights:
+        raise RecipeError(recipe.needs_weights)
     job = _job(recipe, request)
+    job.prepared.complete(request.fetching)
     notes = quick_check(job.prepared)
     run = new_run(request.places.work_dir, request.command, f"{recipe.name}-{recipe.size}")
     atomic_write(run.recipe, recipe.to_yaml())
@@ -112,6 +127,7 @@ def plan_resume(which: Path | None, request: TrainRequest) -> TrainPlan:
         message = f"{run.path} is finished; nothing to resume (start anew without --resume)"
         raise UsageError(message)
     job = _job(load_resolved(run.recipe), request)
+    job.prepared.complete(request.fetching)
     notes = quick_check(job.prepared)
     return TrainPlan(replace(job, spec=_with_terms(job.spec, run)), run, resume=True, notes=notes)
 
