@@ -135,6 +135,11 @@ def progress(what: str, unit: str = "") -> Iterator[Callable[..., None]]:
         yield _PlainProgress(what, unit)
 
 
+def progress_lines(what: str, unit: str = "") -> Callable[..., None]:
+    """Return the update of `progress` for what may not happen at all: a line now and then."""
+    return _silent if _settings.verbosity < 0 else _PlainProgress(what, unit)
+
+
 def _silent(done: int, total: int, text: str = "") -> None:
     """Show nothing."""
 

@@ -93,6 +93,8 @@ def check_set(request: CheckRequest, progress: Progress) -> Checked:
     if request.source is None and request.images is None:
         assert request.name is not None
         prepared = open_set(request.name, request.places)
+        images = sum(prepared.card.counts.values())
+        prepared.complete(lambda done, total: progress("fetched", images * done // total, images))
         refuse_damaged(prepared.path, prepared.card)
         return Checked(check(StoredSet(prepared.path, prepared.card), progress))
     if not request.fix:

@@ -166,12 +166,16 @@ def segmenter(model: Model, device: str) -> Segmenter:
 
 @dataclass(frozen=True, slots=True)
 class EvalRequest:
-    """What to evaluate a model on; its own set unless named."""
+    """What to evaluate a model on; its own set unless named.
+
+    fetching is called with bytes done and bytes in all where the set lies elsewhere.
+    """
 
     device: str = "auto"
     dataset: str | None = None
     split: str = "val"
     places: Places = USUAL
+    fetching: Progress = lambda _done, _total: None
 
 
 def evaluate_model(model: Model, request: EvalRequest, progress: Progress) -> Result:
@@ -182,6 +186,7 @@ def evaluate_model(model: Model, request: EvalRequest, progress: Progress) -> Re
     """
     prepared = open_set(request.dataset or model.recipe.dataset, request.places)
     task = make_task(model.recipe, prepared, model.spec)
+    prepared.complete(request.fetching, (request.split,))
     network = model.network.to(resolve_device(request.device))
     return task.evaluate(network, request.split, str(model.file), progress)
 

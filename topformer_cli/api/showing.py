@@ -44,10 +44,10 @@ def show_set(
     except OSError as error:
         message = f"-o {target}: cannot be written ({error.strerror or error}); name another place"
         raise UsageError(message) from error
-    ids = prepared.ids(choice.split)
     names = zip(draw.drawable_names(card.classes), card.classes, strict=True)
     stand_ins = {drawn: name for drawn, name in names if drawn != " ".join(name.split())}
-    return Shown(target, tuple(ids[index] for index in chosen.indices), stand_ins)
+    ids = tuple(prepared.labels(choice.split, index)["id"] for index in chosen.indices)
+    return Shown(target, ids, stand_ins)
 
 
 def _target(output: Path | None, usual: str) -> Path:

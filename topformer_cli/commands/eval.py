@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @click.command("eval")
 @click.argument("target", required=False, type=options.ANY_PATH)
 @options.model_options
-@click.option("--dataset", help="A prepared set other than the model's own.")
+@click.option("--dataset", help="A prepared set other than the model's own: a name, folder or URL.")
 @click.option("--split", default="val", show_default=True)
 @click.option(
     "--fail-under",
@@ -52,7 +52,8 @@ def command(  # noqa: PLR0913 - one parameter an option
     model = models.load_model(models.ModelSource(target, weights, size, partial_weights, places))
     console.note(f"evaluating {model.took}")
     with console.progress("eval", "images") as update:
-        request = models.EvalRequest(device, dataset, split, places)
+        fetching = console.progress_lines("fetch the set", console.BYTES)
+        request = models.EvalRequest(device, dataset, split, places, fetching)
         result = models.evaluate_model(model, request, update)
     show.evaluation(result, as_json=as_json)
     if model.run is not None:

@@ -47,7 +47,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     cache_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Train RECIPE: a recipe's name, a YAML file, or a prepared set (default: ade20k)."""
+    """Train RECIPE: a recipe's name, a YAML file, or a prepared set or its URL (default ade20k)."""
     from topformer_cli import console
     from topformer_cli.api import training
     from topformer_cli.api.places import Places
@@ -57,8 +57,9 @@ def command(  # noqa: PLR0913 - one parameter an option
 
     places = Places(work_dir, cache_dir)
     choices = Choices(size or DEFAULT_SIZE, preset, overrides)
+    fetching = console.progress_lines("fetch the set", console.BYTES)
     request = training.TrainRequest(
-        recipe, choices, device, workers, weights, partial_weights, places
+        recipe, choices, device, workers, weights, partial_weights, places, fetching=fetching
     )
     if resume and (recipe or size or preset or overrides or weights):
         message = "--resume continues a run with its own recipe; drop the other settings"
