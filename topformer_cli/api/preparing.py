@@ -38,6 +38,7 @@ class PrepareRequest:
     terms: str = ""
     allow_partial: bool = False
     force: bool = False
+    workers: int | None = None
     places: Places = USUAL
 
 
@@ -67,6 +68,7 @@ def _request(given: PrepareRequest) -> Request:
             folder=given.source,
             cache_dir=cache,
             force=given.force,
+            workers=given.workers,
             allow_partial=given.allow_partial,
         )
     assert given.images is not None
@@ -81,6 +83,7 @@ def _request(given: PrepareRequest) -> Request:
             terms=given.terms,
             cache_dir=cache,
             force=given.force,
+            workers=given.workers,
         )
     assert given.masks is not None
     assert given.classes is not None
@@ -95,6 +98,7 @@ def _request(given: PrepareRequest) -> Request:
         terms=given.terms,
         cache_dir=cache,
         force=given.force,
+        workers=given.workers,
     )
 
 
@@ -117,7 +121,7 @@ def _require_one_kind(given: PrepareRequest) -> None:
     options = {
         field.name
         for field in fields(given)
-        if field.name not in ("name", "force", "places") and getattr(given, field.name)
+        if field.name not in ("name", "force", "workers", "places") and getattr(given, field.name)
     }
     if given.source is not None and not known:
         message = (

@@ -31,6 +31,9 @@ from topformer_cli.commands import options
 @click.option("--terms", default="", help="Terms of use; they travel with exported models.")
 @click.option("--allow-partial", is_flag=True, help="Accept fewer images than were published.")
 @click.option("--force", is_flag=True, help="Prepare again although nothing changed.")
+@click.option(
+    "--workers", type=click.IntRange(1, 256), help="Processes (default: as many as pay, up to 16)."
+)
 @options.cache_option
 @options.json_option
 @options.verbosity_options
@@ -48,6 +51,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     terms: str,
     allow_partial: bool,
     force: bool,
+    workers: int | None,
     cache_dir: Path | None,
     as_json: bool,
 ) -> None:
@@ -70,6 +74,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         terms=terms,
         allow_partial=allow_partial,
         force=force,
+        workers=workers,
         places=Places(cache=cache_dir),
     )
     with console.progress(f"prepare {name}", "images") as update:
