@@ -57,3 +57,23 @@ def test_module_and_version_answer() -> None:
     assert python("-m", "topformer_cli", "--version").startswith("topformer, version ")
     text = python("-m", "topformer_cli", "--help")
     assert all(f"  {name}" in text for name in COMMANDS)
+
+
+def test_only_a_detector_loads_torchvision() -> None:
+    # Its import takes seconds, which segmentation has no use for.
+    lines = (
+        "import sys",
+        "import topformer_cli.api.exporting, topformer_cli.api.models, topformer_cli.api.training",
+        "import topformer_cli.models.build, topformer_cli.models.spec",
+        "print('torchvision' in sys.modules)",
+        "from topformer_cli.models.build import BUILDERS",
+        "from topformer_cli.models.spec import ModelSpec",
+        "card = dict(size='tiny', fuse=None, classes=('a',), palette=((0, 0, 0),), dataset='x')",
+        "for task in BUILDERS:",
+        "    loaded = 'torchvision' in sys.modules",
+        "    BUILDERS[task](ModelSpec(task=task, input_size=(64, 64), **card), 0.0, 0.0)",
+        "    print(task, 'torchvision' in sys.modules and not loaded)",
+    )
+    assert python("-c", "\n".join(lines)).split() == [
+        "False", "segmentation", "False", "classification", "False", "detection", "True",
+    ]  # fmt: skip
