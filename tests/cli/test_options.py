@@ -16,7 +16,8 @@ OPTIONS = {
     ),
     "data prepare": (
         "NAME --source --images --masks --classes --ignore --coco --coco-val --val-fraction "
-        "--title --terms --allow-partial --force --workers --cache-dir --json -q/--quiet -v/--verbose"
+        "--title --terms --allow-partial --force --workers --cache-dir --json -q/--quiet "
+        "-v/--verbose"
     ),
     "data info": ("NAME --sort --top --cache-dir --json -q/--quiet -v/--verbose"),
     "data check": (
