@@ -8,7 +8,12 @@ import torch
 from numpy.typing import NDArray
 
 from topformer_cli.data.box_augment import BoxAugmentation, augment_boxes, padded_batch
-from topformer_cli.data.box_table import SMALLEST_BOX, corners_within, read_box_table
+from topformer_cli.data.box_table import (
+    SMALLEST_BOX,
+    SMALLEST_IMAGE,
+    corners_within,
+    read_box_table,
+)
 from topformer_cli.data.decode import decode_image
 from topformer_cli.data.samples import Arrays, Batch
 from topformer_cli.data.store import PreparedSet
@@ -73,8 +78,8 @@ def box_samples(prepared: PreparedSet, settings: BoxAugmentation) -> BoxSamples:
     )
     if not groups:
         message = (
-            f"{prepared.card.name} has no training image with a box of a pixel or more that is "
-            "no crowd; look with `topformer data info`"
+            f"{prepared.card.name} has no training image of {SMALLEST_IMAGE} pixels or more with a "
+            "box of a pixel or more that is no crowd; look with `topformer data info`"
         )
         raise DataError(message)
     return BoxSamples(prepared, settings, groups)

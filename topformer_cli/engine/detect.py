@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from topformer_cli.data.box_augment import padded_batch, resize_to_fit
 from topformer_cli.data.box_table import read_box_table
+from topformer_cli.data.card import DatasetCard
 from topformer_cli.data.decode import decode_image
 from topformer_cli.engine.box_metrics import AveragePrecision
 from topformer_cli.engine.evaluate import Split
@@ -108,8 +109,7 @@ def evaluate_boxes(
     """
     prepared, card = split.prepared, split.prepared.card
     require_classes(detector.spec, card)
-    codes = [int(code) for code in card.codes] or list(range(1, len(card.classes) + 1))
-    counted = AveragePrecision(read_box_table(prepared, split.name), codes)
+    counted = AveragePrecision(read_box_table(prepared, split.name), category_ids(card))
     total, kept = prepared.length(split.name), 0
     for index, one in enumerate(_inputs(detector, split)):
         found = detector.find(one)
@@ -128,6 +128,13 @@ def evaluate_boxes(
         found=counted.scores(),
         notes=(card.partial,) if card.partial else (),
     )
+
+
+def category_ids(card: DatasetCard) -> list[int]:
+    """Return the number of each class in the set's own files; 1, 2, ... where they have none."""
+    if card.codes and all(code.isdecimal() for code in card.codes):
+        return [int(code) for code in card.codes]
+    return list(range(1, len(card.classes) + 1))
 
 
 def _inputs(detector: Detector, split: Split) -> Iterator[Input]:
@@ -158,4 +165,4 @@ def _size(image: NDArray[np.uint8]) -> tuple[int, int]:
 
 
 def _array(values: Tensor) -> NDArray[np.float64]:
-    return values.double().numpy(force=True)
+    return values.numpy(force=True).astype(np.float64)

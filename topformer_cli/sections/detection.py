@@ -79,6 +79,16 @@ class DetectionRecipe(Recipe):
         long, short = (-(-side // MULTIPLE) * MULTIPLE for side in self.evaluation.scale)
         return short, long
 
+    @property
+    def needs_weights(self) -> str | None:
+        """Frozen batch normalisation has no statistics of its own."""
+        if self.model.norm != "frozen":
+            return None
+        return (
+            "model.norm=frozen keeps the batch statistics that it begins with; give --weights, or "
+            "take -o model.norm=plain"
+        )
+
     @staticmethod
     def auto_sizes(median_size: tuple[int, int]) -> Mapping[str, Any]:
         """Return the scale at which typical images keep their size, at most COCO's."""

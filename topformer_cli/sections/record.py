@@ -125,6 +125,11 @@ class Recipe(Section):
         """(height, width) in pixels of the network's usual input."""
         raise NotImplementedError
 
+    @property
+    def needs_weights(self) -> str | None:
+        """Why a run cannot begin from scratch, and what to do; None where it can."""
+        return None
+
     @staticmethod
     def auto_sizes(median_size: tuple[int, int]) -> Mapping[str, Any]:  # noqa: ARG004
         """Return what `auto` means, by dotted key, for images of a typical (height, width)."""

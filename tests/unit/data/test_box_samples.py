@@ -101,7 +101,7 @@ def test_a_set_with_nothing_to_train_on_is_refused(tmp_path: Path) -> None:
         text = path.read_text().replace('"bbox": [', '"iscrowd": 1, "bbox": [')
         path.write_text(text)
     prepare(request)
-    with pytest.raises(DataError, match="blocks has no training image with a box of a pixel"):
+    with pytest.raises(DataError, match="blocks has no training image of 32 pixels or more"):
         box_samples(PreparedSet.open("blocks", request.cache_dir), SMALL_SCALE)
 
 

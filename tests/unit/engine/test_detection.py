@@ -19,7 +19,7 @@ from topformer_cli.data.catalog import DATASETS
 from topformer_cli.data.prepare import prepare
 from topformer_cli.data.sources.published import KnownRequest
 from topformer_cli.data.store import PreparedSet
-from topformer_cli.engine.detect import Detector, evaluate_boxes
+from topformer_cli.engine.detect import Detector, category_ids, evaluate_boxes
 from topformer_cli.engine.evaluate import Split
 from topformer_cli.engine.tasks import make_task, model_spec
 from topformer_cli.engine.train import TrainJob, train
@@ -126,6 +126,12 @@ def test_a_network_of_other_classes_is_refused(coco: PreparedSet) -> None:
     detector = Detector(OneAnchor(0, 3), spec(3), make_recipe().evaluation, CPU)
     with pytest.raises(DataError, match=r"the model has 3 classes .mine., the set coco has 80"):
         evaluate_boxes(detector, Split(coco), "none", lambda *_: None)
+
+
+def test_boxes_are_counted_under_the_sets_own_numbers(coco: PreparedSet) -> None:
+    assert category_ids(coco.card)[-1] == 90
+    named = coco.card.model_copy(update={"codes": tuple(coco.card.classes)})
+    assert category_ids(named) == list(range(1, 81))
 
 
 def test_images_without_objects_are_looked_at_too(coco: PreparedSet) -> None:

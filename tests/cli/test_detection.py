@@ -1,0 +1,124 @@
+"""The road of a set of boxes of one's own, and COCO's recipe, through the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Road, prepared_road
+from tests.cli.test_mistakes import refused
+from tests.cli.test_road import quietly
+from tests.fakes.box_pictures import make_blocks
+from topformer_cli.models.boxes import STRIDES
+from topformer_cli.recipe import load_resolved
+from topformer_cli.rundir import RunDir
+
+QUICK = ("batch=2", "schedule.iterations=2", "schedule.warmup=1", "evaluation.every=2")
+
+
+@pytest.fixture(scope="module")
+def boxed(tmp_path_factory: pytest.TempPathFactory) -> Road:
+    """The set `blocks`, prepared, and a run on it by its name alone; a picture for `segment`."""
+    road = prepared_road(tmp_path_factory.mktemp("boxed"))
+    request = make_blocks(road.folder / "blocks", 6, 3)
+    assert request.val is not None
+    quietly(
+        road.data(
+            "prepare", "blocks", "--images", request.images, "--coco", request.train,
+            "--coco-val", request.val,
+        )
+    )  # fmt: skip
+    quietly(road.train("blocks", "--size", "tiny", overrides=QUICK))
+    return road
+
+
+def checkpoint(road: Road) -> Path:
+    return RunDir(road.runs / "train" / "blocks-tiny-001").weights("last")
+
+
+def test_a_set_of_boxes_trains_by_its_name(boxed: Road) -> None:
+    run = RunDir(boxed.runs / "train" / "blocks-tiny-001")
+    assert run.finished
+    recipe = load_resolved(run.recipe)
+    assert (recipe.task, recipe.dataset, recipe.input_size) == ("detection", "blocks", (96, 128))
+    assert {path.name for path in run.path.glob("*.svg")} == {"loss.svg", "ap.svg"}
+    last = json.loads(run.result.read_text())["last"]
+    assert last["classes"] == ["blue", "red", "green"]
+    assert len(last["class_ap"]) == 3
+
+
+def test_eval_shows_average_precision(boxed: Road) -> None:
+    done = quietly(boxed.run("eval"))
+    assert "RetinaNet with TopFormer-tiny on blocks val (3 images)" in done.out
+    assert "AP50 " in done.out
+    assert "protocol keep_ratio 128x96, padded to multiples of 32; score 0.05" in done.out
+    record = quietly(boxed.run("eval", "--json", "--split", "train")).record
+    assert record["images"] == 6
+    assert {"ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar100"} < record.keys()
+    done = boxed.run("eval", "--fail-under", "100.1")
+    assert done.code == 7
+    assert "topformer: AP " in done.err
+
+
+def test_cocos_recipe_takes_any_set_of_boxes(boxed: Road, tmp_path: Path) -> None:
+    overrides = (*QUICK, "dataset=blocks", "augment.scale=[96,64]", "augment.least_short=64")
+    words = [word for one in overrides for word in ("-o", one)]
+    done = quietly(
+        boxed.run(
+            "train", "coco-retinanet", "-o", "evaluation.scale=[96,64]", *words,
+            "--json", "--work-dir", tmp_path, work_dir=False,
+        )
+    )  # fmt: skip
+    assert (done.record["dataset"], done.record["images"]) == ("blocks", 3)
+
+
+def test_coco_stands_for_the_recipe_that_is_written_for_it(nowhere: Road) -> None:
+    done = quietly(nowhere.run("train", "coco", "--dry-run", "--json"))
+    assert (done.record["name"], done.record["dataset"]) == ("coco-retinanet", "coco")
+
+
+def test_info_counts_pyramid_and_head(boxed: Road) -> None:
+    text = quietly(boxed.run("info", "coco-retinanet", "--size", "base")).out
+    assert "feature pyramid" in text
+    assert "14,569,044" in text
+    assert "at 800x1344" in text
+    record = quietly(boxed.run("info", checkpoint(boxed), "--json")).record
+    assert record["input_size"] == [96, 128]
+    assert all(side % STRIDES[2] == 0 for side in record["input_size"])
+
+
+@pytest.mark.parametrize(
+    "words", [("export",), ("bench", "--device", "host"), ("segment", "IMAGE", "--model")]
+)
+def test_what_needs_segmentation_refuses_a_detector(boxed: Road, words: tuple[str, ...]) -> None:
+    command = [boxed.image if word == "IMAGE" else word for word in words]
+    cache = words[0] != "segment"
+    line = refused(boxed.run(*command, checkpoint(boxed), cache=cache), 2)
+    assert "is a network for detection; this command takes one for segmentation" in line
+
+
+def test_a_detector_is_a_start_for_segmentation(boxed: Road, tmp_path: Path) -> None:
+    words = (
+        "train", "little", "--weights", checkpoint(boxed), "--work-dir", tmp_path,
+        "-o", "batch=2", "-o", "augment.crop=[64,64]", "-o", "schedule.iterations=1",
+        "-o", "schedule.warmup=1", "-o", "evaluation.every=1",
+    )  # fmt: skip
+    line = refused(boxed.run(*words, work_dir=False), 3)
+    assert "is of a network for detection, not for segmentation" in line
+    done = quietly(boxed.run(*words, "--partial-weights", work_dir=False))
+    assert "186 tensors matched" in done.err or "tensors matched; " in done.err
+
+
+def test_mistakes_are_told_in_detections_own_words(boxed: Road) -> None:
+    for override, code, said in (
+        ("augment.crop=[64,64]", 2, "-o augment.crop: unknown key"),
+        ("model.norm=batch", 2, "-o model.norm: input should be 'frozen', 'plain' or 'sync'"),
+        ("augment.least_short=900", 2, "expected least_short <= short side <= long side, got 900"),
+        ("optimizer.kind=adam", 2, "-o optimizer.kind: input should be 'sgd' or 'adamw'"),
+        ("model.norm=frozen", 2, "keeps the batch statistics that it begins with; give --weights"),
+        ("dataset=little", 3, "little holds masks, not boxes"),
+    ):
+        line = refused(boxed.run("train", "coco-retinanet", "-o", override), code)
+        assert said in line
+    line = refused(boxed.run("train", "little", "-o", "dataset=blocks"), 3)
+    assert "blocks holds boxes, not masks" in line
