@@ -84,4 +84,5 @@ def command(  # noqa: PLR0913 - one parameter an option
     with console.logging_to(plan.run.log), show.training(plan) as observer:
         result = training.run_training(plan, observer, tensorboard=tensorboard)
     show.evaluation(result, as_json=as_json)
-    console.note(f"run: {plan.run.path}; next: topformer eval, topformer export")
+    following = ", topformer export" if plan.job.recipe.task == "segmentation" else ""
+    console.note(f"run: {plan.run.path}; next: topformer eval{following}")

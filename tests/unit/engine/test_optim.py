@@ -57,7 +57,8 @@ def test_head_learns_faster_and_everything_decays() -> None:
     assert len(head["params"]) == 5
     assert len(rest["params"]) == 188
     assert {group["weight_decay"] for group in (rest, head)} == {0.01}
-    assert {id(p) for p in head["params"]} == {id(p) for p in network.get_submodule("head").parameters()}
+    own = network.get_submodule("head").parameters()
+    assert {id(p) for p in head["params"]} == {id(p) for p in own}
 
 
 def test_rate_is_set_for_both_groups() -> None:
