@@ -54,7 +54,7 @@ def test_a_torch_device_is_no_phone(nowhere: Road, device: str) -> None:
 
 def test_nothing_prepared_is_told_with_the_line_to_type(nowhere: Road) -> None:
     line = refused(nowhere.run("train"), 3)
-    assert "type: topformer data prepare ade20k --source FOLDER" in line
+    assert "type: topformer data fetch ade20k, or, with the set on the disk: topformer" in line
     line = refused(nowhere.run("train", "mine"), 3)
     assert "topformer data prepare mine --images FOLDER --masks FOLDER --classes FILE" in line
     assert not nowhere.runs.exists()
