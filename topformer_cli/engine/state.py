@@ -86,7 +86,6 @@ class TrainState:
             message = f"{path} belongs to another model: {reason}"
             raise DataError(message) from error
 
-
     def _require_same_set(self, fingerprint: str, path: Path) -> None:
         if fingerprint != self.set_fingerprint:
             message = (
