@@ -151,7 +151,7 @@ def test_eight_images_are_learnt(tmp_path: Path) -> None:
     prepared = PreparedSet.open("blocks", request.cache_dir)
     overrides = (
         "schedule.iterations=55", "schedule.warmup=5", "schedule.steps=[0.8,0.92]",
-        "evaluation.every=55", "augment.flip=0",
+        "evaluation.every=55", "augment.flip=0", "optimizer.lr=1e-3",
     )  # fmt: skip
     facts = SetFacts("blocks", prepared.card.median_size, 8)
     recipe = load_recipe("custom-detection", Choices("tiny", None, overrides), facts)
