@@ -150,6 +150,8 @@ def _drop(*path: str | int) -> Callable[[Record], None]:
             "names image 5, which the JSON does not list",
         ),
         (_set("annotations", 0, "category_id", value=5), "names category 5, which the JSON"),
+        (_set("images", 1, "id", value=1 << 63), r"images.1.id: input should be less than"),
+        (_set("annotations", 0, "id", value=-(1 << 70)), r"annotations.0.id: input should be"),
         (_set("images", 1, "id", value=0), "image id 0 occurs twice"),
         (_set("images", 1, "file_name", value="000.jpg"), "file name 000.jpg occurs twice"),
         (_set("images", 1, "file_name", value="gone.jpg"), "gone.jpg is missing; add it, or take"),

@@ -104,6 +104,12 @@ def test_divides_a_flat_folder_by_seed(tmp_path: Path) -> None:
     assert folder_source(dataclasses.replace(request, seed=1)).splits != splits
 
 
+def test_a_set_that_is_divided_is_not_divided_anew(request_: FolderRequest) -> None:
+    request = dataclasses.replace(request_, val_fraction=0.25)
+    with pytest.raises(DataError, match=r"--val-fraction 0\.25: .* holds train and val already"):
+        folder_source(request)
+
+
 def test_an_added_image_moves_at_most_one_other(tmp_path: Path) -> None:
     request = flat(make_custom(tmp_path, 20, 1), 0.25)
     before = {pair.id for pair in folder_source(request).splits["val"]}

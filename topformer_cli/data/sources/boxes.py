@@ -5,9 +5,9 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from topformer_cli.data.findings import Faults, Finding, settle
 from topformer_cli.data.labels import Labels
@@ -25,10 +25,13 @@ from topformer_cli.data.sources.source import (
 from topformer_cli.data.spec import BoxLayout, DatasetSpec, generated_colour
 from topformer_cli.errors import DataError
 
+# Prepared sets keep ids as 64-bit numbers.
+_Id: TypeAlias = Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)]
+
 
 @dataclass(frozen=True, slots=True)
 class _Image:
-    id: int
+    id: _Id
     file_name: str
     height: int
     width: int
@@ -36,17 +39,17 @@ class _Image:
 
 @dataclass(frozen=True, slots=True)
 class _Annotation:
-    image_id: int
-    category_id: int
+    image_id: _Id
+    category_id: _Id
     bbox: tuple[float, float, float, float]
-    id: int | None = None
+    id: _Id | None = None
     area: float | None = None
     iscrowd: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Category:
-    id: int
+    id: _Id
     name: str
 
 

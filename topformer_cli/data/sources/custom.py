@@ -49,6 +49,7 @@ def folder_source(request: FolderRequest, faults: Faults | None = None) -> Sourc
             raise DataError(message)
     whole = {"train": Folders(images=request.images, masks=request.masks)}
     if request.val_fraction is not None:
+        _require_undivided(request)
         everything = paired(whole, faults)["train"]
         splits = divided(everything, request.val_fraction, request.seed)
     elif faults is not None and not any((request.images / split).is_dir() for split in SPLITS):
@@ -89,6 +90,15 @@ def divided(items: Sequence[Item], fraction: float, seed: int) -> dict[str, tupl
         "train": tuple(item for item in items if item.id not in val),
         "val": tuple(item for item in items if item.id in val),
     }
+
+
+def _require_undivided(request: FolderRequest) -> None:
+    if all((request.images / split).is_dir() for split in SPLITS):
+        message = (
+            f"--val-fraction {request.val_fraction}: --images {request.images} holds train and val "
+            "already; leave it out, or name the folder train alone to divide that"
+        )
+        raise DataError(message)
 
 
 def _require_splits(request: FolderRequest) -> None:
