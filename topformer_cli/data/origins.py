@@ -159,7 +159,10 @@ def _one_line(url: str, name: str) -> Iterator[None]:
     except _errors() as error:
         if isinstance(error, OSError) and error.errno in _DISK:
             raise
-        message = f"{url} cannot be reached ({_reason(error)}); check the address and the network"
+        message = (
+            f"{url} cannot be reached ({_reason(error)}); check the address, the network, and your "
+            "credentials if it asks for any"
+        )
         raise UnreachableError(message) from error
 
 

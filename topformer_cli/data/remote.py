@@ -143,7 +143,8 @@ def open_remote(url: str, cache_dir: Path) -> RemoteSet | Path:
         UnreachableError: it cannot be asked, and there is no copy.
         DataError: there is no prepared set, it may not be read, or it is being changed.
     """
-    url = url.rstrip("/")
+    scheme, _, path = url.partition("://")
+    url = f"{scheme}://{path.rstrip('/')}"
     origin = open_origin(url)
     if isinstance(origin, Path):
         return origin

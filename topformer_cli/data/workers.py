@@ -29,6 +29,11 @@ _METHODS: Final = multiprocessing.get_all_start_methods()
 _METHOD: Final = "forkserver" if "forkserver" in _METHODS else "spawn"
 """A server imports once for all workers; a fork of this process would copy locked locks."""
 
+_HINTS: Final = {
+    -signal.SIGKILL: " (out of memory?)",
+    1: " (a script has to call this below `if __name__ == '__main__'`)",
+}
+
 
 def cores() -> int:
     """Return the number of processors that this process may use."""
@@ -54,7 +59,7 @@ def run_jobs(
     Raises:
         TopformerError: a worker was killed; besides, whatever function raises.
     """
-    if workers <= 1:
+    if workers <= 1 or multiprocessing.current_process().daemon:  # whose kind has no children
         for job in jobs:
             yield job, function(job)
         return
@@ -142,8 +147,8 @@ def _answer(worker: _Worker[Job]) -> Any:  # noqa: ANN401 - whatever the functio
         worker.process.join()
         code = worker.process.exitcode
         message = (
-            f"a worker process ended with code {code}{' (out of memory?)' * (code == -9)}; what is "
-            "complete is kept, type the same line again, with --workers 1 if it happens again"
+            f"a worker process ended with code {code}{_HINTS.get(code or 0, '')}; what is complete "
+            "is kept, type the same line again, with --workers 1 if it happens again"
         )
         raise TopformerError(message) from gone
     if error is not None:

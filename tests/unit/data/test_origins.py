@@ -50,6 +50,7 @@ def server() -> Iterator[Server]:
         ("http://127.0.0.1:1/set", UnreachableError, r"cannot be reached \(Connection refused\)"),
         ("http://no-such-host.invalid/set", UnreachableError, "cannot be reached"),
         ("http://", UnreachableError, "cannot be reached"),
+        ("s3://", DataError, "s3:// needs a package"),
         ("file:///nowhere/at/all", DataError, "/nowhere/at/all is not a prepared set"),
     ],
 )

@@ -67,6 +67,26 @@ def test_a_killed_worker_is_named_as_such() -> None:
     assert multiprocessing.active_children() == []
 
 
+UNGUARDED = """
+from topformer_cli.data.workers import run_jobs
+
+list(run_jobs(abs, [1, 2], 2))
+"""
+
+
+def test_a_script_without_a_guard_is_told_of_it(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(UNGUARDED)
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "script.py")],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "below `if __name__ == '__main__'`" in done.stderr
+
+
 def test_an_abandoned_crew_ends_at_once() -> None:
     jobs = run_jobs(time.sleep, [0.0, 60.0, 60.0], 2)
     assert next(jobs)[0] == 0.0
