@@ -65,6 +65,8 @@ def topformer() -> None:
 def main() -> NoReturn:
     """Run the command line and end the process with the documented exit code."""
     signal.signal(signal.SIGTERM, _terminate)
+    if sys.stdout is None:  # closed by the caller, who does not want to read it
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - until the end
     # GNU OpenMP's threads spin long for the next piece of work, which starves them all where
     # cores are shared (scripts/benchmarks/threads.py). Read when torch loads.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")

@@ -1,6 +1,8 @@
 """Files that are damaged, missing or in the way: refused by name, and nothing is lost."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -142,3 +144,12 @@ def test_faults_of_a_set_stand_one_a_line(nowhere: Road) -> None:
     first, *faults = done.err.splitlines()[-3:]
     assert first.startswith("topformer: 2 problems in the data; nothing was prepared:")
     assert [line.startswith("  ") and "a.jpg" in line for line in faults] == [True, True]
+
+
+def test_a_closed_stdout_is_no_error(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m topformer_cli data list --cache-dir {tmp_path} >&-"],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -26,9 +26,9 @@ from topformer_cli.data.decode import (
 )
 from topformer_cli.data.findings import Finding, LintError
 from topformer_cli.data.labels import Labels
+from topformer_cli.data.orientation import UPRIGHT
 from topformer_cli.data.spec import IGNORE
 
-UPRIGHT: Final = 1
 FROM_ONE: Final = (
     "if masks count from 1, begin the class list with a line for 0, such as `none`, and add "
     "--ignore 0"

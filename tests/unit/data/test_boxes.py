@@ -155,6 +155,8 @@ def _drop(*path: str | int) -> Callable[[Record], None]:
         (_set("images", 1, "id", value=0), "image id 0 occurs twice"),
         (_set("images", 1, "file_name", value="000.jpg"), "file name 000.jpg occurs twice"),
         (_set("images", 1, "file_name", value="gone.jpg"), "gone.jpg is missing; add it, or take"),
+        (_set("images", 1, "file_name", value="../images/001.jpg"), "outside the folder of images"),
+        (_set("images", 1, "file_name", value="/etc/one.jpg"), "outside the folder of images"),
         (_set("categories", 0, "name", value="cat"), "'cat' occurs 2 times"),
         (_set("categories", value=[]), "no categories"),
         (_set("categories", 0, "id", value=8), "its categories are not those of"),
@@ -183,6 +185,13 @@ def test_a_wrong_size_in_the_json_is_found_when_the_image_is_read(request_: BoxR
     write(request_.train, content)
     with pytest.raises(DataError, match=r"002.jpg is 32x24 .*33x24"):
         prepare(request_)
+
+
+def test_a_byte_order_mark_and_a_null_crowd_are_taken(request_: BoxRequest) -> None:
+    content = record(range(4))
+    content["annotations"][0]["iscrowd"] = None
+    write(request_.train, b"\xef\xbb\xbf" + json.dumps(content).encode())
+    assert prepare(request_).splits["train"].labels.ignored == 0
 
 
 def test_needs_a_validation_part(request_: BoxRequest) -> None:

@@ -14,7 +14,6 @@ from topformer_cli.data.findings import Finding, LintError
 from topformer_cli.data.forms.detection import IN_JSON
 from topformer_cli.data.forms.segmentation import has_class, mask_place, read_mask
 from topformer_cli.data.lint import (
-    UPRIGHT,
     ImageFacts,
     check_ids,
     in_colours,
@@ -22,6 +21,7 @@ from topformer_cli.data.lint import (
     read_image,
     settle_orientation,
 )
+from topformer_cli.data.orientation import UPRIGHT
 from topformer_cli.data.sources.source import Blob, Boxes, Item, Reading
 
 _VALUES: Final = 256

@@ -1,27 +1,23 @@
-"""Makes files right where only one way is right; nothing is written here.
-
-EXIF tags: Exif 2.32, 4.6.2 (a TIFF directory in the APP1 segment of a JPEG file).
-"""
+"""Makes files right where only one way is right; nothing is written here."""
 
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from PIL import Image
 
 from topformer_cli.data.decode import JPEG_SIGNATURE, PNG_GREY, Pixels, encode_png, png_kind
 from topformer_cli.data.findings import Finding, Kind, LintError
-from topformer_cli.data.forms.row import upright_png
 from topformer_cli.data.forms.segmentation import read_mask
 from topformer_cli.data.lint import (
-    UPRIGHT,
     in_colours,
     mask_ids,
     read_image,
     settle_orientation,
 )
+from topformer_cli.data.orientation import UPRIGHT, upright_png, without_tag
 from topformer_cli.data.sources.source import Blob, Boxes, Item, Reading
 
 _GREY_ALPHA: Final = 4
@@ -83,7 +79,7 @@ def mend_image(item: Item, reading: Reading) -> Mended:
     applied = settle_orientation(stored, _labels_size(item, reading), place, lenient=False)
     if applied == UPRIGHT:
         what = f"a wrong EXIF orientation {facts.orientation} was set to 1"
-        return Mended("exif", path, path, _with_upright_tag(data, place), what)
+        return Mended("exif", path, path, _without_tag(data, place), what)
     if isinstance(item.target, Boxes):
         what = f"has EXIF orientation {applied}, and turned it would have another name"
         raise LintError(Finding("exif", place, what, "prepare applies the tag"))
@@ -117,42 +113,10 @@ def _without_alpha(data: bytes, place: str) -> Pixels:
     return np.ascontiguousarray(values)
 
 
-def _with_upright_tag(data: bytes, place: str) -> bytes:
-    """Overwrite the orientation of a JPEG file by 1; nothing else changes."""
-    mended = bytearray(data)
-    if found := _orientation_place(data):
-        start, order = found
-        mended[start : start + 2] = UPRIGHT.to_bytes(2, order)
-    if read_image(bytes(mended), place).orientation == UPRIGHT:
-        return bytes(mended)
+def _without_tag(data: bytes, place: str) -> bytes:
+    """Take the tag off a file that keeps its kind and name."""
+    mended = without_tag(data)
+    if mended.startswith(JPEG_SIGNATURE) or not data.startswith(JPEG_SIGNATURE):
+        return mended
     what = "has an EXIF orientation that can only be taken off by saving the image again"
     raise LintError(Finding("exif", place, what, "prepare takes the pixels as they are stored"))
-
-
-Order = Literal["little", "big"]
-
-
-def _orientation_place(data: bytes) -> tuple[int, Order] | None:
-    """Return where the value of a JPEG's orientation tag is, and its byte order."""
-    if not data.startswith(JPEG_SIGNATURE):
-        return None
-    segment = 2
-    while segment + 4 <= len(data) and data[segment] == 0xFF and data[segment + 1] != 0xDA:
-        if data[segment + 1] == 0xE1 and data[segment + 4 : segment + 10] == b"Exif\0\0":
-            return _in_directory(data, segment + 10)
-        segment += 2 + int.from_bytes(data[segment + 2 : segment + 4], "big")
-    return None
-
-
-def _in_directory(data: bytes, start: int) -> tuple[int, Order] | None:
-    order: Order = "little" if data[start : start + 2] == b"II" else "big"
-
-    def number(place: int, size: int) -> int:
-        return int.from_bytes(data[place : place + size], order)
-
-    directory = start + number(start + 4, 4)
-    for index in range(number(directory, 2)):
-        entry = directory + 2 + 12 * index
-        if number(entry, 2) == 0x0112:
-            return entry + 8, order
-    return None

@@ -8,6 +8,7 @@ from topformer_cli.data.card import LabelFacts
 from topformer_cli.data.forms.row import Row, Totals, stored_picture
 from topformer_cli.data.labels import Labels
 from topformer_cli.data.lint import image_size
+from topformer_cli.data.orientation import UPRIGHT
 from topformer_cli.data.sources.source import Item, Reading
 
 
@@ -24,11 +25,11 @@ class Classification:
         """Read an image; its pixels stay as they are stored, whatever its EXIF tag says."""
         assert isinstance(item.target, int)
         data = item.image.read()
-        height, width, _ = image_size(data, str(item.image))
+        height, width, tag = image_size(data, str(item.image))
         columns = {"label": item.target}
         return Row(
             id=item.id,
-            picture=stored_picture(item.image, data, (height, width), turned=False),
+            picture=stored_picture(item.image, data, (height, width), tag=tag, applied=UPRIGHT),
             columns=columns,
             signature=self.signature(columns),
             counts=np.bincount([item.target], minlength=len(reading.labels.classes)),

@@ -42,7 +42,7 @@ class Detection:
         size = (target.height, target.width)
         place = str(item.image)
         stored = image_size(data, place)
-        orientation = settle_orientation(stored, size, place, lenient=reading.lenient, of=IN_JSON)
+        applied = settle_orientation(stored, size, place, lenient=reading.lenient, of=IN_JSON)
         objects = {
             "id": [box.id for box in target.boxes],
             "bbox": [list(box.bbox) for box in target.boxes],
@@ -54,7 +54,7 @@ class Detection:
         kept = [box.category for box in target.boxes if not box.crowd]
         return Row(
             id=item.id,
-            picture=stored_picture(item.image, data, size, turned=orientation != 1),
+            picture=stored_picture(item.image, data, size, tag=stored[2], applied=applied),
             columns=columns,
             signature=self.signature(columns),
             counts=np.bincount(kept, minlength=len(reading.labels.classes)),

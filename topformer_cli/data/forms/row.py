@@ -1,23 +1,16 @@
 """A row of a prepared set, and what the forms share."""
 
-import io
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from topformer_cli.data.card import LabelFacts
-from topformer_cli.data.decode import (
-    JPEG_SIGNATURE,
-    PNG_SIGNATURE,
-    Pixels,
-    decode_image,
-    encode_png,
-)
+from topformer_cli.data.decode import JPEG_SIGNATURE, PNG_SIGNATURE, decode_image, encode_png
 from topformer_cli.data.labels import Labels
+from topformer_cli.data.orientation import UPRIGHT, upright_png, without_tag
 from topformer_cli.data.sources.source import Blob, Item, Reading
 
 
@@ -84,25 +77,21 @@ class Form(Protocol):
         ...
 
 
-def stored_picture(blob: Blob, data: bytes, size: tuple[int, int], *, turned: bool) -> Picture:
+def stored_picture(
+    blob: Blob, data: bytes, size: tuple[int, int], *, tag: int, applied: int
+) -> Picture:
     """Return an image as it is stored: JPEG and PNG files unchanged, others as PNG.
 
-    turned says that the file's EXIF orientation is to be applied to its pixels.
+    size is (height, width) in pixels, upright. tag is the file's EXIF orientation, applied the one
+    that its pixels need; none is kept.
     """
-    name = blob.name
-    if turned:
-        name, data = _png_name(name), upright_png(data)
+    kept = data
+    if applied != UPRIGHT:
+        kept = upright_png(data)
+    elif tag != UPRIGHT:
+        kept = without_tag(data)
     elif not data.startswith((JPEG_SIGNATURE, PNG_SIGNATURE)):
-        name, data = _png_name(name), encode_png(decode_image(data))
-    return Picture(name=name, data=data, height=size[0], width=size[1])
-
-
-def _png_name(name: str) -> str:
-    return PurePath(name).with_suffix(".png").name
-
-
-def upright_png(data: bytes) -> bytes:
-    """Return an image with its EXIF orientation applied to the pixels, as PNG."""
-    with Image.open(io.BytesIO(data)) as image:
-        upright: Pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"), np.uint8)
-    return encode_png(upright)
+        kept = encode_png(decode_image(data))
+    became_png = kept is not data and kept.startswith(PNG_SIGNATURE)
+    name = PurePath(blob.name).with_suffix(".png").name if became_png else blob.name
+    return Picture(name=name, data=kept, height=size[0], width=size[1])

@@ -55,13 +55,13 @@ class Segmentation:
         size = image_size(image, str(item.image))
         ids, mask = read_mask(item, reading)
         place = str(item.image)
-        orientation = settle_orientation(size, ids.shape, place, lenient=reading.lenient)
+        applied = settle_orientation(size, ids.shape, place, lenient=reading.lenient)
         counts = value_counts(ids)
         check_ids(counts, reading.labels, mask_place(item), published=reading.lenient)
         columns = {"mask": {"bytes": mask, "path": f"{item.id}.png"}}
         return Row(
             id=item.id,
-            picture=stored_picture(item.image, image, ids.shape, turned=orientation != 1),
+            picture=stored_picture(item.image, image, ids.shape, tag=size[2], applied=applied),
             columns=columns,
             signature=self.signature(columns),
             counts=counts,

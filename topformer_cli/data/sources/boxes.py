@@ -4,7 +4,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Final, TypeAlias
 
 from pydantic import Field, TypeAdapter
@@ -44,7 +44,7 @@ class _Annotation:
     bbox: tuple[float, float, float, float]
     id: _Id | None = None
     area: float | None = None
-    iscrowd: bool = False
+    iscrowd: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,10 @@ def _items(part: _Part, train_ids: Mapping[int, int]) -> tuple[tuple[Item, ...],
     remedy = "add it, or take it out of the JSON"
     for image in sorted(part.file.images, key=lambda one: one.file_name):
         path = part.images / image.file_name
-        if path.is_file():
+        if _leaves(image.file_name):
+            what = f": file_name {image.file_name!r} lies outside the folder of images"
+            missing.append(Finding("missing", str(part.path), what, "name it below --images"))
+        elif path.is_file():
             found = Boxes(image.id, image.height, image.width, tuple(boxes[image.id]))
             items.append(Item(Path(image.file_name).with_suffix("").as_posix(), Blob(path), found))
         else:
@@ -227,10 +230,16 @@ def _items(part: _Part, train_ids: Mapping[int, int]) -> tuple[tuple[Item, ...],
     return tuple(items), missing
 
 
+def _leaves(file_name: str) -> bool:
+    """Say whether a foreign file's name would bring in what nobody meant to give."""
+    name = PurePath(file_name)
+    return name.is_absolute() or ".." in name.parts
+
+
 def _box(one: _Annotation, number: int, category: int) -> Box:
     area = one.bbox[2] * one.bbox[3] if one.area is None else one.area
     own_id = number + 1 if one.id is None else one.id
-    return Box(own_id, one.bbox, category, area, one.iscrowd)
+    return Box(own_id, one.bbox, category, area, bool(one.iscrowd))
 
 
 def _disagreements(part: _Part, train_ids: Mapping[int, int]) -> list[Finding]:

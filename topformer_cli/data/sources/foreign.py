@@ -1,5 +1,6 @@
 """Reads JSON files that other people wrote."""
 
+import codecs
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +18,7 @@ def read_json(path: Path, form: TypeAdapter[Record], needed: str) -> Record:
         DataError: it cannot be read, or is of another form; names the first place that is wrong.
     """
     try:
-        return form.validate_json(path.read_bytes())
+        return form.validate_json(path.read_bytes().removeprefix(codecs.BOM_UTF8))
     except OSError as error:
         message = f"{path} cannot be read ({error.strerror}); give {needed}"
         raise DataError(message) from error
