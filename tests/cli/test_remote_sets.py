@@ -12,6 +12,12 @@ from tests.fakes.served_set import publish
 from topformer_cli.recipe import load_resolved
 
 
+@pytest.fixture(autouse=True)
+def direct(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy of this machine stands between."""
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
 @pytest.fixture
 def server() -> Iterator[Server]:
     with serving() as running:

@@ -22,6 +22,7 @@ from topformer_cli.data.prepare import (
     prepare,
     prepared_path,
 )
+from topformer_cli.data.shards import arrow_schema
 from topformer_cli.data.sources.custom import FolderRequest
 from topformer_cli.data.sources.published import KnownRequest
 from topformer_cli.data.store import PreparedSet, Sample
@@ -196,7 +197,7 @@ def killed_after(request: FolderRequest, seconds: float | None) -> tuple[int, fl
 
 
 def prepare_when_ready(request: FolderRequest, ready: Event) -> None:
-    convert.arrow_schema(convert.set_features("segmentation", ("sky",)))  # imports what is slow
+    arrow_schema(convert.set_features("segmentation", ("sky",)))  # imports what is slow
     ready.set()
     prepare(request)
 
@@ -264,3 +265,24 @@ def test_finished_shards_are_used_again(request_: FolderRequest) -> None:
     prepare(request_)
     (kept,) = (request_.cache_dir / "data" / "tiny-set" / "val").glob("*.arrow")
     assert kept.stat().st_ino == inode
+
+
+def test_shards_of_killed_processes_are_used_again(tmp_path: Path) -> None:
+    request = dataclasses.replace(make_custom(tmp_path, 1200, 60), workers=2)
+    context = multiprocessing.get_context("forkserver")
+    process = context.Process(target=prepare, args=(request,))
+    process.start()
+    partial, final = (request.cache_dir / f"data/tiny-set{end}" for end in (".partial", ""))
+    while not (facts := list(partial.glob("*/*.json"))):
+        time.sleep(0.002)
+    process.kill()
+    process.join()
+    inodes = {path.with_suffix(".arrow").name: inode_of(path) for path in facts}
+    assert not final.exists()
+    prepare(request)
+    assert inodes.items() <= {path.name: inode_of(path) for path in final.rglob("*.arrow")}.items()
+
+
+def inode_of(path: Path) -> int:
+    """Return what tells a file that was kept from one that was written again."""
+    return path.with_suffix(".arrow").stat().st_ino

@@ -51,6 +51,12 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "own-cache"
 
 
+@pytest.fixture(autouse=True)
+def direct(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy of this machine stands between."""
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setattr(remote, "_PAUSE_S", 0.0)
