@@ -3,6 +3,7 @@
 import hashlib
 import statistics
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from topformer_cli.data.forms.row import Totals
 from topformer_cli.data.forms.table import FORMS
 from topformer_cli.data.shards import ShardFacts
 from topformer_cli.data.sources.source import Reading, Source
+
+NAMED: Final = 8
+"""Classes that a warning names; the others it counts."""
 
 Written = Mapping[str, Sequence[ShardFacts]]
 """The shards of each split."""
@@ -75,7 +79,8 @@ def _warnings(card: DatasetCard) -> tuple[str, ...]:
     labels = card.splits["train"].labels
     absent = [name for name, count in zip(card.classes, labels.counts, strict=True) if not count]
     if absent and not card.partial:
-        found.append(f"never in a training image: {', '.join(absent)}")
+        more = f" and {len(absent) - NAMED} more" if len(absent) > NAMED else ""
+        found.append(f"never in a training image: {', '.join(absent[:NAMED])}{more}")
     share = labels.ignored / max(sum(labels.counts) + labels.ignored, 1)
     if share > 0.5:
         what = "pixels" if card.task == "segmentation" else "boxes"

@@ -81,7 +81,10 @@ def divided(items: Sequence[Item], fraction: float, seed: int) -> dict[str, tupl
         message = f"--val-fraction {fraction}: give a share between 0 and 1, such as 0.2"
         raise DataError(message)
     if len(items) < 2:
-        message = f"--val-fraction {fraction}: {len(items)} images cannot be divided in two"
+        message = (
+            f"--val-fraction {fraction}: {len(items)} image(s) cannot be divided in two parts; "
+            "add images"
+        )
         raise DataError(message)
     ranked = sorted(items, key=lambda item: hashlib.sha256(f"{seed}/{item.id}".encode()).digest())
     held = min(max(round(len(ranked) * fraction), 1), len(ranked) - 1)

@@ -101,12 +101,12 @@ def _folders(layout: PairLayout, root: Path, *, partial: bool) -> dict[str, Fold
 def _find(spec: DatasetSpec, source: Path) -> tuple[Path, Layout]:
     if source.is_file():
         message = (
-            f"--source {source} is a file; give the folder it unpacks to, or type: "
+            f"{source} is a file; give the folder it unpacks to, or type: "
             f"topformer data fetch {spec.name} --from {source}"
         )
         raise DataError(message)
     if not source.is_dir():
-        message = f"--source {source}: no such folder"
+        message = f"{source}: no such folder"
         raise DataError(message)
     if match := _match(spec, source):
         return match
@@ -134,8 +134,8 @@ def _not_there(spec: DatasetSpec, source: Path) -> str:
         for folder in level:
             for impostor in spec.impostors:
                 if next(folder.glob(impostor.pattern), None) is not None:
-                    return f"--source {source} holds {impostor.what}; {needed}"
-    return f"--source {source} does not hold the set: {needed} (see {spec.homepage})"
+                    return f"{source} holds {impostor.what}; {needed}"
+    return f"{source} does not hold the set: {needed} (see {spec.homepage})"
 
 
 def _levels(source: Path) -> Iterator[list[Path]]:
