@@ -57,7 +57,7 @@ def test_data_info_shows_classes_and_shares(road: Road) -> None:
 
 
 def test_data_check_reads_everything(road: Road) -> None:
-    assert "little: all 8 images and masks are as the card says" in road.data("check", "little").out
+    assert "little: 8 images, 9 checks; nothing is wrong" in road.data("check", "little").out
     assert quietly(road.data("check", "little", "--json")).record["images"] == 8
 
 
