@@ -50,6 +50,7 @@ ONLY_IN = {
     "adbutils": {"bench"},
     "datasets": {"data"},
     "faster_coco_eval": {"data", "engine"},
+    "fsspec": {"data"},
     "requests": {"data"},
     "scipy": {"data"},
     "simplejpeg": {"data"},
