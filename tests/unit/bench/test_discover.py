@@ -1,7 +1,10 @@
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from tests.fakes.adb_device import Faults
-from tests.fakes.adb_server import free_port
+from tests.fakes.adb_server import free_port, real_adb_server
 from tests.unit.bench.conftest import StartDevice
 from topformer_cli.bench import discover
 from topformer_cli.bench.discover import NONE_CONNECTED, choose_device
@@ -10,13 +13,10 @@ from topformer_cli.errors import DeviceError, exit_code_of
 
 
 @pytest.fixture(autouse=True)
-def nothing_connected(adb_server: int) -> None:
-    """Forget the phones of earlier tests, which the server keeps as offline."""
-    from adbutils import AdbClient
-
-    client = AdbClient(port=adb_server, socket_timeout=10)
-    for known in client.list():
-        client.disconnect(known.serial)
+def adb_server(tmp_path: Path) -> Iterator[int]:
+    """A server of the test's own: a shared one keeps trying the phones of earlier tests."""
+    with real_adb_server(tmp_path) as port:
+        yield port
 
 
 def check_refused(serial: str | None, words: str) -> None:
