@@ -1,5 +1,6 @@
 """The record that recipes of all tasks are, and the sections that they share."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -57,9 +58,9 @@ class ScheduleSection(Section):
     warmup: Annotated[int, Field(ge=0)]
     warmup_ratio: Annotated[float, Field(ge=0, le=1)]
 
+    @abstractmethod
     def decay(self, step: int) -> float:
         """Return the share of the base rate at a step (0-based), warm-up left out."""
-        raise NotImplementedError
 
 
 class PolySection(ScheduleSection):
@@ -111,9 +112,9 @@ class Recipe(Section):
     evaluation: EvaluationSection
 
     @property
+    @abstractmethod
     def head(self) -> str:
         """The head's name on the identity card."""
-        raise NotImplementedError
 
     @property
     def fuse(self) -> Fuse | None:
@@ -121,9 +122,9 @@ class Recipe(Section):
         return None
 
     @property
+    @abstractmethod
     def input_size(self) -> tuple[int, int]:
         """(height, width) in pixels of the network's usual input."""
-        raise NotImplementedError
 
     @property
     def needs_weights(self) -> str | None:
