@@ -263,7 +263,9 @@ def _assign(values: dict[str, Any], dotted: str, value: Any, place: _Place) -> N
 def _kind(values: Mapping[str, Any]) -> type[Recipe]:
     """Return the recipe of a file's task; what all have in common if it names none."""
     task = values.get("task")
-    return RECIPES.get(task, Recipe) if isinstance(task, str) else Recipe
+    if isinstance(task, str) and task in RECIPES:
+        return RECIPES[task]
+    return Recipe
 
 
 def _fill_auto(values: dict[str, Any], facts: SetFacts, kind: type[Recipe]) -> None:
