@@ -44,4 +44,5 @@ def test_every_emitter_is_in_the_table() -> None:
 
 def test_every_pass_is_in_the_list() -> None:
     names = {module.__name__.rpartition(".")[2] for module in modules(passes)}
+    names -= {"check", "outcome"}
     assert names == {step.__name__ for step in passes.TNN_PASSES}

@@ -223,7 +223,7 @@ def _expected(case: Case) -> Feeds:
 
 
 def _write(case: Case, folder: Path) -> TnnModel:
-    model, _ = rewrite(case.model())
+    model = rewrite(case.model()).model
     converted = to_tnn(model, "case")
     (folder / "case.tnnproto").write_text(write_proto(converted.network))
     (folder / "case.tnnmodel").write_bytes(write_model(converted.resources))

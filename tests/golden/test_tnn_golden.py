@@ -83,7 +83,7 @@ def every_layer() -> ir.Model:
 
 
 def test_the_text_form_is_the_golden_one() -> None:
-    network = to_tnn(rewrite(every_layer())[0], "every_layer").network
+    network = to_tnn(rewrite(every_layer()).model, "every_layer").network
     text = write_proto(network)
     if "TOPFORMER_UPDATE_GOLDEN" in os.environ:
         GOLDEN.write_text(text)

@@ -177,7 +177,7 @@ def write_tnn(onnx_path: Path, stem: Path) -> None:
     Raises:
         ExportError: what the file holds cannot be written as TNN; nothing was written.
     """
-    model, _ = rewrite(load_onnx(onnx_path))
+    model = rewrite(load_onnx(onnx_path)).model
     converted = to_tnn(model, onnx_path.name)
     proto = write_proto(converted.network)
     atomic_write(stem.with_name(f"{stem.name}.tnnmodel"), write_model(converted.resources))

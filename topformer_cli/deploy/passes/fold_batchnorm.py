@@ -4,33 +4,42 @@ import numpy as np
 import onnx_ir as ir
 
 from topformer_cli.deploy.constants import constant_of, new_constant
+from topformer_cli.deploy.passes.outcome import Outcome, Refusal, node_name
 
 
-def fold_batchnorm(model: ir.Model) -> bool:
+def fold_batchnorm(model: ir.Model) -> Outcome:
     """Give the convolution the scale and shift of the batch normalisation that follows it.
 
     Given: BatchNormalization(Conv(x, w, b), gamma, beta, mean, variance)
     Result: Conv(x, w * s, (b - mean) * s + beta) with s = gamma / sqrt(variance + epsilon)
     """
-    matches = [node for node in model.graph if _matches(node)]
-    for node in matches:
-        _fold(model.graph, node)
-    return bool(matches)
+    matched: list[str] = []
+    refused: list[Refusal] = []
+    for node in list(model.graph):
+        if node.op_type != "BatchNormalization":
+            continue
+        name = node_name(node)
+        if reason := _obstacle(node):
+            refused.append(Refusal(name, reason))
+        else:
+            _fold(model.graph, node)
+            matched.append(name)
+    return Outcome(tuple(matched), tuple(refused))
 
 
-def _matches(node: ir.Node) -> bool:
-    if node.op_type != "BatchNormalization" or node.inputs[0] is None:
-        return False
+def _obstacle(node: ir.Node) -> str:
+    """Return why a batch normalisation cannot be folded, or nothing."""
     source = node.inputs[0]
-    conv = source.producer()
-    return (
-        conv is not None
-        and conv.op_type == "Conv"
-        and len(source.uses()) == 1
-        and not source.is_graph_output()
-        and node.attributes.get_int("training_mode", 0) == 0
-        and all(constant_of(value) is not None for value in (*conv.inputs[1:], *node.inputs[1:]))
-    )
+    conv = source.producer() if source is not None else None
+    if source is None or conv is None or conv.op_type != "Conv":
+        return "follows no convolution"
+    if len(source.uses()) != 1 or source.is_graph_output():
+        return "the convolution's own output is used elsewhere"
+    if node.attributes.get_int("training_mode", 0):
+        return "is in training mode"
+    if any(constant_of(value) is None for value in (*conv.inputs[1:], *node.inputs[1:])):
+        return "weights or statistics are no constants"
+    return ""
 
 
 def _fold(graph: ir.Graph, node: ir.Node) -> None:

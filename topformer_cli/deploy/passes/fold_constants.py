@@ -8,12 +8,15 @@ from onnx_ir.passes.common import (
 )
 from onnxscript.optimizer import fold_constants as fold
 
+from topformer_cli.deploy.passes.outcome import Outcome, node_name
 
-def fold_constants(model: ir.Model) -> bool:
+
+def fold_constants(model: ir.Model) -> Outcome:
     """Fold constant subgraphs, drop identities and dead nodes.
 
     Given: Reshape(x, Concat(Constant, Shape(x)))    Result: Reshape(x, initializer)
     """
+    before = {id(node): node_name(node) for node in model.graph}
     changed = bool(fold(model, onnx_shape_inference=True).modified)
     for step in (
         LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
@@ -21,4 +24,7 @@ def fold_constants(model: ir.Model) -> bool:
         RemoveUnusedNodesPass(),
     ):
         changed |= bool(step(model).modified)
-    return changed
+    if not changed:
+        return Outcome()
+    left = {id(node) for node in model.graph}
+    return Outcome(tuple(name for key, name in before.items() if key not in left))

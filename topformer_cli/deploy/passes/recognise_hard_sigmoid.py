@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from topformer_cli.deploy.constants import scalar_of
+from topformer_cli.deploy.passes.outcome import Outcome, node_name
 
 
-def recognise_hard_sigmoid(model: ir.Model) -> bool:
+def recognise_hard_sigmoid(model: ir.Model) -> Outcome:
     """Replace the three elementwise steps of a hard sigmoid by the operator.
 
     Given: Clip(x + b, 0, m) / m, or Clip(x + b, 0, m) * (1 / m), additions either way round
@@ -16,7 +17,7 @@ def recognise_hard_sigmoid(model: ir.Model) -> bool:
     matches = [match for node in model.graph if (match := _match(node))]
     for match in matches:
         _replace(model.graph, match)
-    return bool(matches)
+    return Outcome(tuple(node_name(match.last) for match in matches))
 
 
 @dataclass(frozen=True, slots=True)

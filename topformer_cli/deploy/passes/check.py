@@ -1,0 +1,97 @@
+"""The check that a rewritten graph still computes the same, in onnxruntime."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+import onnxruntime
+from numpy.typing import NDArray
+
+from topformer_cli.errors import ExportError, ParityError
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class SameOutputs:
+    """Holds every later form of a graph against the outputs of its first form.
+
+    tolerance: the largest accepted max|difference| / max|reference| of an output.
+    """
+
+    def __init__(self, model: ir.Model, tolerance: float, feeds: Arrays | None = None) -> None:
+        self.tolerance = tolerance
+        self.feeds = feeds or noise_for(model)
+        self.reference = compute_graph(model, self.feeds)
+
+    def require(self, model: ir.Model, step: str, padded: Mapping[str, int]) -> float:
+        """Return the largest difference of the outputs; padded ones count up to their channels.
+
+        Raises:
+            ParityError: the step changed what the graph computes; names it.
+        """
+        outputs = compute_graph(model, self.feeds)
+        worst = 0.0
+        for name, reference in self.reference.items():
+            found = outputs[name]
+            counted = found[:, : padded[name]] if name in padded else found
+            difference = relative_difference(reference, counted)
+            if not difference <= self.tolerance:
+                message = (
+                    f"the rewrite {step} changes output {name} by {difference:.1e} of its maximum, "
+                    f"more than {self.tolerance:.0e}; leave it out with --no-rewrite {step}"
+                )
+                raise ParityError(message)
+            worst = max(worst, difference)
+        return worst
+
+
+def noise_for(model: ir.Model) -> dict[str, NDArray[Any]]:
+    """Return seeded noise for the inputs of a graph; bytes for a uint8 input.
+
+    Raises:
+        ExportError: an input's shape is not static, or its type is neither float32 nor uint8.
+    """
+    generator = np.random.default_rng(0)
+    feeds: dict[str, NDArray[Any]] = {}
+    for value in graph_inputs(model):
+        shape = [size for size in value.shape or (None,) if isinstance(size, int)]
+        if value.shape is None or len(shape) != len(value.shape):
+            message = f"input {value.name}: the shape of {value.name!r} is not static"
+            raise ExportError(message)
+        if value.dtype == ir.DataType.UINT8:
+            feeds[str(value.name)] = generator.integers(0, 256, shape, np.uint8)
+        elif value.dtype == ir.DataType.FLOAT:
+            feeds[str(value.name)] = generator.standard_normal(shape, dtype=np.float32)
+        else:
+            kind = value.dtype.name if value.dtype else "unknown"
+            message = f"input {value.name}: type {kind}, not float32 or uint8"
+            raise ExportError(message)
+    return feeds
+
+
+def graph_inputs(model: ir.Model) -> list[ir.Value]:
+    """Return the inputs that have no initializer of their own."""
+    return [value for value in model.graph.inputs if value.name not in model.graph.initializers]
+
+
+def compute_graph(model: ir.Model, feeds: Arrays) -> dict[str, NDArray[Any]]:
+    """Compute the outputs of a graph in onnxruntime, on one thread, as it stands."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 4
+    # onnxruntime's own rewrites would cost time and hide ours.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(
+        ir.to_proto(model).SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, dict(feeds)), strict=True))
+
+
+def relative_difference(reference: NDArray[Any], found: NDArray[Any]) -> float:
+    """Return max|difference| / max|reference|; infinite when the shapes differ, nan for nan."""
+    if reference.shape != found.shape:
+        return float("inf")
+    a, b = reference.astype(np.float64), found.astype(np.float64)
+    return float(np.abs(a - b).max(initial=0) / max(float(np.abs(a).max(initial=0)), 1e-30))
