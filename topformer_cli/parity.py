@@ -10,6 +10,9 @@ from topformer_cli.errors import ParityError
 
 EXPORT_TOLERANCE = 1e-5
 """Largest accepted max|difference| / max|reference| of an exported fp32 file."""
+ROUNDINGS = 3
+"""An exported file may differ by this many times the network's own float32 rounding error."""
+WIDEST_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,54 @@ def compare(reference: NDArray[Any], output: NDArray[Any], class_axis: int = 1) 
         cosine=float((a * b).sum() / norm) if norm else 1.0,
         labels_equal=float((a.argmax(class_axis) == b.argmax(class_axis)).mean()),
     )
+
+
+def compare_labels(reference: NDArray[Any], labels: NDArray[Any]) -> Parity:
+    """Compare a label map with the logits that it should be the argmax of.
+
+    Shapes: reference logits [N, C, H, W], labels [N, 1, H, W]. A difference is what the chosen
+    class lacks to the highest logit: rounding decides between two classes that are as good as
+    equal, and only that is forgiven. mean_abs is its mean; cosine is that of the label maps.
+
+    Raises:
+        ParityError: the shapes do not go together, or a label is no class.
+    """
+    expected = (reference.shape[0], 1, *reference.shape[2:])
+    if labels.shape != expected:
+        message = f"label map of shape {labels.shape} instead of {expected}"
+        raise ParityError(message)
+    if labels.min() < 0 or labels.max() >= reference.shape[1]:
+        message = f"labels {labels.min()} to {labels.max()} for {reference.shape[1]} classes"
+        raise ParityError(message)
+    best = reference.argmax(1)[:, None]
+    lost = np.take_along_axis(reference, best, 1) - np.take_along_axis(
+        reference, labels.astype(np.int64), 1
+    )
+    scores = compare(best.astype(np.float64), labels.astype(np.float64))
+    return Parity(
+        max_abs=float(lost.max()),
+        mean_abs=float(lost.mean()),
+        relative=float(lost.max() / max(float(np.abs(reference).max()), 1e-30)),
+        cosine=scores.cosine,
+        labels_equal=float((best == labels).mean()),
+    )
+
+
+def counted(output: NDArray[Any], reference: NDArray[Any]) -> NDArray[Any]:
+    """Return the channels (axis 1) of an output that count, where a file pads them.
+
+    An exported TNN file may end in more channels than there are classes, for a faster kernel.
+    """
+    return output[:, : reference.shape[1]] if min(output.ndim, reference.ndim) > 1 else output
+
+
+def tolerance_for(rounding: float) -> float:
+    """Return the bound for a network whose own float32 rounding moves its output so far.
+
+    An exported file cannot be closer to the function than the network itself is in float32: where
+    that comes near the usual bound (weights that were never trained), the bound gives way.
+    """
+    return min(max(EXPORT_TOLERANCE, ROUNDINGS * rounding), WIDEST_TOLERANCE)
 
 
 def require(parity: Parity, what: str, tolerance: float = EXPORT_TOLERANCE) -> None:

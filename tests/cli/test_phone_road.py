@@ -13,7 +13,7 @@ from tests.fakes.runners import ANSWER_C
 from tests.unit.bench.conftest import StartDevice
 from topformer_cli.api.benching import fixed_input
 from topformer_cli.deploy.artifact import Artifact, load_artifact
-from topformer_cli.deploy.predictors import TnnPredictor
+from topformer_cli.deploy.predictors import open_tnn
 
 COMPILER = shutil.which("aarch64-linux-gnu-gcc")
 FEW = ("--rounds", "2", "--iterations", "3", "--warmup", "1")
@@ -31,7 +31,7 @@ def runner(exported: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Path
     """A phone's program with TNNTest's command line that knows this network's answer."""
     if COMPILER is None or QEMU is None:
         pytest.skip("needs aarch64-linux-gnu-gcc and qemu-aarch64")
-    answer = TnnPredictor(exported.tnnproto)(fixed_input(exported.manifest.input.shape))
+    answer = open_tnn(exported.tnnproto)(fixed_input(exported.manifest.input))
     folder = tmp_path_factory.mktemp("build")
     values = ",".join(f"{value:.7g}f" for value in answer.ravel())
     (folder / "answer.h").write_text(

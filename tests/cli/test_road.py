@@ -165,7 +165,7 @@ def test_export_of_one_format_at_another_size(road: Road, tmp_path: Path) -> Non
             "--output-dir", tmp_path, "--json",
         )
     )  # fmt: skip
-    assert done.record["input"]["shape"] == [1, 3, 64, 96]
+    assert done.record["inputs"][0]["shape"] == [1, 3, 64, 96]
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".tnnproto", ".tnnmodel"}
 
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from topformer_cli.deploy.artifact import load_artifact
 from topformer_cli.deploy.export import ExportRequest, export
-from topformer_cli.deploy.predictors import TnnPredictor
+from topformer_cli.deploy.predictors import open_tnn
 from topformer_cli.deploy.tnn.proto import read_proto
 from topformer_cli.models.blocks import Attention
 from topformer_cli.models.build import build_model
@@ -69,12 +69,13 @@ def test_a_size_is_exported(size: SizeName, height: int, width: int, tmp_path: P
         images=images,
         reference=reference,
     )
-    made = export(fix_input_size(network, height, width), spec.to_json(), request)
+    fixed = fix_input_size(network, height, width)
+    made = export(fixed, spec.to_json(), request).artifact
     assert load_artifact(made.tnnproto) == made
     assert ModelSpec.from_json(made.card, "manifest") == spec
     assert made.manifest.output.shape == (1, len(CLASSES), height // 8, width // 8)
     assert all(parity.labels_equal == 1 for parity in made.manifest.parity.values())
-    assert TnnPredictor(made.tnnproto)(images).shape == reference.shape
+    assert open_tnn(made.tnnproto)(images).shape == reference.shape
     layers = [layer.record.TYPE for layer in read_proto(made.tnnproto).layers]
     uneven = height % 64 != 0
     assert layers.count("MatMul") >= (8 + 6 if uneven else 8)

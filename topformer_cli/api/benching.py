@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from topformer_cli.api.places import USUAL, Places
 from topformer_cli.bench.discover import choose_device
@@ -17,9 +18,9 @@ from topformer_cli.bench.plan import BenchPlan, Precision, Protocol
 from topformer_cli.bench.runner import Runner, find_runner
 from topformer_cli.cache import cache_dir
 from topformer_cli.deploy.artifact import Artifact
-from topformer_cli.deploy.predictors import OnnxPredictor, TnnPredictor
+from topformer_cli.deploy.manifest import TensorInput
+from topformer_cli.deploy.predictors import open_predictor
 from topformer_cli.errors import MeasurementError
-from topformer_cli.predictor import FloatArray
 from topformer_cli.results import BenchResult
 from topformer_cli.rundir import new_run, write_json
 
@@ -98,7 +99,7 @@ def _keep(record: Mapping[str, Any], artifact: Artifact, places: Places) -> Path
 
 
 def _plan(artifact: Artifact, file: Path, choices: BenchChoices) -> BenchPlan:
-    inputs = fixed_input(artifact.manifest.input.shape)
+    inputs = fixed_input(artifact.manifest.input)
     return BenchPlan(
         name=artifact.name,
         card=artifact.card,
@@ -113,13 +114,15 @@ def _plan(artifact: Artifact, file: Path, choices: BenchChoices) -> BenchPlan:
     )
 
 
-def fixed_input(shape: tuple[int, ...]) -> FloatArray:
-    """Return the normalised noise that every measurement of this shape is fed."""
-    return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+def fixed_input(taken: TensorInput) -> NDArray[Any]:
+    """Return the noise that every measurement of this input is fed: normalised, or bytes."""
+    generator = np.random.default_rng(0)
+    if taken.type == "uint8":
+        return generator.integers(0, 256, taken.shape, np.uint8)
+    return generator.standard_normal(taken.shape, dtype=np.float32)
 
 
-def _reference(artifact: Artifact, inputs: FloatArray) -> FloatArray:
+def _reference(artifact: Artifact, inputs: NDArray[Any]) -> NDArray[Any]:
     """Compute the output by another runtime than the one that is measured."""
-    if "tnn" in artifact.formats:
-        return TnnPredictor(artifact.tnnproto)(inputs)
-    return OnnxPredictor(artifact.onnx)(inputs)
+    kind = "tnn" if "tnn" in artifact.formats else artifact.formats[0]
+    return open_predictor(artifact, kind)(inputs)

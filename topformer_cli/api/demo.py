@@ -218,7 +218,7 @@ def _evaluate(model: Model, settings: DemoSettings, run: RunDir, road: _Road) ->
 def _export(model: Model, settings: DemoSettings, road: _Road) -> Artifact:
     with road.stage() as work:
         choices = ExportChoices(input_hw=settings.scene_hw)
-        artifact = export_model(model, choices, settings.places)
+        artifact = export_model(model, choices, settings.places).artifact
         work.outcome = ", ".join(
             f"{name.upper()} verified to {parity.relative:.1e}"
             for name, parity in artifact.manifest.parity.items()

@@ -1,7 +1,9 @@
-"""Write ONNX and TNN files of a model, verified."""
+"""Write ONNX, TNN and LiteRT files of a model, verified."""
 
+import contextlib
 import copy
 import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,78 +14,115 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from topformer_cli.api.models import Model
+from topformer_cli.api.models import Model, find_images, read_image
 from topformer_cli.api.places import Places
 from topformer_cli.api.sets import open_set
 from topformer_cli.data.decode import decode_image
 from topformer_cli.data.scenes import render_scene
 from topformer_cli.deploy.artifact import Artifact, load_artifact
-from topformer_cli.deploy.export import FORMATS, ExportRequest, export
+from topformer_cli.deploy.export import (
+    FORMATS,
+    USUAL_FORMATS,
+    Exported,
+    ExportRequest,
+    export,
+)
+from topformer_cli.deploy.manifest import Source, Storage
+from topformer_cli.deploy.tnn.write import PLAIN, TnnChoices, expand
 from topformer_cli.engine.predict import normalised
 from topformer_cli.errors import DataError, ExportError, UsageError
+from topformer_cli.models.deployed import end_in, take_bytes
 from topformer_cli.models.inference import fix_input_size
+from topformer_cli.models.spec import Ending, InputType, ModelSpec
 from topformer_cli.models.topformer import TopFormer
-from topformer_cli.parity import EXPORT_TOLERANCE, compare
-from topformer_cli.predictor import FloatArray
+from topformer_cli.parity import compare, tolerance_for
 
 VERIFIED_IMAGES = 2
-ROUNDINGS = 3
-"""An exported file may differ by this many times the network's own float32 rounding error."""
-WIDEST_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportChoices:
-    """What the user asked for; the rest follows from the model."""
+    """What the user asked for; the rest follows from the model.
 
-    formats: tuple[str, ...] = FORMATS
+    left_out: rewrites that are not wanted. storage: of TNN's weights. tnn_home: TNN's own converter
+    does the work. images: pictures for the verification in place of the set's.
+    """
+
+    formats: tuple[str, ...] = USUAL_FORMATS
     input_hw: tuple[int, int] | None = None
     output_dir: Path | None = None
+    ending: Ending = "logits"
+    input_type: InputType = "float32"
+    storage: Storage = "fp32"
+    left_out: frozenset[str] = frozenset()
+    tnn_home: Path | None = None
+    images: Path | None = None
+
+    @property
+    def tnn(self) -> TnnChoices:
+        """What of it concerns TNN's files."""
+        left_out = expand(self.left_out)
+        return TnnChoices(left_out=left_out, storage=self.storage, tnn_home=self.tnn_home)
 
 
-def export_model(model: Model, choices: ExportChoices, places: Places) -> Artifact:
+def export_model(model: Model, choices: ExportChoices, places: Places) -> Exported:
     """Export a model and verify every file against the network it was made from.
 
     Raises:
+        UsageError: a format or a rewrite is unknown.
         ExportError: the input size or the network cannot be exported; nothing was written.
-        ParityError: a file does not compute the same; nothing was written.
+        ParityError: a file does not compute the same; nothing took its final name.
     """
-    if not choices.formats or set(choices.formats) - set(FORMATS):
-        given = ",".join(choices.formats)
-        message = f"--format {given!r}: choose from {', '.join(FORMATS)}"
-        raise UsageError(message)
-    height, width = choices.input_hw or model.spec.input_size
+    check_formats(choices.formats)
+    tnn = choices.tnn
+    input_hw = choices.input_hw or model.spec.input_size
     network = model.network
     if not isinstance(network, TopFormer):
         message = f"{model.file} is a network for {model.spec.task}; only segmentation is exported"
         raise ExportError(message)
-    fixed = fix_input_size(network, height, width)
-    images = _images(model, (height, width), places)
-    proof = _prove(model, images)
+    fixed: nn.Module = end_in(fix_input_size(network, *input_hw), choices.ending, input_hw)
+    pictures = _pictures(model, choices.images, input_hw, places)
+    images = np.concatenate([normalised(picture, model.spec) for picture in pictures])
+    proof = _prove(model, images, choices.ending)
+    if choices.input_type == "uint8":
+        fixed = take_bytes(fixed, model.spec)
+        images = np.stack([picture.transpose(2, 0, 1) for picture in pictures])
     request = ExportRequest(
-        name=export_name(model, (height, width)),
+        name=export_name(model.spec, input_hw, choices),
         output_dir=export_folder(model, choices.output_dir),
-        input_hw=(height, width),
+        input_hw=input_hw,
         formats=choices.formats,
+        output=choices.ending,
         images=images,
         reference=proof.reference,
         tolerance=proof.tolerance,
-        checkpoint_sha256=sha256(model.file),
+        source=Source(name=model.file.name, sha256=sha256(model.file)),
+        tnn=tnn,
     )
-    card = {**model.spec.to_json(), "input_size": [height, width]}
-    try:
+    card = {**model.spec.to_json(), "input_size": list(input_hw)}
+    with writing_to(request.output_dir):
         return export(fixed, card, request)
-    except OSError as error:
-        message = (
-            f"{request.output_dir}: cannot be written ({error.strerror or error}); nothing was "
-            "replaced; free some space, or choose another --output-dir"
-        )
-        raise ExportError(message) from error
 
 
-def export_name(model: Model, input_hw: tuple[int, int]) -> str:
-    """Name the files after size, data set and input."""
-    return f"topformer-{model.spec.size}-{model.spec.dataset}-{input_hw[0]}x{input_hw[1]}"
+def export_name(spec: ModelSpec, input_hw: tuple[int, int], choices: ExportChoices) -> str:
+    """Name the files after size, data set and input, and whatever is not as usual."""
+    usual = f"topformer-{spec.size}-{spec.dataset}-{input_hw[0]}x{input_hw[1]}"
+    parts = [
+        choices.ending if choices.ending != "logits" else "",
+        choices.input_type if choices.input_type != "float32" else "",
+        *tnn_words(choices),
+    ]
+    return "-".join([usual, *filter(None, parts)])
+
+
+def tnn_words(choices: ExportChoices) -> list[str]:
+    """Return the words that tell TNN files from the usual ones."""
+    left_out = f"without-{'+'.join(sorted(choices.left_out))}" if choices.left_out else ""
+    return [
+        choices.storage if choices.storage != "fp32" else "",
+        "plain" if PLAIN in choices.left_out else left_out,
+        "official" if choices.tnn_home else "",
+    ]
 
 
 def export_folder(model: Model, asked: Path | None) -> Path:
@@ -94,17 +133,17 @@ def export_folder(model: Model, asked: Path | None) -> Path:
 
 
 def fresh_artifact(model: Model, places: Places) -> tuple[Artifact, bool]:
-    """Return the export of this very checkpoint, and whether it had to be made."""
-    name = export_name(model, model.spec.input_size)
+    """Return the usual export of this very checkpoint, and whether it had to be made."""
+    name = export_name(model.spec, model.spec.input_size, ExportChoices())
     path = export_folder(model, None) / f"{name}.json"
     if path.is_file():
         try:
             artifact = load_artifact(path)
         except ExportError:
             artifact = None
-        if artifact is not None and artifact.manifest.checkpoint_sha256 == sha256(model.file):
+        if artifact is not None and artifact.manifest.source.sha256 == sha256(model.file):
             return artifact, False
-    return export_model(model, ExportChoices(), places), True
+    return export_model(model, ExportChoices(), places).artifact, True
 
 
 def open_artifact(path: Path) -> Artifact:
@@ -122,46 +161,92 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _images(model: Model, input_hw: tuple[int, int], places: Places) -> FloatArray:
-    """Return pictures of the model's set at the input size; rendered ones if it is not prepared."""
+def check_formats(formats: tuple[str, ...]) -> None:
+    """Refuse formats that there are not.
+
+    Raises:
+        UsageError: names them and what there is.
+    """
+    if not formats or set(formats) - set(FORMATS):
+        message = f"--format {','.join(formats)!r}: choose from {', '.join(FORMATS)}"
+        raise UsageError(message)
+
+
+@contextlib.contextmanager
+def writing_to(folder: Path) -> Iterator[None]:
+    """Turn what the disk refuses into one line.
+
+    Raises:
+        ExportError: the folder cannot be written to.
+    """
+    try:
+        yield
+    except OSError as error:
+        message = (
+            f"{folder}: cannot be written ({error.strerror or error}); nothing was replaced; free "
+            "some space, or choose another --output-dir"
+        )
+        raise ExportError(message) from error
+
+
+def normalised_pictures(
+    folder: Path, spec: ModelSpec, input_hw: tuple[int, int]
+) -> list[NDArray[np.float32]]:
+    """Read the user's pictures as network inputs [1, 3, H, W]."""
+    return [normalised(picture, spec) for picture in _given(folder, input_hw)]
+
+
+def _pictures(
+    model: Model, images: Path | None, input_hw: tuple[int, int], places: Places
+) -> list[NDArray[np.uint8]]:
+    """Return RGB pictures at the input size: the user's, the set's, or rendered ones."""
+    if images is not None:
+        return _given(images, input_hw)
+    return _resized(_of_set(model, places) or _rendered(input_hw), input_hw)
+
+
+def _given(images: Path, input_hw: tuple[int, int]) -> list[NDArray[np.uint8]]:
+    return _resized([read_image(path) for path in find_images([images])], input_hw)
+
+
+def _resized(
+    pictures: Sequence[NDArray[np.uint8]], input_hw: tuple[int, int]
+) -> list[NDArray[np.uint8]]:
+    return [cv2.resize(picture, input_hw[::-1]).astype(np.uint8) for picture in pictures]
+
+
+def _of_set(model: Model, places: Places) -> list[NDArray[np.uint8]]:
     try:
         prepared = open_set(model.recipe.dataset, places)
     except DataError:
-        pictures = [
-            render_scene(np.random.default_rng(index), input_hw)[0]
-            for index in range(VERIFIED_IMAGES)
-        ]
-    else:
-        split = "val" if prepared.length("val") else "train"
-        pictures = [
-            decode_image(prepared.sample(split, index).image)
-            for index in range(min(VERIFIED_IMAGES, prepared.length(split)))
-        ]
-    resized = [cv2.resize(picture, input_hw[::-1]).astype(np.uint8) for picture in pictures]
-    return np.concatenate([normalised(picture, model.spec) for picture in resized])
+        return []
+    split = "val" if prepared.length("val") else "train"
+    count = min(VERIFIED_IMAGES, prepared.length(split))
+    return [decode_image(prepared.sample(split, index).image) for index in range(count)]
+
+
+def _rendered(input_hw: tuple[int, int]) -> list[NDArray[np.uint8]]:
+    return [
+        render_scene(np.random.default_rng(index), input_hw)[0] for index in range(VERIFIED_IMAGES)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class _Proof:
     """What exported files are held against: logits of the images, and the accepted difference."""
 
-    reference: FloatArray
+    reference: NDArray[np.float32]
     tolerance: float
 
 
-def _prove(model: Model, images: FloatArray) -> _Proof:
-    """Compute the logits in float64, and how far float32 rounding alone moves them.
-
-    An exported file cannot be closer to the function than the network itself is in float32: where
-    that comes near the bound (weights that were never trained), the bound gives way.
-    """
+def _prove(model: Model, images: NDArray[np.float32], ending: Ending) -> _Proof:
+    """Compute the logits in float64, and how far float32 rounding alone moves them."""
     exact = _logits(copy.deepcopy(model.network).double(), images.astype(np.float64))
     rounding = compare(exact, _logits(model.network, images)).relative
-    return _Proof(exact.astype(np.float32), _tolerance(rounding))
-
-
-def _tolerance(rounding: float) -> float:
-    return min(max(EXPORT_TOLERANCE, ROUNDINGS * rounding), WIDEST_TOLERANCE)
+    if ending != "logits":
+        size = (images.shape[2], images.shape[3])
+        exact = _logits(end_in(nn.Identity(), "full", size), exact)
+    return _Proof(exact.astype(np.float32), tolerance_for(rounding))
 
 
 @torch.inference_mode()

@@ -21,7 +21,7 @@ from topformer_cli.bench.plan import BenchPlan
 from topformer_cli.bench.runner import Runner
 from topformer_cli.bench.stats import judge, summarise
 from topformer_cli.errors import DeviceError, MeasurementError
-from topformer_cli.parity import Parity, compare, require
+from topformer_cli.parity import Parity, compare, counted, require
 from topformer_cli.predictor import FloatArray
 from topformer_cli.results import BenchResult, CoreUse, DeviceFacts, Round
 
@@ -231,5 +231,6 @@ def _family(machine: str) -> str:
 
 
 def _matching(tensors: dict[str, FloatArray], reference: FloatArray) -> FloatArray:
-    fitting = [one for one in tensors.values() if one.shape == reference.shape]
-    return (fitting or list(tensors.values()))[0]
+    counting = [counted(one, reference) for one in tensors.values()]
+    fitting = [one for one in counting if one.shape == reference.shape]
+    return (fitting or counting)[0]

@@ -1,21 +1,74 @@
-"""`topformer export`: ONNX and TNN, verified, with a manifest."""
+"""`topformer export`: ONNX, TNN and LiteRT, verified, with a manifest."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from topformer_cli.commands import options
 
 if TYPE_CHECKING:
-    from topformer_cli.models.spec import SizeName
+    from topformer_cli.models.spec import Ending, InputType, SizeName
 
 
 @click.command("export")
 @click.argument("target", required=False, type=options.ANY_PATH)
 @options.model_options
-@click.option("--format", "formats", default="onnx,tnn", show_default=True, metavar="LIST")
+@click.option(
+    "--from",
+    "from_onnx",
+    type=options.EXISTING_FILE,
+    help="Convert this ONNX file, whatever network it is.",
+)
+@click.option(
+    "--format",
+    "formats",
+    default="onnx,tnn",
+    show_default=True,
+    metavar="LIST",
+    help="Of onnx, tnn, tflite.",
+)
 @click.option("--input", "input_hw", type=options.InputSize(), help="HxW (default: the model's).")
+@click.option(
+    "--output",
+    "ending",
+    type=click.Choice(["logits", "full", "labels"]),
+    default="logits",
+    show_default=True,
+    help="End in logits at 1/8 as the paper's latency, at input size, or in a label map.",
+)
+@click.option(
+    "--input-type",
+    type=click.Choice(["float32", "uint8"]),
+    default="float32",
+    show_default=True,
+    help="Take normalised values, or RGB bytes that the network normalises.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "fp16"]),
+    default="fp32",
+    show_default=True,
+    help="How TNN's weights are stored.",
+)
+@click.option("--explain", is_flag=True, help="Show what each rewrite matched and refused.")
+@click.option(
+    "--no-rewrite",
+    "left_out",
+    multiple=True,
+    metavar="NAME",
+    help="Leave out a rewrite on the way to TNN, or `all`; repeatable.",
+)
+@click.option(
+    "--converter",
+    type=click.Choice(["topformer", "official"]),
+    default="topformer",
+    show_default=True,
+    help="`official` is TNN's own, built in --tnn-home.",
+)
+@click.option("--tnn-home", type=options.EXISTING_FOLDER, help="A checkout of TNN, built.")
+@click.option("--images", type=options.EXISTING_PATH, help="Verify on these pictures.")
+@click.option("--bundle", type=options.ANY_PATH, help="Also write a folder to build an app from.")
 @click.option("--output-dir", type=options.ANY_PATH, help="Where to (default: the run's export/).")
 @options.work_dir_option
 @options.cache_option
@@ -26,8 +79,18 @@ def command(  # noqa: PLR0913 - one parameter an option
     size: "SizeName | None",
     weights: Path | None,
     partial_weights: bool,
+    from_onnx: Path | None,
     formats: str,
     input_hw: tuple[int, int] | None,
+    ending: "Ending",
+    input_type: "InputType",
+    precision: Literal["fp32", "fp16"],
+    explain: bool,
+    left_out: tuple[str, ...],
+    converter: str,
+    tnn_home: Path | None,
+    images: Path | None,
+    bundle: Path | None,
     output_dir: Path | None,
     work_dir: Path,
     cache_dir: Path | None,
@@ -36,19 +99,41 @@ def command(  # noqa: PLR0913 - one parameter an option
     """Export TARGET, a run or a checkpoint (default: the best checkpoint of the latest run)."""
     from topformer_cli import console
     from topformer_cli.api.exporting import ExportChoices, export_model
+    from topformer_cli.api.foreign import export_file
     from topformer_cli.api.models import ModelSource, load_model
     from topformer_cli.api.places import Places
     from topformer_cli.commands import show
+    from topformer_cli.errors import UsageError
 
+    if (converter == "official") != (tnn_home is not None):
+        message = "--converter official and --tnn-home DIR go together"
+        raise UsageError(message)
+    choices = ExportChoices(
+        formats=tuple(name.strip() for name in formats.split(",") if name.strip()),
+        input_hw=input_hw,
+        output_dir=output_dir,
+        ending=ending,
+        input_type=input_type,
+        storage=precision,
+        left_out=frozenset(left_out),
+        tnn_home=tnn_home,
+        images=images,
+    )
     places = Places(work_dir, cache_dir)
-    source = ModelSource(target, weights, size, partial_weights, places, task="segmentation")
-    model = load_model(source)
-    console.note(f"exporting {model.took}")
-    wanted = tuple(name.strip() for name in formats.split(",") if name.strip())
-    choices = ExportChoices(formats=wanted, input_hw=input_hw, output_dir=output_dir)
-    artifact = export_model(model, choices, places)
-    if as_json:
-        console.result_json(artifact.manifest.model_dump(mode="json"))
-        return
-    show.artifact(artifact)
-    console.note(f"next: topformer bench {artifact.path} --device host, or --device SERIAL")
+    if from_onnx is not None:
+        _require_alone(from_onnx, target or weights)
+        exported = export_file(from_onnx, choices)
+    else:
+        source = ModelSource(target, weights, size, partial_weights, places, task="segmentation")
+        model = load_model(source)
+        console.note(f"exporting {model.took}")
+        exported = export_model(model, choices, places)
+    show.exported(exported, as_json=as_json, explain=explain)
+
+
+def _require_alone(file: Path, other: Path | None) -> None:
+    from topformer_cli.errors import UsageError
+
+    if other is not None:
+        message = f"--from {file} and {other}: name one of them"
+        raise UsageError(message)

@@ -1,7 +1,7 @@
 """How results and runs look on the terminal, for the commands that share them."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from topformer_cli import console
@@ -10,6 +10,8 @@ from topformer_cli.results import BenchResult, Result, StepRecord
 if TYPE_CHECKING:
     from topformer_cli.api.training import TrainPlan
     from topformer_cli.deploy.artifact import Artifact
+    from topformer_cli.deploy.export import Exported
+    from topformer_cli.deploy.tnn.write import TnnWritten
 
 
 class TrainingView:
@@ -88,6 +90,35 @@ def evaluation(result: Result, *, as_json: bool) -> None:
     console.result(f"protocol {result.protocol}; weights {result.weights}")
     for text in result.notes:
         console.result(f"note: {text}")
+
+
+def exported(made: "Exported", *, as_json: bool, explain: bool) -> None:
+    """Print what an export made, and with explain how the rewrites of the graph went."""
+    if as_json:
+        console.result_json(made.artifact.manifest.model_dump(mode="json"))
+        return
+    if explain and made.tnn is not None:
+        rewrites(made.tnn)
+    artifact(made.artifact)
+    console.note(f"next: topformer bench {made.artifact.path} --device host, or --device SERIAL")
+
+
+def rewrites(made: "TnnWritten") -> None:
+    """Print what each rewrite matched, and what it refused and why."""
+    for step in made.steps:
+        outcome = step.outcome
+        what = f"{len(outcome.matched)} matched" if outcome.matched else "nothing matched"
+        moved = f", outputs moved by {step.difference:.1e}" if step.difference else ""
+        console.result(f"{step.name}: {what}{moved}")
+        if outcome.matched:
+            console.result(f"  {_some(outcome.matched)}")
+        for refusal in outcome.refused:
+            console.result(f"  left {refusal.node}: {refusal.reason}")
+
+
+def _some(names: Sequence[str], most: int = 6) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def artifact(exported: "Artifact") -> None:

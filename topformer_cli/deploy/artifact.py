@@ -1,6 +1,6 @@
 """An exported model on disk: its files, its manifest, and the check that they belong together.
 
-    <name>.onnx  <name>.tnnproto  <name>.tnnmodel  <name>.json
+    <name>.onnx  <name>.tnnproto  <name>.tnnmodel  <name>.tflite  <name>.json
 
 The manifest is written last and holds the SHA-256 of every file, so that a set of files without it
 or beside an older one is never taken for whole.
@@ -10,76 +10,21 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
+from topformer_cli.deploy.manifest import SCHEMA_VERSION, FileRecord, Manifest
 from topformer_cli.errors import ExportError
 
-SCHEMA_VERSION: Final = 1
 SUFFIXES: Final[dict[str, tuple[str, ...]]] = {
     "onnx": (".onnx",),
     "tnn": (".tnnproto", ".tnnmodel"),
+    "tflite": (".tflite",),
 }
 """Format -> the files it is made of."""
 
 _REMAKE: Final = "run `topformer export` again to remake it"
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TensorInput(_Strict):
-    """What the network takes."""
-
-    name: str
-    shape: Annotated[tuple[int, ...], Field(min_length=4, max_length=4)]
-    layout: Literal["NCHW"] = "NCHW"
-    colour: Literal["RGB"] = "RGB"
-    type: Literal["float32 normalised"] = "float32 normalised"
-
-
-class TensorOutput(_Strict):
-    """What the network gives."""
-
-    name: str
-    shape: Annotated[tuple[int, ...], Field(min_length=4, max_length=4)]
-    meaning: str
-
-
-class FileRecord(_Strict):
-    """One file beside the manifest."""
-
-    name: str
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    bytes: int
-
-
-class ParityRecord(_Strict):
-    """How far a format's output lies from the network's in torch, and the bound it met."""
-
-    max_abs: float
-    mean_abs: float
-    relative: float
-    cosine: float
-    labels_equal: float
-    bound: float
-
-
-class Manifest(_Strict):
-    """What stands in `<name>.json`; card is the model's identity card as plain JSON."""
-
-    schema_version: Literal[1] = SCHEMA_VERSION
-    name: str
-    card: dict[str, Any]
-    input: TensorInput
-    output: TensorOutput
-    files: Annotated[tuple[FileRecord, ...], Field(min_length=1)]
-    parity: dict[str, ParityRecord]
-    images: Literal["given", "noise"]
-    versions: dict[str, str]
-    checkpoint_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +56,11 @@ class Artifact:
         return self.file(".onnx")
 
     @property
+    def tflite(self) -> Path:
+        """The LiteRT file."""
+        return self.file(".tflite")
+
+    @property
     def tnnproto(self) -> Path:
         """The text file of the TNN network."""
         return self.file(".tnnproto")
@@ -119,6 +69,10 @@ class Artifact:
     def tnnmodel(self) -> Path:
         """The weights of the TNN network."""
         return self.file(".tnnmodel")
+
+    def main_file(self, kind: str) -> Path:
+        """Return the file by which a format is opened."""
+        return self.file(SUFFIXES[kind][0])
 
     def file(self, suffix: str) -> Path:
         """Return the file with a suffix.

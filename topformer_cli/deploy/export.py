@@ -1,17 +1,15 @@
 """From a network to verified files with a manifest.
 
 Everything is written and verified under a hidden folder first; only then the files take their
-names, and the manifest last of all.
+names, and the manifest last of all. Files that fail their proof are kept in
+`<name>-parity-failed/`.
 """
 
-import contextlib
 import json
-import os
 import re
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,55 +17,77 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from topformer_cli import __version__
-from topformer_cli.deploy.artifact import (
-    SUFFIXES,
-    Artifact,
+from topformer_cli.deploy.artifact import SUFFIXES, Artifact, describe_file
+from topformer_cli.deploy.manifest import (
     Manifest,
+    OutputKind,
+    ParityRecord,
+    RewriteRecord,
+    Source,
     TensorInput,
     TensorOutput,
-    describe_file,
 )
-from topformer_cli.deploy.passes import rewrite
-from topformer_cli.deploy.tnn.convert import to_tnn
-from topformer_cli.deploy.tnn.model import write_model
-from topformer_cli.deploy.tnn.proto import write_proto
+from topformer_cli.deploy.staging import keep_failed, place, staging
+from topformer_cli.deploy.subject import Subject
+from topformer_cli.deploy.tnn.write import TnnChoices, TnnWritten, write_tnn
 from topformer_cli.deploy.to_onnx import CARD_KEY, export_onnx, load_onnx
 from topformer_cli.deploy.verify import Proof, compute, prove
-from topformer_cli.errors import ExportError
+from topformer_cli.errors import ExportError, ParityError
 from topformer_cli.parity import EXPORT_TOLERANCE
-from topformer_cli.predictor import FloatArray
-from topformer_cli.rundir import atomic_write
 
 INPUT_NAME: Final = "input"
-OUTPUT_NAME: Final = "logits"
+OUTPUT_NAMES: Final[dict[OutputKind, str]] = {
+    "logits": "logits",
+    "full": "logits",
+    "labels": "labels",
+}
 FORMATS: Final = tuple(SUFFIXES)
+USUAL_FORMATS: Final = ("onnx", "tnn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExportRequest:
-    """What is exported, where to, and how it is verified.
-
-    input_hw: height and width in pixels. images: normalised RGB [N, 3, H, W] for the verification,
-    seeded noise when absent. reference: the network's logits for these images before it was brought
-    into its inference form; computed from the given module when absent. tolerance: the largest
-    accepted max|difference| / max|reference|; a caller widens it for a network that amplifies
-    rounding, and the manifest records it.
-    """
+class Order:
+    """Which files are made, of what name, and where."""
 
     name: str
     output_dir: Path
+    formats: tuple[str, ...] = USUAL_FORMATS
+    tnn: TnnChoices = field(default_factory=TnnChoices)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportRequest(Order):
+    """How a network is exported and verified.
+
+    input_hw: height and width in pixels. output: what the given module ends in. images
+    [N, 3, H, W] for the verification, as the module takes them (uint8 or normalised float32);
+    seeded noise when absent. reference: the logits that the module must give for these images (for
+    `labels` those that decide them); computed from it when absent. tolerance: the largest accepted
+    max|difference| / max|reference|; a caller widens it for a network that amplifies rounding, and
+    the manifest records it.
+    """
+
     input_hw: tuple[int, int]
-    formats: tuple[str, ...] = FORMATS
-    images: FloatArray | None = None
-    reference: FloatArray | None = None
+    output: OutputKind = "logits"
+    images: NDArray[Any] | None = None
+    reference: NDArray[Any] | None = None
     tolerance: float = EXPORT_TOLERANCE
-    checkpoint_sha256: str | None = None
+    source: Source = field(default_factory=Source)
 
 
-def export(module: nn.Module, card: Mapping[str, Any], request: ExportRequest) -> Artifact:
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """An artifact, and how its TNN files came to be, if it has any."""
+
+    artifact: Artifact
+    tnn: TnnWritten | None
+
+
+def export(module: nn.Module, card: Mapping[str, Any], request: ExportRequest) -> Exported:
     """Write a network in evaluation mode in the wanted formats and verify what was written.
 
     Raises:
@@ -75,120 +95,150 @@ def export(module: nn.Module, card: Mapping[str, Any], request: ExportRequest) -
         ParityError: a written file does not compute the same; nothing takes its final name.
     """
     _check(request)
-    given_images, given = request.images, request.reference
-    noise = _noise(request.input_hw)
-    images = noise if given_images is None else np.array(given_images, dtype=np.float32)
-    reference = given if given is not None else compute(module, images)
-    proof = Proof(images, reference, request.tolerance)
-    plain_card: dict[str, Any] = json.loads(json.dumps(dict(card)))
-    with _staging(request) as folder:
-        _write(module, plain_card, folder / request.name, proof.images[:1], request)
-        parity = {
-            name: prove(name, folder / f"{request.name}{SUFFIXES[name][0]}", proof)
-            for name in request.formats
-        }
-        files = [
-            folder / f"{request.name}{suffix}"
-            for name in request.formats
-            for suffix in SUFFIXES[name]
-        ]
-        manifest = Manifest(
-            name=request.name,
-            card=plain_card,
-            input=TensorInput(name=INPUT_NAME, shape=(1, *images.shape[1:])),
-            output=_output(proof),
-            files=tuple(describe_file(path) for path in files),
-            parity=parity,
-            images="noise" if request.images is None else "given",
-            versions=_versions(),
-            checkpoint_sha256=request.checkpoint_sha256,
-        )
-        return _place(files, manifest, request.output_dir)
+    return export_subject(_subject(module, card, request), request)
 
 
-def _check(request: ExportRequest) -> None:
-    unknown = sorted(set(request.formats) - set(FORMATS))
-    if unknown or not request.formats:
+def export_subject(subject: Subject, order: Order) -> Exported:
+    """Write a subject in the wanted formats, verify what was written, and place it.
+
+    Raises:
+        ExportError: the order is wrong, or the subject holds what cannot be written.
+        ParityError: a written file does not compute the same; nothing takes its final name.
+    """
+    _check(order)
+    with staging(order.output_dir, order.name) as folder:
+        try:
+            return _make(subject, order, folder)
+        except ParityError as error:
+            kept = keep_failed(folder, order.output_dir, order.name)
+            message = f"{error}; the files are kept in {kept}"
+            raise ParityError(message) from error
+
+
+def _check(order: Order) -> None:
+    unknown = sorted(set(order.formats) - set(FORMATS))
+    if unknown or not order.formats:
         message = f"format {', '.join(unknown) or 'missing'}: choose from {', '.join(FORMATS)}"
         raise ExportError(message)
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]*", request.name):
-        message = f"name {request.name!r}: use letters, digits, '-', '_', '.' and '+' only"
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]*", order.name):
+        message = f"name {order.name!r}: use letters, digits, '-', '_', '.' and '+' only"
         raise ExportError(message)
+
+
+def _subject(module: nn.Module, card: Mapping[str, Any], request: ExportRequest) -> Subject:
     wanted = (3, *request.input_hw)
     if request.images is not None and request.images.shape[1:] != wanted:
         message = f"images of shape {request.images.shape} for an input of {wanted}"
         raise ExportError(message)
+    if request.output == "labels" and request.reference is None:
+        message = "a label map is held against the logits that decide it; give them as reference"
+        raise ExportError(message)
+    images = _noise(request.input_hw) if request.images is None else np.array(request.images)
+    reference = compute(module, images) if request.reference is None else request.reference
+    proof = Proof.of_images(images, reference, request.tolerance)
+    plain_card = json.loads(json.dumps(dict(card)))
+    example = torch.from_numpy(images[:1])
+    raw = images.dtype == np.uint8
+    return Subject(
+        card=plain_card,
+        source=request.source,
+        inputs=(
+            TensorInput(
+                name=INPUT_NAME,
+                shape=(1, *images.shape[1:]),
+                type="uint8" if raw else "float32",
+                values="0..255" if raw else "normalised",
+            ),
+        ),
+        outputs=(_output(request, reference),),
+        proof=replace(proof, labels=request.output == "labels"),
+        images="noise" if request.images is None else "given",
+        write_onnx=partial(_write_onnx, module, example, request.output, plain_card),
+    )
 
 
-def _noise(input_hw: tuple[int, int]) -> FloatArray:
+def _noise(input_hw: tuple[int, int]) -> NDArray[np.float32]:
     # Two pictures, so that a file which ignores its input does not pass.
     shape = (2, 3, *input_hw)
     return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
 
 
-@contextlib.contextmanager
-def _staging(request: ExportRequest) -> Iterator[Path]:
-    """Yield a hidden folder in the output folder; one that a killed export left goes first."""
-    request.output_dir.mkdir(parents=True, exist_ok=True)
-    prefix = f".{request.name}-export-"
-    for old in request.output_dir.glob(f"{prefix}*"):
-        if not _alive(old.name.removeprefix(prefix).partition("-")[0]):
-            shutil.rmtree(old, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=request.output_dir))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _alive(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _write(
+def _write_onnx(
     module: nn.Module,
+    example: torch.Tensor,
+    output: OutputKind,
     card: Mapping[str, Any],
-    stem: Path,
-    example: FloatArray,
-    request: ExportRequest,
+    path: Path,
 ) -> None:
-    onnx_path = stem.with_name(f"{stem.name}.onnx")
-    export_onnx(
-        module,
-        torch.from_numpy(example),
-        onnx_path,
-        input_name=INPUT_NAME,
-        output_name=OUTPUT_NAME,
-        metadata={CARD_KEY: json.dumps(card, ensure_ascii=False)},
+    metadata = {CARD_KEY: json.dumps(card, ensure_ascii=False)}
+    names = (INPUT_NAME, OUTPUT_NAMES[output])
+    export_onnx(module, example, path, names=names, metadata=metadata)
+
+
+def _output(request: ExportRequest, reference: NDArray[Any]) -> TensorOutput:
+    _, channels, height, width = reference.shape
+    stride = request.input_hw[0] // height
+    meaning = {
+        "logits": f"logits at 1/{stride}",
+        "full": "logits at input size",
+        "labels": "label map at input size",
+    }[request.output]
+    shape = (1, 1 if request.output == "labels" else channels, height, width)
+    return TensorOutput(
+        name=OUTPUT_NAMES[request.output], shape=shape, kind=request.output, meaning=meaning
     )
-    if "tnn" in request.formats:
-        write_tnn(onnx_path, stem)
 
 
-def write_tnn(onnx_path: Path, stem: Path) -> None:
-    """Convert an ONNX file to `<stem>.tnnproto` and `<stem>.tnnmodel`.
+def _make(subject: Subject, order: Order, folder: Path) -> Exported:
+    stem = folder / order.name
+    onnx_path = folder / f"{order.name}.onnx"
+    subject.write_onnx(onnx_path)
+    parity: dict[str, ParityRecord] = {}
+    tnn = None
+    for kind in order.formats:
+        if kind == "tnn":
+            tnn = write_tnn(load_onnx(onnx_path), stem, order.tnn, subject.proof.tolerance)
+        parity[kind] = prove(kind, folder / f"{order.name}{SUFFIXES[kind][0]}", subject.proof)
+    files = [
+        folder / f"{order.name}{suffix}" for kind in order.formats for suffix in SUFFIXES[kind]
+    ]
+    manifest = Manifest(
+        name=order.name,
+        source=subject.source,
+        card=dict(subject.card),
+        inputs=subject.inputs,
+        outputs=_padded(subject.outputs, tnn),
+        files=tuple(describe_file(path) for path in files),
+        parity=parity,
+        images=subject.images,
+        tnn_storage=order.tnn.storage,
+        rewrites=_rewrites(tnn),
+        left_out=tuple(sorted(order.tnn.left_out)),
+        converter="official" if order.tnn.tnn_home else "topformer",
+        versions=_versions(),
+    )
+    return Exported(Artifact(place(files, manifest, order.output_dir), manifest), tnn)
 
-    Raises:
-        ExportError: what the file holds cannot be written as TNN; nothing was written.
-    """
-    model = rewrite(load_onnx(onnx_path)).model
-    converted = to_tnn(model, onnx_path.name)
-    proto = write_proto(converted.network)
-    atomic_write(stem.with_name(f"{stem.name}.tnnmodel"), write_model(converted.resources))
-    atomic_write(stem.with_name(f"{stem.name}.tnnproto"), proto)
+
+def _padded(outputs: tuple[TensorOutput, ...], tnn: TnnWritten | None) -> tuple[TensorOutput, ...]:
+    """Note how many channels the TNN file's outputs have, where they are padded."""
+    if tnn is None:
+        return outputs
+    return tuple(
+        one.model_copy(update={"tnn_channels": tnn.channels[one.name]})
+        if one.name in tnn.channels
+        else one
+        for one in outputs
+    )
 
 
-def _output(proof: Proof) -> TensorOutput:
-    _, classes, height, width = proof.reference.shape
-    stride = proof.images.shape[2] // height
-    shape = (1, classes, height, width)
-    return TensorOutput(name=OUTPUT_NAME, shape=shape, meaning=f"logits at 1/{stride}")
+def _rewrites(tnn: TnnWritten | None) -> tuple[RewriteRecord, ...]:
+    steps = tnn.steps if tnn else ()
+    return tuple(
+        RewriteRecord(name=step.name, matched=len(step.outcome.matched))
+        for step in steps
+        if step.outcome.matched
+    )
 
 
 def _versions() -> dict[str, str]:
@@ -198,14 +248,3 @@ def _versions() -> dict[str, str]:
         "onnx": onnx.__version__,
         "onnxruntime": onnxruntime.__version__,
     }
-
-
-def _place(files: list[Path], manifest: Manifest, output_dir: Path) -> Artifact:
-    """Give the verified files their names; without its manifest a set of files is not whole."""
-    staged = files[0].with_name(f"{manifest.name}.json")
-    atomic_write(staged, manifest.model_dump_json(indent=2) + "\n")
-    final = output_dir / staged.name
-    final.unlink(missing_ok=True)
-    for path in (*files, staged):
-        path.replace(output_dir / path.name)
-    return Artifact(final, manifest)

@@ -1,129 +1,74 @@
-"""Exported files as predictors: normalised images in, logits out."""
+"""Exported files as predictors: images in, logits or labels out."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any
 
 import numpy as np
-import onnxruntime
-from onnxruntime.capi import onnxruntime_pybind11_state as runtime
+from numpy.typing import NDArray
 
-from topformer_cli.deploy.tnn.interpreter import load_tnn, run_tnn
+from topformer_cli.deploy.artifact import Artifact
+from topformer_cli.deploy.runtimes import OPENERS, OnnxRuntime, Runtime, TnnRuntime
 from topformer_cli.errors import ExportError
-from topformer_cli.predictor import FloatArray
-
-_LOAD_ERRORS: Final = (
-    runtime.Fail,
-    runtime.InvalidArgument,
-    runtime.InvalidGraph,
-    runtime.InvalidProtobuf,
-    runtime.NoSuchFile,
-    runtime.NotImplemented,
-    runtime.RuntimeException,
-)
-"""onnxruntime's exceptions have no common base of their own."""
 
 
-class OnnxPredictor:
-    """An ONNX file of one static shape in onnxruntime, on one thread.
+class FilePredictor:
+    """A file with one image input and one output, run image by image.
+
+    channels: how many of the output's channels (axis 1) count; all when absent.
 
     Raises:
-        ExportError: the file is missing or onnxruntime does not take it.
+        ExportError: the file takes more than one input.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-        except _LOAD_ERRORS as error:
-            reason = str(error).strip().splitlines()[0]
-            message = f"{path}: onnxruntime cannot load it ({reason[:200]})"
-            raise ExportError(message) from error
-        self._input = self._session.get_inputs()[0]
-
-    @property
-    def name(self) -> str:
-        """The runtime and the file."""
-        return f"onnxruntime {self.path.name}"
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """The shape of one input, [1, 3, H, W]."""
-        return tuple(self._input.shape)
-
-    def __call__(self, images: FloatArray) -> FloatArray:
-        """Compute logits [N, classes, h, w] for normalised images [N, 3, H, W].
-
-        Raises:
-            ExportError: the images have another size than the file.
-        """
-        return _one_by_one(
-            images,
-            self.input_shape,
-            str(self.path),
-            lambda image: self._session.run(None, {self._input.name: image})[0],
-        )
-
-
-class TnnPredictor:
-    """A .tnnproto file and the .tnnmodel file beside it in the reference interpreter.
-
-    Raises:
-        ExportError: a file is missing or damaged, they are no pair, or the network has several
-            inputs or outputs.
-    """
-
-    def __init__(self, proto: Path) -> None:
-        self.path = proto
-        self._loaded = load_tnn(proto)
-        network = self._loaded.network
-        if len(network.inputs) != 1 or len(network.outputs) != 1:
-            message = (
-                f"{proto}: {len(network.inputs)} inputs and {len(network.outputs)} outputs, "
-                "a predictor has one of each"
-            )
+    def __init__(self, runtime: Runtime, channels: int | None = None) -> None:
+        if len(runtime.shapes) != 1:
+            message = f"{runtime.name}: takes {len(runtime.shapes)} inputs, a predictor has one"
             raise ExportError(message)
-        self._input, self._output = network.inputs[0], network.outputs[0]
+        self._runtime = runtime
+        self._channels = channels
 
     @property
     def name(self) -> str:
         """The runtime and the file."""
-        return f"reference interpreter {self.path.name}"
+        return self._runtime.name
 
     @property
     def input_shape(self) -> tuple[int, ...]:
         """The shape of one input, [1, 3, H, W]."""
-        return self._input.shape
+        return self._runtime.shapes[0]
 
-    def __call__(self, images: FloatArray) -> FloatArray:
-        """Compute logits [N, classes, h, w] for normalised images [N, 3, H, W].
+    def __call__(self, images: NDArray[Any]) -> NDArray[Any]:
+        """Compute logits [N, classes, h, w] or labels [N, 1, H, W] for images [N, 3, H, W].
 
         Raises:
             ExportError: the images have another size than the file.
         """
-        return _one_by_one(
-            images,
-            self.input_shape,
-            str(self.path),
-            lambda image: run_tnn(self._loaded, {self._input.name: image})[self._output],
-        )
+        if not len(images):
+            message = f"{self.name}: takes images of shape {list(self.input_shape)}, got none"
+            raise ExportError(message)
+        outputs = [self._one(images[i : i + 1]) for i in range(len(images))]
+        return np.concatenate(outputs)
+
+    def _one(self, image: NDArray[Any]) -> NDArray[Any]:
+        outputs = self._runtime([image])
+        if len(outputs) != 1:
+            message = f"{self.name}: has {len(outputs)} outputs, a predictor has one"
+            raise ExportError(message)
+        return outputs[0][:, : self._channels]
 
 
-def _one_by_one(
-    images: FloatArray,
-    shape: tuple[int, ...],
-    where: str,
-    run: Callable[[FloatArray], FloatArray],
-) -> FloatArray:
-    """Run a network of batch 1 over a batch."""
-    if not len(images) or (1, *images.shape[1:]) != shape:
-        message = f"{where}: takes images of shape {list(shape)}, got {list(images.shape)}"
-        raise ExportError(message)
-    values = np.ascontiguousarray(images, dtype=np.float32)
-    return np.concatenate([run(values[i : i + 1]) for i in range(len(values))])
+def open_onnx(path: Path) -> FilePredictor:
+    """Open an ONNX file in onnxruntime."""
+    return FilePredictor(OnnxRuntime(path))
+
+
+def open_tnn(proto: Path, channels: int | None = None) -> FilePredictor:
+    """Open a TNN pair in the reference interpreter."""
+    return FilePredictor(TnnRuntime(proto), channels)
+
+
+def open_predictor(artifact: Artifact, kind: str) -> FilePredictor:
+    """Open one format of an export; what only pads its output is cut off."""
+    shape = artifact.manifest.output.shape
+    channels = shape[1] if len(shape) > 1 else None
+    return FilePredictor(OPENERS[kind](artifact.main_file(kind)), channels)

@@ -29,13 +29,13 @@ def export_onnx(
     example: Tensor,
     path: Path,
     *,
-    input_name: str = "input",
-    output_name: str = "logits",
+    names: tuple[str, str] = ("input", "logits"),
     metadata: Mapping[str, str],
 ) -> None:
     """Write a module in evaluation mode as an ONNX file, weights inside, checked by onnx.
 
-    Shapes: the example [1, 3, H, W] fixes the input shape. The exporter is torch's dynamo one.
+    Shapes: the example [1, 3, H, W] fixes the input shape. names: of the input and the output.
+    The exporter is torch's dynamo one.
 
     Raises:
         ExportError: the module is in training mode, or torch cannot export it.
@@ -50,8 +50,8 @@ def export_onnx(
                 (example,),
                 dynamo=True,
                 opset_version=OPSET,
-                input_names=[input_name],
-                output_names=[output_name],
+                input_names=[names[0]],
+                output_names=[names[1]],
                 external_data=False,
                 verbose=False,
             )

@@ -1,76 +1,86 @@
 """Proof that a written file computes what the network computes."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
-from topformer_cli.deploy.artifact import ParityRecord
-from topformer_cli.deploy.predictors import OnnxPredictor, TnnPredictor
-from topformer_cli.parity import Parity, compare, require
-from topformer_cli.predictor import FloatArray
+from topformer_cli.deploy.manifest import ParityRecord
+from topformer_cli.deploy.runtimes import OPENERS, Runtime
+from topformer_cli.parity import Parity, compare, compare_labels, counted, require
 
-
-def verify_onnx(path: Path, images: FloatArray, reference: FloatArray) -> Parity:
-    """Compare an ONNX file, run in onnxruntime on one thread, with the reference output.
-
-    Shapes: images [N, 3, H, W], reference [N, classes, h, w].
-
-    Raises:
-        ExportError: the file cannot be loaded or takes other images.
-        ParityError: the output has another shape or values that are not finite.
-    """
-    return compare(reference, OnnxPredictor(path)(images))
-
-
-def verify_tnn(proto_path: Path, images: FloatArray, reference: FloatArray) -> Parity:
-    """Compare a TNN pair, read back from disk and interpreted, with the reference output.
-
-    Shapes: images [N, 3, H, W], reference [N, classes, h, w].
-
-    Raises:
-        ExportError: the files are damaged, no pair, or take other images.
-        ParityError: the output has another shape or values that are not finite.
-    """
-    return compare(reference, TnnPredictor(proto_path)(images))
-
-
-VERIFIERS: Final[dict[str, Callable[[Path, FloatArray, FloatArray], Parity]]] = {
-    "onnx": verify_onnx,
-    "tnn": verify_tnn,
-}
+Sample = Sequence[NDArray[Any]]
+"""One array an input, or one array an output."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Proof:
     """What a written file is held against.
 
-    images [N, 3, H, W], normalised. reference: the logits it must give. tolerance: the largest
-    accepted max|difference| / max|reference|.
+    samples: sets of inputs. references: the outputs that each must give. tolerance: the largest
+    accepted max|difference| / max|reference|. labels: the file ends in a label map, and the
+    references are the logits that decide it.
     """
 
-    images: FloatArray
-    reference: FloatArray
+    samples: Sequence[Sample]
+    references: Sequence[Sample]
     tolerance: float
+    labels: bool = False
+
+    @classmethod
+    def of_images(cls, images: NDArray[Any], reference: NDArray[Any], tolerance: float) -> "Proof":
+        """Make the proof of a network of one input and one output, image by image."""
+        samples = [[images[i : i + 1]] for i in range(len(images))]
+        return cls(samples, [[reference[i : i + 1]] for i in range(len(images))], tolerance)
+
+    def hold(self, runtime: Runtime) -> Parity:
+        """Run all samples and return the worst output's parity.
+
+        Raises:
+            ExportError: the file takes other inputs.
+            ParityError: an output has another shape or values that are not finite.
+        """
+        outputs = [runtime(sample) for sample in self.samples]
+        return self.judge(outputs)
+
+    def judge(self, outputs: Sequence[Sample]) -> Parity:
+        """Compare what a runtime gave for the samples, and return the worst output's parity.
+
+        Raises:
+            ParityError: an output has another shape or values that are not finite.
+        """
+        parities = [
+            self._compare(np.concatenate(references), np.concatenate(found))
+            for references, found in zip(
+                zip(*self.references, strict=True), zip(*outputs, strict=True), strict=True
+            )
+        ]
+        return max(parities, key=lambda parity: parity.relative)
+
+    def _compare(self, reference: NDArray[Any], found: NDArray[Any]) -> Parity:
+        if self.labels:
+            return compare_labels(reference, found)
+        return compare(reference, counted(found, reference), class_axis=min(1, reference.ndim - 1))
 
 
-def prove(name: str, path: Path, proof: Proof) -> ParityRecord:
+def prove(kind: str, path: Path, proof: Proof) -> ParityRecord:
     """Verify a file of a format and return its parity with the bound it met.
 
     Raises:
         ParityError: the file lies outside the bound.
     """
-    parity = VERIFIERS[name](path, proof.images, proof.reference)
+    parity = proof.hold(OPENERS[kind](path))
     require(parity, path.name, proof.tolerance)
     return ParityRecord(**parity.to_json(), bound=proof.tolerance)
 
 
-def compute(module: nn.Module, images: FloatArray) -> FloatArray:
-    """Compute a module's logits [N, classes, h, w], image by image as the files do."""
+def compute(module: nn.Module, images: NDArray[Any]) -> NDArray[Any]:
+    """Compute a module's output for images [N, 3, H, W], image by image as the files do."""
     with torch.inference_mode():
         outputs = [module(torch.from_numpy(image[None])).numpy() for image in images]
     return np.concatenate(outputs)

@@ -13,6 +13,11 @@ from topformer_cli.errors import DataError
 SizeName = Literal["tiny", "small", "base"]
 Fuse = Literal["depthwise", "full"]
 Task = Literal["segmentation", "detection", "classification"]
+Ending = Literal["logits", "full", "labels"]
+"""An exported network ends in logits at its own stride (the paper's latency), in logits at input
+size, or in a label map at input size."""
+InputType = Literal["float32", "uint8"]
+"""An exported network takes normalised values, or RGB bytes that it normalises itself."""
 
 IMAGENET_MEAN: Final = (123.675, 116.28, 103.53)
 IMAGENET_STD: Final = (58.395, 57.12, 57.375)

@@ -126,9 +126,9 @@ def export(data: ReportData) -> Markup:
         (file["name"], f"{file['bytes'] / 1e6:.3f}", styled("code", "soft", file["sha256"][:16]))
         for file in manifest["files"]
     ]
-    shape = "x".join(str(side) for side in manifest["input"]["shape"])
+    shape = "x".join(str(side) for side in manifest["inputs"][0]["shape"])
     pictures = "scenes of the set" if manifest["images"] == "given" else "noise"
-    output = manifest["output"]["meaning"]
+    output = manifest["outputs"][0]["meaning"]
     return element(
         "section",
         element("h2", "Export"),

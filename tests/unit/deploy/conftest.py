@@ -45,7 +45,8 @@ def card() -> Mapping[str, Any]:
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory, small_net: SmallNet) -> Artifact:
     folder = tmp_path_factory.mktemp("exported")
-    return export(small_net, CARD, ExportRequest(name="net", output_dir=folder, input_hw=HW))
+    request = ExportRequest(name="net", output_dir=folder, input_hw=HW)
+    return export(small_net, CARD, request).artifact
 
 
 @pytest.fixture

@@ -18,18 +18,23 @@ def test_every_file_opens_the_same_export(artifact: Artifact, suffix: str) -> No
 
 def test_the_manifest_tells_everything(artifact: Artifact) -> None:
     record = json.loads(artifact.path.read_text())
-    assert record["schema_version"] == 1
+    assert record["schema_version"] == 2
     assert record["card"] == {"classes": ["road", "sky"], "palette": [[1, 2, 3], [4, 5, 6]]}
-    assert record["input"] == {
+    (taken,) = record["inputs"]
+    assert taken == {
         "name": "input",
         "shape": [1, 3, 32, 64],
         "layout": "NCHW",
         "colour": "RGB",
-        "type": "float32 normalised",
+        "type": "float32",
+        "values": "normalised",
     }
-    assert record["output"] == {
+    (given,) = record["outputs"]
+    del given["tnn_channels"]  # a matter of the rewrites
+    assert given == {
         "name": "logits",
         "shape": [1, 2, 4, 8],
+        "kind": "logits",
         "meaning": "logits at 1/8",
     }
     assert [file["name"] for file in record["files"]] == [
@@ -81,10 +86,10 @@ def test_a_file_beside_the_export_is_not_of_it(artifact: Artifact) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "place"),
     [
-        ("schema_version", 2, "schema_version"),
+        ("schema_version", 1, "schema_version"),
         ("files", [], "files"),
         ("surprise", 1, "surprise"),
-        ("input", {"name": "input", "shape": [3, 4]}, "input.shape"),
+        ("inputs", [{"name": "input", "shape": []}], "inputs.0.shape"),
     ],
 )
 def test_a_manifest_of_another_form_is_refused(
@@ -93,7 +98,7 @@ def test_a_manifest_of_another_form_is_refused(
     record = json.loads(artifact.path.read_text())
     record[key] = value
     artifact.path.write_text(json.dumps(record))
-    with pytest.raises(ExportError, match=rf"no manifest of schema 1 \({place}: ") as caught:
+    with pytest.raises(ExportError, match=rf"no manifest of schema 2 \({place}: ") as caught:
         load_artifact(artifact.path)
     assert REMEDY in str(caught.value)
 

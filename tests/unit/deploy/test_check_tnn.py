@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from topformer_cli.deploy.artifact import Artifact
-from topformer_cli.deploy.predictors import OnnxPredictor
+from topformer_cli.deploy.predictors import open_onnx
 from topformer_cli.process import Finished, run
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "check_tnn"
@@ -23,7 +23,7 @@ def check(artifact: Artifact, folder: Path, body: str) -> Finished:
 def test_the_output_is_compared_with_the_reference(artifact: Artifact, tmp_path: Path) -> None:
     shape = artifact.manifest.input.shape
     image = np.random.default_rng(1).standard_normal(shape, dtype=np.float32)
-    logits = OnnxPredictor(artifact.onnx)(image)
+    logits = open_onnx(artifact.onnx)(image)
     dims = " ".join(map(str, logits.shape))
     values = "\n".join(f"{value:.6f}" for value in logits.ravel())
     text = f"1\nlogits mat_type: 32 dims: 4 {dims}\n{values}\n"

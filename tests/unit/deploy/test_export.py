@@ -17,9 +17,10 @@ from torch import nn
 
 from topformer_cli.deploy.artifact import Artifact, load_artifact
 from topformer_cli.deploy.export import ExportRequest, export
-from topformer_cli.deploy.predictors import OnnxPredictor, TnnPredictor
+from topformer_cli.deploy.manifest import Source
+from topformer_cli.deploy.predictors import open_onnx, open_tnn
 from topformer_cli.deploy.to_onnx import OPSET
-from topformer_cli.deploy.verify import compute, verify_onnx, verify_tnn
+from topformer_cli.deploy.verify import Proof, compute, prove
 from topformer_cli.errors import ExportError, ParityError
 from topformer_cli.parity import EXPORT_TOLERANCE
 from topformer_cli.process import run
@@ -36,14 +37,15 @@ def test_the_written_files_compute_the_same(
 ) -> None:
     with torch.inference_mode():
         reference = small_net(torch.from_numpy(images)).numpy()
+    proof = Proof.of_images(images, reference, EXPORT_TOLERANCE)
     for parity in (
-        verify_onnx(exported.onnx, images, reference),
-        verify_tnn(exported.tnnproto, images, reference),
+        prove("onnx", exported.onnx, proof),
+        prove("tnn", exported.tnnproto, proof),
     ):
         assert parity.relative <= EXPORT_TOLERANCE
         assert parity.labels_equal == 1
-    assert OnnxPredictor(exported.onnx).input_shape == (1, 3, *HW)
-    assert TnnPredictor(exported.tnnproto).input_shape == (1, 3, *HW)
+    assert open_onnx(exported.onnx).input_shape == (1, 3, *HW)
+    assert open_tnn(exported.tnnproto).input_shape == (1, 3, *HW)
 
 
 def test_the_onnx_file_is_whole_and_says_nothing_of_this_machine(exported: Artifact) -> None:
@@ -64,7 +66,8 @@ def test_export_is_quiet_and_leaves_nothing_else(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     level = logging.getLogger("torch.onnx").level
-    made = export(small_net, card, dataclasses.replace(request(tmp_path), formats=("tnn",)))
+    asked = dataclasses.replace(request(tmp_path), formats=("tnn",))
+    made = export(small_net, card, asked).artifact
     assert capfd.readouterr() == ("", "")
     assert logging.getLogger("torch.onnx").level == level
     assert {path.name for path in tmp_path.iterdir()} == {
@@ -83,14 +86,21 @@ def test_given_images_and_reference_are_what_counts(
         reference = small_net(torch.from_numpy(images)).numpy()
     images.setflags(write=False)
     good = dataclasses.replace(request(tmp_path), images=images, reference=reference)
-    made = export(small_net, card, dataclasses.replace(good, checkpoint_sha256="ab" * 32))
+    source = Source(name="net.pt", sha256="ab" * 32)
+    made = export(small_net, card, dataclasses.replace(good, source=source)).artifact
     assert made.manifest.images == "given"
-    assert made.manifest.checkpoint_sha256 == "ab" * 32
+    assert made.manifest.source == source
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     wrong = reference + np.float32(2e-3) * np.abs(reference).max()
-    with pytest.raises(ParityError, match=r"net.onnx: max difference is (2.00|1.99)e-03"):
+    with pytest.raises(
+        ParityError,
+        match=r"net.onnx: max difference is (2.00|1.99)e-03.*kept in .*net-parity-failed",
+    ):
         export(small_net, card, dataclasses.replace(good, reference=wrong))
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    after = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    assert after == before
+    kept = {path.name for path in (tmp_path / "net-parity-failed").iterdir()}
+    assert kept == {"net.onnx"}
 
 
 def test_a_wider_bound_is_the_callers_choice_and_recorded(
@@ -101,7 +111,7 @@ def test_a_wider_bound_is_the_callers_choice_and_recorded(
     asked = dataclasses.replace(
         request(tmp_path), formats=("tnn",), images=images, reference=off, tolerance=1e-4
     )
-    (parity,) = export(small_net, {}, asked).manifest.parity.values()
+    (parity,) = export(small_net, {}, asked).artifact.manifest.parity.values()
     assert EXPORT_TOLERANCE < parity.relative <= parity.bound == 1e-4
     with pytest.raises(ParityError, match="above 1e-05"):
         export(small_net, {}, dataclasses.replace(asked, tolerance=EXPORT_TOLERANCE))
@@ -138,7 +148,7 @@ def test_what_torch_cannot_export_is_one_line(card: Mapping[str, Any], tmp_path:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"formats": ("onnx", "tflite")}, "format tflite: choose from onnx, tnn"),
+        ({"formats": ("onnx", "mnn")}, "format mnn: choose from onnx, tnn, tflite"),
         ({"formats": ()}, "format missing"),
         ({"name": "a/b"}, "name 'a/b'"),
         ({"images": np.zeros((1, 3, 32, 32), np.float32)}, r"for an input of \(3, 32, 64\)"),
@@ -191,6 +201,6 @@ def test_a_killed_export_is_never_taken_for_whole(
         assert "run `topformer export` again" in str(error)  # noqa: PT017 - either end is right
     else:
         assert found.manifest == old
-    made = export(small_net, card, request(folder))
+    made = export(small_net, card, request(folder)).artifact
     assert load_artifact(artifact.path) == made
     assert not list(folder.glob(".net*"))

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from topformer_cli.deploy.predictors import TnnPredictor
+from topformer_cli.deploy.predictors import open_tnn
 from topformer_cli.deploy.tnn.interpreter import load_tnn, run_tnn
 from topformer_cli.deploy.tnn.layers.activation import ReLU
 from topformer_cli.deploy.tnn.layers.channels import SplitV
@@ -96,18 +96,19 @@ def test_another_input_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_predictor_runs_images_one_by_one(tmp_path: Path) -> None:
-    predictor = TnnPredictor(write(tmp_path, layer(ReLU())))
+    predictor = open_tnn(write(tmp_path, layer(ReLU())))
     images = np.random.default_rng(0).standard_normal((3, 3, 4, 4), np.float32)
     images.setflags(write=False)
     np.testing.assert_array_equal(predictor(images), np.maximum(images, 0))
     assert predictor.name == "reference interpreter net.tnnproto"
     with pytest.raises(
-        ExportError, match=r"takes images of shape \[1, 3, 4, 4\], got \[1, 3, 4, 2\]"
+        ExportError, match=r"takes inputs of shape \[1, 3, 4, 4\], got \[1, 3, 4, 2\]"
     ):
         predictor(images[:1, :, :, :2])
 
 
 def test_a_predictor_has_one_output(tmp_path: Path) -> None:
     split = layer(SplitV(1, (1, 2)), "x", "p q")
-    with pytest.raises(ExportError, match="1 inputs and 2 outputs"):
-        TnnPredictor(write(tmp_path, split, outputs=("p", "q")))
+    predictor = open_tnn(write(tmp_path, split, outputs=("p", "q")))
+    with pytest.raises(ExportError, match="has 2 outputs, a predictor has one"):
+        predictor(IMAGE)

@@ -59,8 +59,8 @@ def _manifest() -> dict[str, object]:
     parity = {"mean_abs": 1e-7, "cosine": 1.0, "bound": 1e-5}
     return {
         "card": {"dataset": "scenes", "data_terms": "as <stated>"},
-        "input": {"shape": [1, 3, 192, 256]},
-        "output": {"meaning": "logits at 1/8"},
+        "inputs": [{"shape": [1, 3, 192, 256]}],
+        "outputs": [{"meaning": "logits at 1/8"}],
         "images": "given",
         "files": [
             {"name": "m.onnx", "bytes": 5_530_000, "sha256": "a" * 64},

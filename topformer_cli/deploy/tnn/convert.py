@@ -27,8 +27,10 @@ class TnnModel:
     resources: tuple[Resource, ...]
 
 
-def to_tnn(model: ir.Model, where: str) -> TnnModel:
+def to_tnn(model: ir.Model, where: str, *, fuse: bool = True) -> TnnModel:
     """Convert an ONNX graph with folded constants and inferred shapes.
+
+    fuse: put activations into the convolutions before them.
 
     Raises:
         ExportError: lists every unsupported operator, attribute, type, rank and shape with the
@@ -50,7 +52,7 @@ def to_tnn(model: ir.Model, where: str) -> TnnModel:
     if findings:
         raise ExportError(_report(findings, where))
     outputs = tuple(names[value] for value in graph.outputs)
-    layers = fuse_activations(emitted, outputs)
+    layers = fuse_activations(emitted, outputs) if fuse else emitted
     network = Network(
         tuple(Input(names[value], static_shape(value)) for value in inputs),
         outputs,

@@ -1,0 +1,158 @@
+"""Exported files as functions: arrays in, arrays out, in the order of the file's own lists."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeAlias
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as runtime
+
+from topformer_cli.deploy.tnn.interpreter import load_tnn, run_tnn
+from topformer_cli.errors import ExportError
+
+Arrays: TypeAlias = Sequence[NDArray[Any]]
+
+ORT_ERRORS: Final = (
+    runtime.Fail,
+    runtime.InvalidArgument,
+    runtime.InvalidGraph,
+    runtime.InvalidProtobuf,
+    runtime.NoSuchFile,
+    runtime.NotImplemented,
+    runtime.RuntimeException,
+)
+"""onnxruntime's exceptions have no common base of their own."""
+
+_DTYPES: Final[dict[str, np.dtype[Any]]] = {
+    "tensor(float)": np.dtype(np.float32),
+    "tensor(uint8)": np.dtype(np.uint8),
+}
+
+
+class Runtime(Protocol):
+    """A file in whatever computes it."""
+
+    @property
+    def name(self) -> str:
+        """The runtime and the file, as they are named in messages."""
+        ...
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shapes of the inputs."""
+        ...
+
+    def __call__(self, inputs: Arrays) -> list[NDArray[Any]]:
+        """Compute all outputs for one set of inputs.
+
+        Raises:
+            ExportError: the inputs do not fit the file.
+        """
+        ...
+
+
+class OnnxRuntime:
+    """An ONNX file of static shape in onnxruntime, on one thread.
+
+    Raises:
+        ExportError: the file is missing or onnxruntime does not take it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except ORT_ERRORS as error:
+            reason = str(error).strip().splitlines()[0]
+            message = f"{path}: onnxruntime cannot load it ({reason[:200]})"
+            raise ExportError(message) from error
+        self._inputs = self._session.get_inputs()
+
+    @property
+    def name(self) -> str:
+        """The runtime and the file."""
+        return f"onnxruntime {self.path.name}"
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shapes of the inputs."""
+        return tuple(tuple(value.shape) for value in self._inputs)
+
+    def __call__(self, inputs: Arrays) -> list[NDArray[Any]]:
+        """Compute all outputs.
+
+        Raises:
+            ExportError: the inputs do not fit, or onnxruntime fails on them.
+        """
+        check_shapes(self.path, self.shapes, inputs)
+        feeds = {
+            value.name: np.ascontiguousarray(array, dtype=_DTYPES.get(value.type, array.dtype))
+            for value, array in zip(self._inputs, inputs, strict=True)
+        }
+        try:
+            return list(self._session.run(None, feeds))
+        except ORT_ERRORS as error:
+            message = f"{self.path}: onnxruntime fails ({str(error).strip().splitlines()[0][:200]})"
+            raise ExportError(message) from error
+
+
+class TnnRuntime:
+    """A .tnnproto file and the .tnnmodel file beside it in the reference interpreter.
+
+    Raises:
+        ExportError: a file is missing or damaged, or they are no pair.
+    """
+
+    def __init__(self, proto: Path) -> None:
+        self.path = proto
+        self.loaded = load_tnn(proto)
+
+    @property
+    def name(self) -> str:
+        """The runtime and the file."""
+        return f"reference interpreter {self.path.name}"
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shapes of the inputs."""
+        return tuple(blob.shape for blob in self.loaded.network.inputs)
+
+    def __call__(self, inputs: Arrays) -> list[NDArray[Any]]:
+        """Compute all outputs; bytes are taken as the floats they stand for.
+
+        Raises:
+            ExportError: the inputs do not fit, or a layer cannot be computed.
+        """
+        check_shapes(self.path, self.shapes, inputs)
+        names = [blob.name for blob in self.loaded.network.inputs]
+        values = (np.asarray(array, dtype=np.float32) for array in inputs)
+        outputs = run_tnn(self.loaded, dict(zip(names, values, strict=True)))
+        return [outputs[name] for name in self.loaded.network.outputs]
+
+
+OPENERS: Final[dict[str, Callable[[Path], Runtime]]] = {
+    "onnx": OnnxRuntime,
+    "tnn": TnnRuntime,
+}
+"""Format -> what opens its first file."""
+
+
+def check_shapes(path: Path, wanted: Sequence[tuple[int, ...]], inputs: Arrays) -> None:
+    """Refuse inputs of other shapes than a file's.
+
+    Raises:
+        ExportError: names the file, what it takes and what it got.
+    """
+    given = [array.shape for array in inputs]
+    if given != list(wanted):
+        texts = (", ".join(str(list(shape)) for shape in shapes) for shapes in (wanted, given))
+        message = "{}: takes inputs of shape {}, got {}".format(path, *texts)
+        raise ExportError(message)
