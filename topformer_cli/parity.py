@@ -10,6 +10,8 @@ from topformer_cli.errors import ParityError
 
 EXPORT_TOLERANCE = 1e-5
 """Largest accepted max|difference| / max|reference| of an exported fp32 file."""
+LABELS_TOLERANCE = 1e-3
+"""Largest accepted share of positions at which rounding decides between two classes."""
 ROUNDINGS = 3
 """An exported file may differ by this many times the network's own float32 rounding error."""
 WIDEST_TOLERANCE = 1e-3
@@ -88,6 +90,31 @@ def compare_labels(reference: NDArray[Any], labels: NDArray[Any]) -> Parity:
         cosine=scores.cosine,
         labels_equal=float((best == labels).mean()),
     )
+
+
+def compare_label_maps(reference: NDArray[Any], labels: NDArray[Any]) -> Parity:
+    """Compare two label maps of one shape; a difference is the share of positions that differ.
+
+    Raises:
+        ParityError: the shapes differ.
+    """
+    if reference.shape != labels.shape:
+        message = f"label map of shape {labels.shape} instead of {reference.shape}"
+        raise ParityError(message)
+    share = float((reference != labels).mean())
+    cosine = compare(reference.astype(np.float64), labels.astype(np.float64)).cosine
+    return Parity(share, share, share, cosine, 1 - share)
+
+
+def agreement(reference: NDArray[Any], output: NDArray[Any]) -> Parity:
+    """Compare what two runtimes gave: label maps if the reference is one, else values that count.
+
+    Raises:
+        ParityError: the shapes do not go together, or a value is not finite.
+    """
+    if np.issubdtype(reference.dtype, np.integer):
+        return compare_label_maps(reference, output)
+    return compare(reference, counted(output, reference), min(1, reference.ndim - 1))
 
 
 def counted(output: NDArray[Any], reference: NDArray[Any]) -> NDArray[Any]:

@@ -189,11 +189,16 @@ def writing_to(folder: Path) -> Iterator[None]:
         raise ExportError(message) from error
 
 
-def normalised_pictures(
-    folder: Path, spec: ModelSpec, input_hw: tuple[int, int]
-) -> list[NDArray[np.float32]]:
-    """Read the user's pictures as network inputs [1, 3, H, W]."""
-    return [normalised(picture, spec) for picture in _given(folder, input_hw)]
+def given_pictures(images: Path, input_hw: tuple[int, int]) -> list[NDArray[np.uint8]]:
+    """Read the user's pictures, a file or those of a folder, as RGB [H, W, 3] at a size."""
+    return _resized([read_image(path) for path in find_images([images])], input_hw)
+
+
+def rendered_pictures(input_hw: tuple[int, int]) -> list[NDArray[np.uint8]]:
+    """Return rendered RGB scenes [H, W, 3], for want of others."""
+    return [
+        render_scene(np.random.default_rng(index), input_hw)[0] for index in range(VERIFIED_IMAGES)
+    ]
 
 
 def _pictures(
@@ -201,12 +206,8 @@ def _pictures(
 ) -> list[NDArray[np.uint8]]:
     """Return RGB pictures at the input size: the user's, the set's, or rendered ones."""
     if images is not None:
-        return _given(images, input_hw)
-    return _resized(_of_set(model, places) or _rendered(input_hw), input_hw)
-
-
-def _given(images: Path, input_hw: tuple[int, int]) -> list[NDArray[np.uint8]]:
-    return _resized([read_image(path) for path in find_images([images])], input_hw)
+        return given_pictures(images, input_hw)
+    return _resized(_of_set(model, places) or rendered_pictures(input_hw), input_hw)
 
 
 def _resized(
@@ -223,12 +224,6 @@ def _of_set(model: Model, places: Places) -> list[NDArray[np.uint8]]:
     split = "val" if prepared.length("val") else "train"
     count = min(VERIFIED_IMAGES, prepared.length(split))
     return [decode_image(prepared.sample(split, index).image) for index in range(count)]
-
-
-def _rendered(input_hw: tuple[int, int]) -> list[NDArray[np.uint8]]:
-    return [
-        render_scene(np.random.default_rng(index), input_hw)[0] for index in range(VERIFIED_IMAGES)
-    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from topformer_cli.api.exporting import (
     ExportChoices,
     check_formats,
-    normalised_pictures,
+    given_pictures,
     tnn_words,
     writing_to,
 )
 from topformer_cli.deploy.export import Exported, Order, export_subject
 from topformer_cli.deploy.foreign import subject_of
 from topformer_cli.deploy.from_onnx import load_foreign
+from topformer_cli.engine.predict import normalised
 from topformer_cli.errors import UsageError
 from topformer_cli.models.spec import ModelSpec
 
@@ -66,7 +67,8 @@ def _network_input(
     path: Path, folder: Path, card: Mapping[str, Any], input_hw: tuple[int, int]
 ) -> NDArray[Any]:
     spec = ModelSpec.from_json(card, str(path))
-    return np.concatenate(normalised_pictures(folder, spec, input_hw))
+    pictures = given_pictures(folder, input_hw)
+    return np.concatenate([normalised(picture, spec) for picture in pictures])
 
 
 def _name(path: Path, choices: ExportChoices) -> str:

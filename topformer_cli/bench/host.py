@@ -15,7 +15,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 from topformer_cli.bench.plan import BenchPlan, Protocol, file_sha256
 from topformer_cli.bench.stats import judge, round_of, summarise
 from topformer_cli.errors import DataError, MeasurementError, UsageError
-from topformer_cli.parity import Parity, compare, require
+from topformer_cli.parity import Parity, agreement, require
 from topformer_cli.predictor import FloatArray
 from topformer_cli.results import BenchResult, CoreUse, CpuFacts, DeviceFacts, Round
 
@@ -133,7 +133,7 @@ def _check_output(plan: BenchPlan, infer: Callable[[], FloatArray]) -> Parity:
     except ORT_ERRORS as error:
         message = f"{plan.artifact}: the network failed on its input ({_reason(error)})"
         raise MeasurementError(message) from error
-    parity = compare(plan.reference, output)
+    parity = agreement(plan.reference, output)
     require(parity, f"{plan.artifact.name} in {ENGINE}", plan.bound(ENGINE))
     return parity
 

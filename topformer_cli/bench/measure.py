@@ -21,7 +21,7 @@ from topformer_cli.bench.plan import BenchPlan
 from topformer_cli.bench.runner import Runner
 from topformer_cli.bench.stats import judge, summarise
 from topformer_cli.errors import DeviceError, MeasurementError
-from topformer_cli.parity import Parity, compare, counted, require
+from topformer_cli.parity import Parity, agreement, counted, require
 from topformer_cli.predictor import FloatArray
 from topformer_cli.results import BenchResult, CoreUse, DeviceFacts, Round
 
@@ -202,7 +202,7 @@ class PhoneRun:
             message = f"the runner printed times but wrote no output ({error})"
             raise MeasurementError(message) from error
         tensors = self.runner.module.decode_output(content)
-        parity = compare(self.plan.reference, _matching(tensors, self.plan.reference))
+        parity = agreement(self.plan.reference, _matching(tensors, self.plan.reference))
         engine = self.runner.module.ENGINE
         what = f"{self.plan.artifact.name} in {engine} on {self.phone.serial}"
         require(parity, what, self.plan.bound(engine))

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
 from topformer_cli.errors import UsageError
-from topformer_cli.predictor import FloatArray
+from topformer_cli.parity import LABELS_TOLERANCE
 
 Precision = Literal["fp32", "auto"]
 """`auto` leaves the choice to the engine: fp16 where processor and build have it."""
@@ -54,15 +57,16 @@ class BenchPlan:
     """One artifact, the fixed input it gets and the output it must give.
 
     artifact: a `.onnx` file, or a `.tnnproto` with its `.tnnmodel` beside it. inputs
-    [1, 3, H, W] and reference (the network's own output) are float32. output says where the
+    [1, 3, H, W] are normalised float32 or bytes, reference is the network's own output: logits, or
+    an integer label map. output says where the
     graph ends. core is `prime`, `any` or a core's number. tolerance None takes the engine's.
     """
 
     name: str
     card: Mapping[str, Any]
     artifact: Path
-    inputs: FloatArray
-    reference: FloatArray
+    inputs: NDArray[Any]
+    reference: NDArray[Any]
     output: str = "logits at 1/8"
     precision: Precision = "fp32"
     threads: int = 1
@@ -86,6 +90,8 @@ class BenchPlan:
         """Return the parity bound of this plan on an engine."""
         if self.tolerance is not None:
             return self.tolerance
+        if np.issubdtype(self.reference.dtype, np.integer):
+            return LABELS_TOLERANCE
         return TOLERANCES[engine, self.precision]
 
 

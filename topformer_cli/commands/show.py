@@ -9,6 +9,7 @@ from topformer_cli.results import BenchResult, Result, StepRecord
 
 if TYPE_CHECKING:
     from topformer_cli.api.training import TrainPlan
+    from topformer_cli.api.verifying import Verification
     from topformer_cli.deploy.artifact import Artifact
     from topformer_cli.deploy.export import Exported
     from topformer_cli.deploy.tnn.write import TnnWritten
@@ -137,6 +138,23 @@ def artifact(exported: "Artifact") -> None:
     for file in manifest.files:
         console.result(f"{exported.path.parent / file.name}  {file.bytes / 1e6:.2f} MB")
     console.result(str(exported.path))
+
+
+def verification(found: "Verification") -> None:
+    """Print how far every runtime lies from the reference."""
+    rows = [
+        (
+            row.runtime,
+            f"{row.parity.relative:.1e}",
+            f"{row.bound:.0e}",
+            f"{row.parity.labels_equal:.2%}",
+            "yes" if row.holds else "NO",
+        )
+        for row in found.rows
+    ]
+    title = f"{found.artifact.name} on {found.inputs}, held against {found.reference}"
+    columns = ("computed by", "max difference", "bound", "labels equal", "holds")
+    console.table(title, columns, rows)
 
 
 def bench(result: BenchResult) -> None:

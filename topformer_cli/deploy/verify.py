@@ -12,7 +12,7 @@ from torch import nn
 
 from topformer_cli.deploy.manifest import ParityRecord
 from topformer_cli.deploy.runtimes import OPENERS, Runtime
-from topformer_cli.parity import Parity, compare, compare_labels, counted, require
+from topformer_cli.parity import Parity, agreement, compare_labels, require
 
 Sample = Sequence[NDArray[Any]]
 """One array an input, or one array an output."""
@@ -24,7 +24,7 @@ class Proof:
 
     samples: sets of inputs. references: the outputs that each must give. tolerance: the largest
     accepted max|difference| / max|reference|. labels: the file ends in a label map, and the
-    references are the logits that decide it.
+    references are the logits that decide it, not label maps.
     """
 
     samples: Sequence[Sample]
@@ -65,7 +65,7 @@ class Proof:
     def _compare(self, reference: NDArray[Any], found: NDArray[Any]) -> Parity:
         if self.labels:
             return compare_labels(reference, found)
-        return compare(reference, counted(found, reference), class_axis=min(1, reference.ndim - 1))
+        return agreement(reference, found)
 
 
 def prove(kind: str, path: Path, proof: Proof) -> ParityRecord:

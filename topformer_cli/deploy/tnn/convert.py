@@ -38,7 +38,7 @@ def to_tnn(model: ir.Model, where: str, *, fuse: bool = True) -> TnnModel:
     """
     graph = model.graph
     inputs = [value for value in graph.inputs if value.name not in graph.initializers]
-    names = _blob_names([*inputs, *(value for node in graph for value in node.outputs)])
+    names = blob_names(model)
     findings: dict[str, list[str]] = {}
     emitted: list[Emitted] = []
     for finding in _check_model(model, inputs, names):
@@ -105,8 +105,11 @@ def _report(findings: dict[str, list[str]], where: str) -> str:
     return f"{where}: cannot be written as TNN: {'; '.join(parts)}"
 
 
-def _blob_names(values: Iterable[ir.Value]) -> dict[ir.Value, str]:
+def blob_names(model: ir.Model) -> dict[ir.Value, str]:
     """Give every value a name without the characters that TNN's text form splits at."""
+    graph = model.graph
+    inputs = [value for value in graph.inputs if value.name not in graph.initializers]
+    values = [*inputs, *(value for node in graph for value in node.outputs)]
     names: dict[ir.Value, str] = {}
     taken: set[str] = set()
     for value in values:

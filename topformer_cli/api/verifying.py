@@ -1,0 +1,255 @@
+"""Hold an export's files against each other, against a real TNN, and against half precision."""
+
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from topformer_cli.api.exporting import given_pictures, rendered_pictures
+from topformer_cli.bench.host_tnn import HostTnn
+from topformer_cli.bench.plan import TOLERANCES
+from topformer_cli.deploy.artifact import Artifact
+from topformer_cli.deploy.bisect import Blobs, Departure, Expected, exposed, interpreted
+from topformer_cli.deploy.passes import RewriteRules, rewrite
+from topformer_cli.deploy.runtimes import OPENERS, Runtime
+from topformer_cli.deploy.tnn.convert import blob_names
+from topformer_cli.deploy.tnn.interpreter import load_tnn
+from topformer_cli.deploy.to_onnx import load_onnx
+from topformer_cli.deploy.verify import Proof
+from topformer_cli.engine.predict import normalised
+from topformer_cli.errors import ParityError, UsageError
+from topformer_cli.models.spec import ModelSpec
+from topformer_cli.parity import LABELS_TOLERANCE, Parity, require
+
+Sample = list[NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyChoices:
+    """What an export is held against.
+
+    images: pictures; rendered ones or noise when absent. runner: a TNNTest that this machine can
+    start, through the emulator if need be; runner_device: TNN's device.
+    """
+
+    images: Path | None = None
+    runner: Path | None = None
+    runner_device: str | None = None
+    emulator: str | None = None
+
+    def program(self) -> HostTnn | None:
+        """Return how the runner is started, if there is one.
+
+        Raises:
+            UsageError: a device or an emulator without a runner.
+        """
+        if self.runner is not None:
+            return HostTnn(program=self.runner, device=self.runner_device, emulator=self.emulator)
+        if self.runner_device or self.emulator:
+            message = "--runner-device and --emulator go with --runner PATH"
+            raise UsageError(message)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """One runtime's outputs beside the reference: the bound, and where it departs if it does."""
+
+    runtime: str
+    parity: Parity
+    bound: float
+    departure: Departure | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the outputs lie within the bound."""
+        return self.parity.relative <= self.bound
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plain record."""
+        return {**asdict(self), "holds": self.holds}
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """All runtimes of one export; reference names what they were held against, and on what."""
+
+    artifact: Artifact
+    reference: str
+    inputs: str
+    rows: tuple[Verified, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plain record."""
+        return {
+            "artifact": str(self.artifact.path),
+            "reference": self.reference,
+            "inputs": self.inputs,
+            "runtimes": [row.to_json() for row in self.rows],
+        }
+
+    def require(self) -> None:
+        """Refuse a runtime that does not compute the same.
+
+        Raises:
+            ParityError: names the runtime, the figures, and the first layer that departs.
+        """
+        for row in self.rows:
+            where = f"; {row.departure}" if row.departure else ""
+            try:
+                require(row.parity, row.runtime, row.bound)
+            except ParityError as error:
+                message = f"{error}{where}"
+                raise ParityError(message) from error
+
+
+def verify(artifact: Artifact, choices: VerifyChoices) -> Verification:
+    """Run every format of an export on the same inputs and hold them against its first.
+
+    The first is ONNX in onnxruntime where it was exported. A runner is held against it, too.
+
+    Raises:
+        UsageError: pictures for a network that takes none, or a runner for an export without TNN.
+        MeasurementError: the runner failed.
+    """
+    samples, what = _samples(artifact, choices.images)
+    runner = choices.program()
+    first, *others = artifact.formats
+    if not others and runner is None:
+        message = (
+            f"{artifact.path}: holds {first} alone, there is nothing to hold it against; export "
+            "onnx with it, or name a --runner"
+        )
+        raise UsageError(message)
+    runtime = OPENERS[first](artifact.main_file(first))
+    references = [runtime(sample) for sample in samples]
+    held = _Held(artifact, samples, references)
+    rows = [held.row(OPENERS[kind](artifact.main_file(kind)), kind) for kind in others]
+    if runner is not None:
+        rows.append(held.real(runner))
+    return Verification(artifact, runtime.name, what, tuple(rows))
+
+
+def _samples(artifact: Artifact, images: Path | None) -> tuple[list[Sample], str]:
+    """Return sets of inputs: pictures as the card wants them, else noise."""
+    taken = artifact.manifest.inputs
+    pictures = _pictures(artifact, images)
+    arrays: Sample
+    if pictures:
+        if taken[0].type == "uint8":
+            arrays = [picture.transpose(2, 0, 1)[None] for picture in pictures]
+        else:
+            spec = ModelSpec.from_json(artifact.card, str(artifact.path))
+            arrays = [normalised(picture, spec) for picture in pictures]
+        kind = "rendered scenes" if images is None else str(images)
+        return [[array] for array in arrays], f"{len(arrays)} pictures ({kind})"
+    generator = np.random.default_rng(0)
+    noise = [generator.standard_normal(one.shape, dtype=np.float32) for one in taken]
+    return [noise], "noise"
+
+
+def _pictures(artifact: Artifact, images: Path | None) -> list[NDArray[np.uint8]]:
+    """Return pictures for a network with a card, nothing for another."""
+    shape = artifact.manifest.input.shape
+    if artifact.card:
+        input_hw = (shape[2], shape[3])
+        return given_pictures(images, input_hw) if images else rendered_pictures(input_hw)
+    if images is not None:
+        message = (
+            f"--images {images}: {artifact.name} has no identity card that says how pictures are "
+            "normalised; leave the option out"
+        )
+        raise UsageError(message)
+    return []
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Held:
+    """An export's reference outputs for some inputs."""
+
+    artifact: Artifact
+    samples: list[Sample]
+    references: list[Sample]
+
+    def row(self, runtime: Runtime, kind: str) -> Verified:
+        """Hold a format against the reference; the layers of TNN files are searched."""
+        parity = self._judge([runtime(sample) for sample in self.samples])
+        bound = self._bound(kind)
+        departure = None
+        if kind == "tnn" and parity.relative > bound:
+            departure = self._search(bound, self._interpreted())
+        return Verified(runtime.name, parity, bound, departure)
+
+    def real(self, runner: HostTnn) -> Verified:
+        """Hold a real TNN against the reference.
+
+        Raises:
+            UsageError: the export has no TNN files, or more inputs than TNNTest can be fed.
+        """
+        proto = self._proto()
+        if len(self.artifact.manifest.inputs) != 1:
+            message = f"{proto}: takes several inputs, TNNTest feeds one"
+            raise UsageError(message)
+        order = load_tnn(proto).network.outputs
+        outputs = []
+        for (array,) in self.samples:
+            given = runner.outputs(proto, array)
+            outputs.append([given[name] for name in order])
+        parity = self._judge(outputs)
+        bound = self._bound("tnn") if runner.exact else TOLERANCES["TNN", "auto"]
+        departure = None
+        if parity.relative > bound:
+            departure = self._search(bound, self._in_real(runner, proto))
+        return Verified(f"{runner.name}, {runner.program.name}", parity, bound, departure)
+
+    def _proto(self) -> Path:
+        if "tnn" not in self.artifact.formats:
+            message = f"{self.artifact.path}: has no TNN files for a runner; export them with tnn"
+            raise UsageError(message)
+        return self.artifact.tnnproto
+
+    def _judge(self, outputs: list[Sample]) -> Parity:
+        return Proof(self.samples, self.references, 0.0).judge(outputs)
+
+    def _bound(self, kind: str) -> float:
+        """Return how far two files may differ, each of which lies within its own bound."""
+        if np.issubdtype(self.references[0][0].dtype, np.integer):
+            return LABELS_TOLERANCE
+        return sum(self.artifact.manifest.parity[one].bound for one in {kind, self.first})
+
+    @property
+    def first(self) -> str:
+        """The format of the reference."""
+        return self.artifact.formats[0]
+
+    def _feeds(self) -> dict[str, NDArray[Any]]:
+        names = [one.name for one in self.artifact.manifest.inputs]
+        return dict(zip(names, self.samples[0], strict=True))
+
+    def _search(self, bound: float, blobs: Blobs) -> Departure | None:
+        """Name the first layer that departs; without the ONNX file there is nothing to say."""
+        if self.first != "onnx":
+            return None
+        rules = RewriteRules(left_out=frozenset(self.artifact.manifest.left_out))
+        rewritten = rewrite(load_onnx(self.artifact.onnx), rules)
+        names = blob_names(rewritten.model)
+        expected = Expected.of_graph(rewritten.model, names, self._feeds())
+        network = load_tnn(self.artifact.tnnproto).network
+        return expected.first_departure(network, blobs, bound)
+
+    def _interpreted(self) -> Blobs:
+        loaded = load_tnn(self.artifact.tnnproto)
+        arrays = [np.asarray(array, np.float32) for array in self.samples[0]]
+        names = [blob.name for blob in loaded.network.inputs]
+        return interpreted(loaded, dict(zip(names, arrays, strict=True)))
+
+    def _in_real(self, runner: HostTnn, proto: Path) -> Blobs:
+        def values(blob: str) -> NDArray[Any]:
+            with tempfile.TemporaryDirectory() as name:
+                shown = exposed(proto, blob, Path(name))
+                return runner.outputs(shown, self.samples[0][0])[blob]
+
+        return values
