@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
@@ -21,7 +20,7 @@ def scalar_of(value: ir.Value | None) -> float | None:
     return float(array.reshape(-1)[0]) if array is not None and array.size == 1 else None
 
 
-def new_constant(graph: ir.Graph, name: str, array: NDArray[np.float32]) -> ir.Value:
+def new_constant(graph: ir.Graph, name: str, array: NDArray[Any]) -> ir.Value:
     """Add a constant to the graph under a name that is still free."""
     while name in graph.initializers:
         name += "_"

@@ -14,7 +14,11 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass, ShapeInferencePass
 from topformer_cli.deploy.passes.check import Arrays, SameOutputs
 from topformer_cli.deploy.passes.fold_batchnorm import fold_batchnorm
 from topformer_cli.deploy.passes.fold_constants import fold_constants
+from topformer_cli.deploy.passes.fold_depthwise_fuse import fold_depthwise_fuse
+from topformer_cli.deploy.passes.fold_normalisation import fold_normalisation
+from topformer_cli.deploy.passes.fold_scale import fold_scale
 from topformer_cli.deploy.passes.outcome import Outcome
+from topformer_cli.deploy.passes.pad_classes import pad_classes
 from topformer_cli.deploy.passes.recognise_hard_sigmoid import recognise_hard_sigmoid
 from topformer_cli.errors import UsageError
 
@@ -24,7 +28,11 @@ Pass: TypeAlias = Callable[[ir.Model], Outcome]
 TNN_PASSES: Final[tuple[Pass, ...]] = (
     fold_constants,  # first: the others look for constants
     fold_batchnorm,
-    recognise_hard_sigmoid,
+    recognise_hard_sigmoid,  # before fold_scale, which would take its additions apart
+    fold_normalisation,
+    fold_scale,
+    fold_depthwise_fuse,
+    pad_classes,
 )
 NEEDED: Final = frozenset({"fold-constants"})
 """Without these nothing can be converted: shapes would stay computed values."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from topformer_cli.deploy.constants import scalar_of
+from topformer_cli.deploy.passes.match import sole_producer, variable_and_scalar
 from topformer_cli.deploy.passes.outcome import Outcome, node_name
 
 
@@ -32,12 +33,12 @@ class _Match:
 
 def _match(last: ir.Node) -> _Match | None:
     scaled = _scale(last)
-    clip = _only_producer(scaled[0], "Clip") if scaled else None
+    clip = sole_producer(scaled[0], "Clip") if scaled else None
     if scaled is None or clip is None or len(clip.inputs) != 3:
         return None
     factor, high = scaled[1], scalar_of(clip.inputs[2])
-    add = _only_producer(clip.inputs[0], "Add")
-    shifted = _variable_and_scalar(add) if add else None
+    add = sole_producer(clip.inputs[0], "Add")
+    shifted = variable_and_scalar(add) if add else None
     if add is None or shifted is None or not high or scalar_of(clip.inputs[1]) != 0:
         return None
     if abs(factor * high - 1) > 1e-6:
@@ -47,27 +48,10 @@ def _match(last: ir.Node) -> _Match | None:
 
 def _scale(node: ir.Node) -> tuple[ir.Value, float] | None:
     if node.op_type == "Mul":
-        return _variable_and_scalar(node)
+        return variable_and_scalar(node)
     divisor = scalar_of(node.inputs[1]) if node.op_type == "Div" else None
     value = node.inputs[0] if divisor else None
     return (value, 1 / divisor) if value is not None and divisor else None
-
-
-def _variable_and_scalar(node: ir.Node) -> tuple[ir.Value, float] | None:
-    left, right = node.inputs
-    for value, other in ((left, right), (right, left)):
-        number = scalar_of(other)
-        if value is not None and number is not None and scalar_of(value) is None:
-            return value, number
-    return None
-
-
-def _only_producer(value: ir.Value | None, op_type: str) -> ir.Node | None:
-    """Return the node that makes a value nobody else reads, if it has the given type."""
-    if value is None or len(value.uses()) != 1 or value.is_graph_output():
-        return None
-    node = value.producer()
-    return node if node is not None and node.op_type == op_type else None
 
 
 def _replace(graph: ir.Graph, match: _Match) -> None:
