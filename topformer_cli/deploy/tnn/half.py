@@ -213,9 +213,8 @@ class _Blobs:
         try:
             exact = layer.record.compute([self.exact[name] for name in layer.inputs], weights)
             if in_half:
-                found: Sequence[Tensor] = compute_half(
-                    layer.record, [x.half() for x in inputs], [w.half() for w in weights]
-                )
+                halves = [x.half() for x in inputs]
+                found: Sequence[Tensor] = compute_half(layer.record, halves, weights)
             else:
                 found = layer.record.compute([x.float() for x in inputs], weights)
             self.exact.update(zip(layer.outputs, exact, strict=True))

@@ -7,11 +7,13 @@ and:
   depth: GEMM_FP16_N8 from the bias on, eight input channels at a time inside each kernel position;
   GemmFp16SlidewC3 (three input channels) and the depthwise kernels from 0 with the bias at the end.
 - Softmax subtracts, sums and multiplies by the reciprocal in half; exp itself is float32.
-- Average pooling sums in float32. Everything else rounds once a value.
+- A constant matrix of MatMul is cut to half, not rounded (stored in half, it is not cut).
+- Div multiplies by a rounded reciprocal. Average pooling sums in float32. Everything else rounds
+  once a value.
 
-Not reproduced: the Winograd form of dense 3x3 convolutions with stride 1 (computed directly here),
-the order inside InnerProduct and Deconvolution (one rounding a value here), TNN's approximations of
-exp and of division.
+Not reproduced: the Winograd form of dense 3x3 convolutions with stride 1, which are computed
+directly here (TNN's error there is about ten times larger and its sums overflow earlier), the order
+inside InnerProduct and Deconvolution (one rounding a value here), TNN's approximation of exp.
 """
 
 import itertools
@@ -23,7 +25,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor
 
+from topformer_cli.deploy.tnn.half_storage import HALF_MAX
 from topformer_cli.deploy.tnn.layers.convolution import NO_ACTIVATION, RELU, RELU6, Convolution
+from topformer_cli.deploy.tnn.layers.elementwise import Div
 from topformer_cli.deploy.tnn.layers.matmul import MatMul
 from topformer_cli.deploy.tnn.layers.record import LayerRecord
 from topformer_cli.deploy.tnn.layers.softmax import Softmax
@@ -73,16 +77,26 @@ COMPUTED_IN_HALF: Final = frozenset(
 conversions where a blob goes from one kind to the other."""
 
 _CHANNELS_AT_A_TIME: Final = 8
-_LANES: Final = 8
+_LANES: Final = (8, 4, 1)
 
 
 def compute_half(record: LayerRecord, inputs: Tensors, weights: Tensors) -> list[Tensor]:
-    """Compute a layer as an ARMv8.2 processor does; all tensors are float16."""
+    """Compute a layer as an ARMv8.2 processor does: float16 inputs and outputs, float32 weights."""
+    to_half = _truncate if record.TYPE == "MatMul" else Tensor.half
+    rounded = [to_half(weight) for weight in weights]
     kernel = _KERNELS.get(record.TYPE)
     if kernel is not None:
-        return [kernel(record, inputs, weights)]
-    outputs = record.compute([x.float() for x in inputs], [w.float() for w in weights])
+        return [kernel(record, inputs, rounded)]
+    outputs = record.compute([x.float() for x in inputs], [w.float() for w in rounded])
     return [output.half() for output in outputs]
+
+
+def _truncate(weight: Tensor) -> Tensor:
+    # ConvertFromFloatToHalf: towards zero, and never infinite.
+    exact = weight.clamp(-HALF_MAX, HALF_MAX).numpy()
+    nearest = exact.astype(np.float16)
+    inward = np.nextafter(nearest, np.float16(0))
+    return torch.from_numpy(np.where(np.abs(nearest) > np.abs(exact), inward, nearest))
 
 
 def _convolve(record: Convolution, inputs: Tensors, weights: Tensors) -> Tensor:
@@ -159,21 +173,34 @@ def _multiply(record: MatMul, inputs: Tensors, weights: Tensors) -> Tensor:
     return total
 
 
+def _divide(record: Div, inputs: Tensors, weights: Tensors) -> Tensor:
+    left, right = record.operands(inputs, weights)
+    return left * (1 / right.float()).half()
+
+
 def _softmax(record: Softmax, inputs: Tensors, weights: Tensors) -> Tensor:  # noqa: ARG001
     values = inputs[0].movedim(record.axis, -1)
     powers = (values - values.amax(-1, keepdim=True)).float().exp().half()
-    # One lane after another along an inner axis, eight lanes side by side along the last one.
-    lanes = _LANES if record.axis in (-1, inputs[0].ndim - 1) else 1
-    even = F.pad(powers, (0, -powers.shape[-1] % lanes))
-    even = even.reshape(*even.shape[:-1], -1, lanes)
-    total = _sum_in_half(_sum_in_half(even, -2), -1)
+    innermost = record.axis in (-1, inputs[0].ndim - 1)
+    total = _sum_in_half(powers, innermost)
     return (powers * (1 / total.float()).half()[..., None]).movedim(-1, record.axis).contiguous()
 
 
-def _sum_in_half(values: Tensor, axis: int) -> Tensor:
-    first, *others = values.unbind(axis)
-    total = first.clone()
-    for part in others:
+def _sum_in_half(values: Tensor, innermost: bool) -> Tensor:
+    """Sum the last axis one by one, or along memory: what is over, then every lane's own sum."""
+    length = values.shape[-1]
+    lanes = next(n for n in _LANES if n <= length) if innermost else 1
+    whole = length - length % lanes
+    total = torch.zeros(values.shape[:-1], dtype=torch.half)
+    if lanes == 1:
+        return _add_up(total, values)
+    total = _add_up(total, values[..., whole:])
+    blocks = values[..., :whole].reshape(*values.shape[:-1], -1, lanes).movedim(-2, -1)
+    return _add_up(total, _add_up(torch.zeros(blocks.shape[:-1], dtype=torch.half), blocks))
+
+
+def _add_up(total: Tensor, values: Tensor) -> Tensor:
+    for part in values.unbind(-1):
         total += part
     return total
 
@@ -186,6 +213,7 @@ _ACTIVATIONS: Final[dict[int, Callable[[Tensor], Tensor]]] = {
 
 _KERNELS: Final[dict[str, Callable[[Any, Tensors, Tensors], Tensor]]] = {
     "Convolution": _convolve,
+    "Div": _divide,
     "MatMul": _multiply,
     "Softmax": _softmax,
     "SoftmaxCaffe": _softmax,
