@@ -1,0 +1,297 @@
+"""Half precision on the host: a network as an ARMv8.2 phone runs it, beside its float32 run.
+
+Layers with an fp16 kernel take halves, round as that kernel does (half_kernels.py) and give halves;
+the others are computed in float32 from what they get. Weights and the input are rounded to half.
+A value of 65520 or more becomes infinite and goes on as such.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from topformer_cli.deploy.tnn.half_kernels import COMPUTED_IN_HALF, compute_half
+from topformer_cli.deploy.tnn.half_storage import HALF_MAX
+from topformer_cli.deploy.tnn.interpreter import LoadedTnn, load_tnn
+from topformer_cli.deploy.tnn.network import Layer
+from topformer_cli.errors import ExportError
+from topformer_cli.predictor import FloatArray
+
+_ROUNDING: Final = 2.0**-11
+"""The relative error of one rounding to half."""
+
+
+@dataclass(frozen=True, slots=True)
+class HalfLayer:
+    """A layer in half precision against float32.
+
+    precision: fp16 or fp32, what the phone computes it in. largest: max|x| of its outputs in the
+    float32 run. overflows: how many of its values are not finite as a half. error: max|difference|
+    / max|reference|. growth: error over the largest error of its inputs (at least one rounding).
+    """
+
+    name: str
+    type: str
+    precision: str
+    largest: float
+    overflows: int
+    error: float
+    growth: float
+
+    @property
+    def headroom(self) -> float:
+        """How many times larger its values could be before half overflows."""
+        return HALF_MAX / self.largest if self.largest else math.inf
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plain record; what is not finite is None."""
+        return _plain({**asdict(self), "headroom": self.headroom})
+
+
+@dataclass(frozen=True, slots=True)
+class HalfOutput:
+    """An output: its error, and the share of positions whose argmax over the classes is the same.
+
+    labels_equal is None of an output without a class axis.
+    """
+
+    name: str
+    error: float
+    labels_equal: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plain record; what is not finite is None."""
+        return _plain(asdict(self))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HalfRun:
+    """One forward pass in both precisions; values are the outputs of the half one."""
+
+    layers: tuple[HalfLayer, ...]
+    outputs: tuple[HalfOutput, ...]
+    values: Mapping[str, FloatArray]
+
+
+@dataclass(frozen=True, slots=True)
+class HalfReport:
+    """Several images: the worst of every layer, the largest error and the mean label share.
+
+    weights: layers with a weight that half cannot hold.
+    """
+
+    images: int
+    layers: tuple[HalfLayer, ...]
+    outputs: tuple[HalfOutput, ...]
+    weights: tuple[str, ...] = ()
+
+    @property
+    def first_overflow(self) -> HalfLayer | None:
+        """The first layer, in the order of the file, with values that are not finite."""
+        return next((layer for layer in self.layers if layer.overflows), None)
+
+    @property
+    def largest(self) -> dict[str, float]:
+        """By layer, max|x| of its float32 outputs: what `rescale` starts from."""
+        return {layer.name: layer.largest for layer in self.layers}
+
+    def tightest(self, count: int = 5) -> tuple[HalfLayer, ...]:
+        """Return the layers with the least headroom."""
+        return tuple(sorted(self.layers, key=lambda layer: layer.headroom)[:count])
+
+    def worst(self, count: int = 5) -> tuple[HalfLayer, ...]:
+        """Return the layers that add most to the error of their inputs."""
+        return tuple(sorted(self.layers, key=lambda layer: -layer.growth)[:count])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plain record."""
+        first = self.first_overflow
+        return {
+            "images": self.images,
+            "first_overflow": first.name if first else None,
+            "weights_overflow": list(self.weights),
+            "outputs": [output.to_json() for output in self.outputs],
+            "layers": [layer.to_json() for layer in self.layers],
+        }
+
+
+def check_half(model: Path | LoadedTnn, images: FloatArray) -> HalfReport:
+    """Run normalised images [N, 3, H, W], one by one, through a network with one input.
+
+    Raises:
+        ExportError: the files are damaged, the network has several inputs or takes other images.
+    """
+    loaded = model if isinstance(model, LoadedTnn) else load_tnn(model)
+    inputs = loaded.network.inputs
+    if len(inputs) != 1 or not len(images):
+        message = f"{loaded.proto}: {len(inputs)} inputs and {len(images)} images; one and some"
+        raise ExportError(message)
+    runs = [simulate_half(loaded, {inputs[0].name: images[i : i + 1]}) for i in range(len(images))]
+    return half_report(runs, _overflowing_weights(loaded))
+
+
+def half_report(runs: Sequence[HalfRun], weights: Iterable[str] = ()) -> HalfReport:
+    """Sum several runs of one network up."""
+    layers = tuple(map(_worst_layer, zip(*(run.layers for run in runs), strict=True)))
+    outputs = tuple(map(_worst_output, zip(*(run.outputs for run in runs), strict=True)))
+    return HalfReport(len(runs), layers, outputs, tuple(weights))
+
+
+def simulate_half(loaded: LoadedTnn, feeds: Mapping[str, FloatArray]) -> HalfRun:
+    """Run a network in float32 and in half, layer by layer side by side.
+
+    Raises:
+        ExportError: an input does not fit, or a layer's parameters, weights and inputs do not go
+            together; names the file and the layer.
+    """
+    network = loaded.network
+    state = _Blobs(loaded, feeds)
+    last_use = {name: i for i, layer in enumerate(network.layers) for name in layer.inputs}
+    found = []
+    with torch.inference_mode(), _one_thread():
+        for index, layer in enumerate(network.layers):
+            found.append(state.step(layer))
+            # An output nobody reads would stay; it is dropped as well.
+            for name in {*layer.inputs, *layer.outputs} - set(network.outputs):
+                if last_use.get(name, index) <= index:
+                    state.drop(name)
+        outputs = tuple(
+            _compare_output(name, state.exact[name], state.half[name]) for name in network.outputs
+        )
+    values = {name: state.half[name].float().numpy() for name in network.outputs}
+    return HalfRun(tuple(found), outputs, values)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    # Thousands of short steps: waking other threads costs more than they do, tenfold when loaded.
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class _Blobs:
+    """The blobs of both runs at one place of the network, with their errors."""
+
+    def __init__(self, loaded: LoadedTnn, feeds: Mapping[str, FloatArray]) -> None:
+        wanted = {blob.name: blob.shape for blob in loaded.network.inputs}
+        given = {name: array.shape for name, array in feeds.items()}
+        if wanted != given:
+            message = f"{loaded.proto}: takes the inputs {wanted}, got {given}"
+            raise ExportError(message)
+        self.loaded = loaded
+        self.read_in_half = {
+            name
+            for layer in loaded.network.layers
+            if layer.record.TYPE in COMPUTED_IN_HALF
+            for name in layer.inputs
+        }
+        self.exact = {
+            name: torch.from_numpy(np.array(array, np.float32)) for name, array in feeds.items()
+        }
+        self.half = {
+            name: value.half() if name in self.read_in_half else value
+            for name, value in self.exact.items()
+        }
+        self.errors = {name: _error(value, self.half[name]) for name, value in self.exact.items()}
+
+    def step(self, layer: Layer) -> HalfLayer:
+        """Compute a layer in both precisions and compare."""
+        in_half = layer.record.TYPE in COMPUTED_IN_HALF
+        weights = self.loaded.weights.get(layer.name, ())
+        before = max((self.errors[name] for name in layer.inputs), default=0.0)
+        inputs = [self.half[name] for name in layer.inputs]
+        try:
+            exact = layer.record.compute([self.exact[name] for name in layer.inputs], weights)
+            if in_half:
+                halves = [x.half() for x in inputs]
+                found: Sequence[Tensor] = compute_half(layer.record, halves, weights)
+            else:
+                found = layer.record.compute([x.float() for x in inputs], weights)
+            self.exact.update(zip(layer.outputs, exact, strict=True))
+            self.half.update(zip(layer.outputs, found, strict=True))
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            reason = str(error).splitlines()[0]
+            message = f"{self.loaded.proto}: layer {layer.name!r} ({layer.record.TYPE}): {reason}"
+            raise ExportError(message) from error
+        self.errors.update({name: self._error(name) for name in layer.outputs})
+        error_now = max(self.errors[name] for name in layer.outputs)
+        return HalfLayer(
+            name=layer.name,
+            type=layer.record.TYPE,
+            precision="fp16" if in_half else "fp32",
+            largest=max(_largest(self.exact[name]) for name in layer.outputs),
+            overflows=sum(self._overflows(name) for name in layer.outputs),
+            error=error_now,
+            growth=error_now / max(before, _ROUNDING),
+        )
+
+    def drop(self, name: str) -> None:
+        """Forget a blob that no later layer reads."""
+        del self.exact[name], self.half[name]
+
+    def _error(self, name: str) -> float:
+        return _error(self.exact[name], self.half[name])
+
+    def _overflows(self, name: str) -> int:
+        value = self.half[name]
+        stored = value.half() if name in self.read_in_half else value
+        return int((~torch.isfinite(stored)).sum())
+
+
+def _largest(value: Tensor) -> float:
+    return float(value.abs().max())
+
+
+def _error(exact: Tensor, half: Tensor) -> float:
+    difference = float((exact - half.float()).abs().max())
+    return difference / max(_largest(exact), 1e-30) if math.isfinite(difference) else math.inf
+
+
+def _compare_output(name: str, exact: Tensor, half: Tensor) -> HalfOutput:
+    labels = None
+    if exact.ndim > 1 and exact.shape[1] > 1:
+        labels = float((exact.argmax(1) == half.argmax(1)).float().mean())
+    return HalfOutput(name, _error(exact, half), labels)
+
+
+def _worst_layer(found: Sequence[HalfLayer]) -> HalfLayer:
+    return HalfLayer(
+        name=found[0].name,
+        type=found[0].type,
+        precision=found[0].precision,
+        largest=max(layer.largest for layer in found),
+        overflows=sum(layer.overflows for layer in found),
+        error=max(layer.error for layer in found),
+        growth=max(layer.growth for layer in found),
+    )
+
+
+def _worst_output(found: Sequence[HalfOutput]) -> HalfOutput:
+    shares = [output.labels_equal for output in found if output.labels_equal is not None]
+    mean = sum(shares) / len(shares) if shares else None
+    return HalfOutput(found[0].name, max(output.error for output in found), mean)
+
+
+def _overflowing_weights(loaded: LoadedTnn) -> list[str]:
+    return [
+        name
+        for name, weights in loaded.weights.items()
+        if any(weight.numel() and _largest(weight) > HALF_MAX for weight in weights)
+    ]
+
+
+def _plain(record: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in record.items()
+    }
