@@ -1,17 +1,25 @@
-"""What a recipe builds and what it costs, for `topformer info`."""
+"""What a recipe builds and what it costs, and what an exported file is made of."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
 from topformer_cli.api.models import ModelSource, load_model
 from topformer_cli.api.places import Places
 from topformer_cli.api.sets import open_set
 from topformer_cli.api.training import resolve_recipe
 from topformer_cli.data.catalog import DATASETS
+from topformer_cli.deploy.artifact import Artifact, load_artifact
+from topformer_cli.deploy.tnn.describe import TnnDescription, describe
+from topformer_cli.deploy.tnn.difference import TnnDifference, diff
+from topformer_cli.errors import UsageError
 from topformer_cli.models.build import build_model
 from topformer_cli.models.cost import PartCost, cost_by_part
 from topformer_cli.models.inference import check_input_size
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.recipe import Choices, Recipe
+
+TNN_SUFFIXES: Final = (".tnnproto", ".tnnmodel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,38 @@ def describe_run(source: ModelSource, input_hw: tuple[int, int] | None) -> Descr
     """Describe what a run or checkpoint was trained with."""
     model = load_model(source)
     return _describe(model.recipe, len(model.spec.classes), input_hw)
+
+
+def describe_export(path: Path) -> Artifact:
+    """Open an export by its manifest, or by one of its files.
+
+    Raises:
+        ExportError: a file is missing, damaged, or not the one that the manifest names.
+    """
+    return load_artifact(path)
+
+
+def describe_network(path: Path) -> TnnDescription:
+    """Describe a TNN network, named by a file of it or by the manifest of an export.
+
+    Raises:
+        UsageError: the file is no exported file.
+        ExportError: a file is missing or damaged, or the export has no TNN files.
+    """
+    if path.suffix in TNN_SUFFIXES:
+        return describe(path.with_suffix(".tnnproto"))
+    if path.suffix == ".json" or path.with_suffix(".json").is_file():
+        return describe(load_artifact(path).tnnproto)
+    message = f"{path} is no TNN network; name a .tnnproto file, or the .json of an export"
+    raise UsageError(message)
+
+
+def describe_difference(
+    path: Path, other: Path
+) -> tuple[TnnDescription, TnnDescription, TnnDifference]:
+    """Describe two TNN networks and compare them; errors as `describe_network`."""
+    before, after = describe_network(path), describe_network(other)
+    return before, after, diff(before, after)
 
 
 def _describe(recipe: Recipe, classes: int, input_hw: tuple[int, int] | None) -> Description:

@@ -1,4 +1,4 @@
-"""`topformer info`: a resolved recipe, and what its network costs."""
+"""`topformer info`: a resolved recipe and what its network costs, or what a file is made of."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from topformer_cli.commands import options
+from topformer_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from topformer_cli.api.describe import Description
     from topformer_cli.models.spec import SizeName
 
 
@@ -18,6 +20,13 @@ if TYPE_CHECKING:
 @click.option("--preset", help="`code` (the authors' configuration) or `paper` (its text).")
 @options.overrides_option
 @click.option("--input", "input_hw", type=options.InputSize(), help="Count at HxW (default: crop).")
+@click.option(
+    "--diff",
+    "other",
+    type=click.Path(path_type=Path),
+    help="Show what differs between the TNN networks TARGET and PATH.",
+    metavar="PATH",
+)
 @options.work_dir_option
 @options.cache_option
 @options.json_option
@@ -28,26 +37,62 @@ def command(  # noqa: PLR0913 - one parameter an option
     preset: str | None,
     overrides: tuple[str, ...],
     input_hw: tuple[int, int] | None,
+    other: Path | None,
     work_dir: Path,
     cache_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Show TARGET, a recipe, a prepared set, a run or a checkpoint (default: ade20k)."""
-    from topformer_cli import console
+    """Show TARGET: a recipe, a prepared set, a run, a checkpoint, or an exported file.
+
+    A .tnnproto file is shown layer by layer. Without TARGET, the ade20k recipe.
+    """
+    from topformer_cli.commands.artifacts import ARTIFACT_SUFFIXES
+
+    path = Path(target or "")
+    if other is not None or path.suffix in ARTIFACT_SUFFIXES:
+        given = {"--size": size, "--preset": preset, "-o": overrides, "--input": input_hw}
+        if needless := [name for name, value in given.items() if value]:
+            message = f"{needless[0]} does not go with {path}: it says how a recipe is built"
+            raise UsageError(message)
+        _show_file(path, other, as_json=as_json)
+        return
     from topformer_cli.api.describe import describe_recipe, describe_run
     from topformer_cli.api.models import ModelSource
     from topformer_cli.api.places import Places
     from topformer_cli.recipe import DEFAULT_SIZE, Choices
 
     places = Places(work_dir, cache_dir)
-    choices = Choices(size or DEFAULT_SIZE, preset, overrides)
-    path = Path(target or "")
     is_run = path.suffix == ".safetensors" or (path / "recipe.yaml").is_file()
     found = (
         describe_run(ModelSource(path, places=places), input_hw)
         if is_run
-        else describe_recipe(target, choices, input_hw, places)
+        else describe_recipe(
+            target, Choices(size or DEFAULT_SIZE, preset, overrides), input_hw, places
+        )
     )
+    _show_recipe(found, as_json=as_json)
+
+
+def _show_file(path: Path, other: Path | None, *, as_json: bool) -> None:
+    from topformer_cli.api.describe import (
+        TNN_SUFFIXES,
+        describe_difference,
+        describe_export,
+        describe_network,
+    )
+    from topformer_cli.commands import networks
+
+    if other is not None:
+        networks.difference(*describe_difference(path, other), as_json=as_json)
+    elif path.suffix in TNN_SUFFIXES:
+        networks.network(describe_network(path), as_json=as_json)
+    else:
+        networks.export(describe_export(path), as_json=as_json)
+
+
+def _show_recipe(found: "Description", *, as_json: bool) -> None:
+    from topformer_cli import console
+
     if as_json:
         record = {
             "recipe": found.recipe.model_dump(mode="json"),

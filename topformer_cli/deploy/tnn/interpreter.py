@@ -11,6 +11,7 @@ from torch import Tensor
 from topformer_cli.deploy.tnn.model import read_model
 from topformer_cli.deploy.tnn.network import Layer, Network
 from topformer_cli.deploy.tnn.proto import read_proto
+from topformer_cli.deploy.tnn.sketch import LAYER_ERRORS, check_bounds, layer_message, sketch
 from topformer_cli.errors import ExportError
 from topformer_cli.predictor import FloatArray
 
@@ -33,7 +34,8 @@ def load_tnn(proto: Path) -> LoadedTnn:
     """Read a .tnnproto file and the .tnnmodel file beside it.
 
     Raises:
-        ExportError: one of them is missing, damaged or foreign, or they are no pair.
+        ExportError: one of them is missing, damaged or foreign, they are no pair, a layer does not
+            go together with its inputs, or the network takes more than this machine would give.
     """
     network = read_proto(proto)
     weights = {
@@ -42,6 +44,7 @@ def load_tnn(proto: Path) -> LoadedTnn:
         )
         for resource in read_model(model_path(proto), network)
     }
+    check_bounds(network, sketch(network, weights, str(proto)), str(proto))
     return LoadedTnn(proto, network, weights)
 
 
@@ -80,7 +83,5 @@ def _run_layer(loaded: LoadedTnn, layer: Layer, blobs: Mapping[str, Tensor]) -> 
     try:
         outputs = layer.record.compute(inputs, loaded.weights.get(layer.name, ()))
         return dict(zip(layer.outputs, outputs, strict=True))
-    except (RuntimeError, ValueError, IndexError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        message = f"{loaded.proto}: layer {layer.name!r} ({layer.record.TYPE}): {reason}"
-        raise ExportError(message) from error
+    except LAYER_ERRORS as error:
+        raise ExportError(layer_message(str(loaded.proto), layer, error)) from error

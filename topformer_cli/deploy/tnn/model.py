@@ -5,6 +5,8 @@
     str      = i32 bytes | bytes
     tensor   = u32 magic | i32 dtype | i32 bytes | i32 rank | i32 dims ... | values
     payload  = tensors, or for a convolution: str name | i32 has bias | weight | bias
+    then, in files of graphs that were not simplified: u32 magic | i32 constants | constant ...
+    constant = str blob name | tensor
 
 Format: TNN's ModelInterpreter::InterpretModel and Deserializer::GetRaw. An empty tensor ends after
 its byte count. Only layers with weights have a resource, and TNN finds them by name.
@@ -19,6 +21,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from topformer_cli.deploy.tnn.files import read_bounded
 from topformer_cli.deploy.tnn.layers import LAYERS
 from topformer_cli.deploy.tnn.layers.record import Payload
 from topformer_cli.deploy.tnn.network import Network, Resource
@@ -30,7 +33,11 @@ _DTYPES: Final[dict[int, np.dtype[Any]]] = {
     1: np.dtype("<f2"),
     2: np.dtype("i1"),
     3: np.dtype("<i4"),
+    5: np.dtype("<i8"),
+    6: np.dtype("<u4"),
 }
+_MAGIC_V1: Final = 0xFABC0002
+_MAX_FILE_BYTES: Final = 1 << 30
 _MAX_RANK: Final = 8
 _MAX_RESOURCES: Final = 10_000
 
@@ -54,11 +61,10 @@ def read_model(path: Path, network: Network) -> tuple[Resource, ...]:
         ExportError: names the file and the place where it is missing, cut, damaged or foreign, or
             the layer whose weights the network does not know.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        message = f"{path}: cannot be read ({error.strerror}); it belongs beside the .tnnproto file"
-        raise ExportError(message) from error
+    if not path.exists():
+        message = f"{path}: cannot be read (No such file); it belongs beside the .tnnproto file"
+        raise ExportError(message)
+    content = read_bounded(path, ".tnnmodel", _MAX_FILE_BYTES)
     try:
         resources = parse_model(content)
         _check_pair(resources, network)
@@ -71,11 +77,20 @@ def read_model(path: Path, network: Network) -> tuple[Resource, ...]:
 def parse_model(content: bytes) -> tuple[Resource, ...]:
     """Read the bytes of a .tnnmodel file.
 
+    Constants after the last layer are checked and left out: no layer that is read here uses one.
+
     Raises:
         ValueError: says at which byte the file is wrong and why.
     """
     cursor = _Cursor(content)
-    if len(content) < 8 or cursor.number("<I") != MAGIC:
+    mark = cursor.number("<I") if len(content) >= 8 else 0
+    if mark == _MAGIC_V1:
+        message = (
+            "TNN format version 1, which is not read here; convert the model again with this tool "
+            "or with a TNN of today"
+        )
+        raise ValueError(message)
+    if mark != MAGIC:
         message = "no TNN format version 2 mark; this is no .tnnmodel file of this version"
         raise ValueError(message)
     count = cursor.number()
@@ -83,10 +98,30 @@ def parse_model(content: bytes) -> tuple[Resource, ...]:
         message = f"announces {count} layers with weights, TNN reads fewer than {_MAX_RESOURCES}"
         raise ValueError(message)
     resources = tuple(_parse_resource(cursor) for _ in range(count))
-    if cursor.position != len(content):
-        message = f"{len(content) - cursor.position} bytes follow the last layer"
-        raise ValueError(message)
+    _check_rest(cursor)
     return resources
+
+
+def _check_rest(cursor: "_Cursor") -> None:
+    """Read the constants that may follow the last layer."""
+    place = cursor.position
+    left = len(cursor.content) - place
+    if not left:
+        return
+    if left < 8 or cursor.number("<I") != MAGIC:
+        message = f"{left} bytes follow the last layer"
+        raise ValueError(message)
+    count = cursor.number()
+    # A constant has at least the 16 bytes of a name's length and of an empty tensor.
+    if not 0 <= count <= left // 16:
+        message = f"damaged: announces {count} constants at byte {place}"
+        raise ValueError(message)
+    for _ in range(count):
+        cursor.string()
+        _parse_tensor(cursor, lowest_rank=0)
+    if cursor.position != len(cursor.content):
+        message = f"{len(cursor.content) - cursor.position} bytes follow the last constant"
+        raise ValueError(message)
 
 
 class _Cursor:
@@ -131,9 +166,12 @@ def _parse_resource(cursor: _Cursor) -> Resource:
     return Resource(kind, layer, tuple(_parse_tensor(cursor) for _ in range(count)))
 
 
-def _parse_tensor(cursor: _Cursor) -> NDArray[Any]:
+def _parse_tensor(cursor: _Cursor, lowest_rank: int = 1) -> NDArray[Any]:
     place = cursor.position
     magic, code, size = cursor.number("<I"), cursor.number(), cursor.number()
+    if magic == _MAGIC_V1:
+        message = f"a tensor of TNN format version 1 at byte {place}; convert the model again"
+        raise ValueError(message)
     if magic != MAGIC or code not in _DTYPES:
         message = f"damaged: no tensor of a known type at byte {place}"
         raise ValueError(message)
@@ -141,11 +179,11 @@ def _parse_tensor(cursor: _Cursor) -> NDArray[Any]:
     if size == 0:
         return np.empty(0, dtype)
     rank = cursor.number()
-    if not 0 < rank <= _MAX_RANK:
+    if not lowest_rank <= rank <= _MAX_RANK:
         message = f"damaged: a tensor of rank {rank} at byte {place}"
         raise ValueError(message)
     dims = struct.unpack(f"<{rank}i", cursor.take(4 * rank))
-    if min(dims) < 1 or math.prod(dims) * dtype.itemsize != size:
+    if min(dims, default=1) < 1 or math.prod(dims) * dtype.itemsize != size:
         message = f"damaged: dims {dims} do not fit {size} bytes at byte {place}"
         raise ValueError(message)
     return np.frombuffer(cursor.take(size), dtype).reshape(dims)
@@ -160,7 +198,10 @@ def _check_pair(resources: Sequence[Resource], network: Network) -> None:
     }
     different = sorted(name for name, _ in found.items() ^ wanted.items())
     if different or len(found) != len(resources):
-        names = ", ".join(different[:3]) or "a layer that comes twice"
+        names = (
+            ", ".join(ascii(name[:40])[1:-1] for name in different[:3])
+            or "a layer that comes twice"
+        )
         message = f"its weights are not those of the .tnnproto file beside it ({names})"
         raise ValueError(message)
 

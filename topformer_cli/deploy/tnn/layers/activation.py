@@ -1,6 +1,6 @@
 """Activations that stand alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -67,6 +67,7 @@ class HardSigmoid(LayerRecord):
 
     TYPE: ClassVar[str] = "HardSigmoid"
     CODE: ClassVar[int] = 172
+    TNN_DEFAULTS: ClassVar[Mapping[str, float]] = {"alpha": 1.0, "beta": 0.0}
 
     alpha: float
     beta: float
@@ -82,6 +83,7 @@ class HardSwish(LayerRecord):
 
     TYPE: ClassVar[str] = "HardSwish"
     CODE: ClassVar[int] = 173
+    TNN_DEFAULTS: ClassVar[Mapping[str, float]] = {"alpha": 1.0, "beta": 0.0}
 
     alpha: float
     beta: float

@@ -1,6 +1,6 @@
 """Convolution of every kind: full, grouped, depthwise, dilated, with an activation inside."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -25,6 +25,7 @@ class Convolution(LayerRecord):
     TYPE: ClassVar[str] = "Convolution"
     CODE: ClassVar[int] = 1
     PAYLOAD: ClassVar[Payload] = Payload.CONVOLUTION
+    TNN_DEFAULTS: ClassVar[Mapping[str, float]] = {"bias": 0, "pad_type": 0}
 
     group: int
     in_per_group: int
@@ -44,6 +45,11 @@ class Convolution(LayerRecord):
     def weight_count(self, inputs: int) -> int:  # noqa: ARG002 - the same for every layer
         """Return 1, and 1 for the bias."""
         return 1 + self.bias
+
+    def weight_shapes(self) -> tuple[tuple[int, ...], ...] | None:
+        """Return the shapes of the weights and of the bias."""
+        weight = (self.out_channels, self.in_per_group, self.kernel_h, self.kernel_w)
+        return (weight, (self.out_channels,)) if self.bias else (weight,)
 
     def compute(self, inputs: Sequence[Tensor], weights: Sequence[Tensor]) -> Sequence[Tensor]:
         """Convolve [N, C, H, W]."""

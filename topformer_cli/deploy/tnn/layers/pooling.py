@@ -1,6 +1,6 @@
 """Maximum and average pooling."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -25,6 +25,7 @@ class Pooling(LayerRecord):
 
     TYPE: ClassVar[str] = "Pooling"
     CODE: ClassVar[int] = 4
+    TNN_DEFAULTS: ClassVar[Mapping[str, float]] = {"pad_type": 0}
 
     kind: int
     kernel_h: int

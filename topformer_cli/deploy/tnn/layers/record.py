@@ -6,7 +6,7 @@ are one word each; a tuple of ints is its length followed by its items.
 
 import abc
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any, ClassVar, Self
 
@@ -32,6 +32,9 @@ class LayerRecord(abc.ABC):
     TYPE: ClassVar[str]
     CODE: ClassVar[int]
     PAYLOAD: ClassVar[Payload] = Payload.TENSORS
+    TNN_DEFAULTS: ClassVar[Mapping[str, float]] = {}
+    """What TNN takes for trailing parameters that a file leaves out, where a field has no default
+    or another one."""
 
     @abc.abstractmethod
     def compute(self, inputs: Sequence[Tensor], weights: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -44,6 +47,10 @@ class LayerRecord(abc.ABC):
     def weight_count(self, inputs: int) -> int:  # noqa: ARG002 - some types need it
         """Return how many weight tensors the layer has when it has so many inputs."""
         return 0
+
+    def weight_shapes(self) -> tuple[tuple[int, ...], ...] | None:
+        """Return the shapes of the weights, None where the parameters alone do not tell them."""
+        return None
 
     def words(self) -> list[str]:
         """Return the parameters as the words of the text form."""
@@ -66,8 +73,11 @@ class LayerRecord(abc.ABC):
         values: dict[str, Any] = {}
         position = 0
         for field in fields(cls):
+            if position >= len(words) and field.name in cls.TNN_DEFAULTS:
+                values[field.name] = cls.TNN_DEFAULTS[field.name]
+                continue
             if position >= len(words) and field.default is not MISSING:
-                break
+                continue
             values[field.name], position = _parse_field(field, words, position)
         if position < len(words):
             message = f"{len(words) - position} words too many, from {words[position]!r}"
