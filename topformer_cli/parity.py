@@ -10,6 +10,8 @@ from topformer_cli.errors import ParityError
 
 EXPORT_TOLERANCE = 1e-5
 """Largest accepted max|difference| / max|reference| of an exported fp32 file."""
+HALF_TOLERANCE = 5e-2
+"""The same where weights or arithmetic have half precision, which keeps 11 bits."""
 LABELS_TOLERANCE = 1e-3
 """Largest accepted share of positions at which rounding decides between two classes."""
 ROUNDINGS = 3

@@ -27,7 +27,7 @@ from topformer_cli.deploy.export import (
     ExportRequest,
     export,
 )
-from topformer_cli.deploy.manifest import Source, Storage
+from topformer_cli.deploy.manifest import Images, Source, Storage
 from topformer_cli.deploy.tnn.write import PLAIN, TnnChoices, expand
 from topformer_cli.engine.predict import normalised
 from topformer_cli.errors import DataError, ExportError, UsageError
@@ -44,8 +44,9 @@ VERIFIED_IMAGES = 2
 class ExportChoices:
     """What the user asked for; the rest follows from the model.
 
-    left_out: rewrites that are not wanted. storage: of TNN's weights. tnn_home: TNN's own converter
-    does the work. images: pictures for the verification in place of the set's.
+    storage: of TNN's weights. rescale: where values overflow half precision, scale them by powers
+    of two. left_out: rewrites that are not wanted. tnn_home: TNN's own converter does the work.
+    images: pictures for the verification in place of the set's.
     """
 
     formats: tuple[str, ...] = USUAL_FORMATS
@@ -54,6 +55,7 @@ class ExportChoices:
     ending: Ending = "logits"
     input_type: InputType = "float32"
     storage: Storage = "fp32"
+    rescale: bool = False
     left_out: frozenset[str] = frozenset()
     tnn_home: Path | None = None
     images: Path | None = None
@@ -61,8 +63,12 @@ class ExportChoices:
     @property
     def tnn(self) -> TnnChoices:
         """What of it concerns TNN's files."""
-        left_out = expand(self.left_out)
-        return TnnChoices(left_out=left_out, storage=self.storage, tnn_home=self.tnn_home)
+        return TnnChoices(
+            left_out=expand(self.left_out),
+            storage=self.storage,
+            rescale=self.rescale,
+            tnn_home=self.tnn_home,
+        )
 
 
 def export_model(model: Model, choices: ExportChoices, places: Places) -> Exported:
@@ -81,7 +87,7 @@ def export_model(model: Model, choices: ExportChoices, places: Places) -> Export
         message = f"{model.file} is a network for {model.spec.task}; only segmentation is exported"
         raise ExportError(message)
     fixed: nn.Module = end_in(fix_input_size(network, *input_hw), choices.ending, input_hw)
-    pictures = _pictures(model, choices.images, input_hw, places)
+    pictures, shown = _pictures(model, choices.images, input_hw, places)
     images = np.concatenate([normalised(picture, model.spec) for picture in pictures])
     proof = _prove(model, images, choices.ending)
     if choices.input_type == "uint8":
@@ -94,6 +100,7 @@ def export_model(model: Model, choices: ExportChoices, places: Places) -> Export
         formats=choices.formats,
         output=choices.ending,
         images=images,
+        shown=shown,
         reference=proof.reference,
         tolerance=proof.tolerance,
         source=Source(name=model.file.name, sha256=sha256(model.file)),
@@ -120,6 +127,7 @@ def tnn_words(choices: ExportChoices) -> list[str]:
     left_out = f"without-{'+'.join(sorted(choices.left_out))}" if choices.left_out else ""
     return [
         choices.storage if choices.storage != "fp32" else "",
+        "rescaled" if choices.rescale else "",
         "plain" if PLAIN in choices.left_out else left_out,
         "official" if choices.tnn_home else "",
     ]
@@ -203,11 +211,13 @@ def rendered_pictures(input_hw: tuple[int, int]) -> list[NDArray[np.uint8]]:
 
 def _pictures(
     model: Model, images: Path | None, input_hw: tuple[int, int], places: Places
-) -> list[NDArray[np.uint8]]:
+) -> tuple[list[NDArray[np.uint8]], Images]:
     """Return RGB pictures at the input size: the user's, the set's, or rendered ones."""
     if images is not None:
-        return given_pictures(images, input_hw)
-    return _resized(_of_set(model, places) or rendered_pictures(input_hw), input_hw)
+        return given_pictures(images, input_hw), "given"
+    if pictures := _of_set(model, places):
+        return _resized(pictures, input_hw), "set"
+    return rendered_pictures(input_hw), "rendered"
 
 
 def _resized(

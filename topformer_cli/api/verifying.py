@@ -16,7 +16,9 @@ from topformer_cli.deploy.bisect import Blobs, Departure, Expected, exposed, int
 from topformer_cli.deploy.passes import RewriteRules, rewrite
 from topformer_cli.deploy.runtimes import OPENERS, Runtime
 from topformer_cli.deploy.tnn.convert import blob_names
+from topformer_cli.deploy.tnn.half import HalfReport, half_report, simulate_half
 from topformer_cli.deploy.tnn.interpreter import load_tnn
+from topformer_cli.deploy.tnn_files import tnn_feeds
 from topformer_cli.deploy.to_onnx import load_onnx
 from topformer_cli.deploy.verify import Proof
 from topformer_cli.engine.predict import normalised
@@ -32,10 +34,12 @@ class VerifyChoices:
     """What an export is held against.
 
     images: pictures; rendered ones or noise when absent. runner: a TNNTest that this machine can
-    start, through the emulator if need be; runner_device: TNN's device.
+    start, through the emulator if need be; runner_device: TNN's device. half: simulate half
+    precision, too.
     """
 
     images: Path | None = None
+    half: bool = False
     runner: Path | None = None
     runner_device: str | None = None
     emulator: str | None = None
@@ -75,12 +79,16 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """All runtimes of one export; reference names what they were held against, and on what."""
+    """All runtimes of one export; reference names what they were held against, and on what.
+
+    half: what half precision does to it, where that was asked.
+    """
 
     artifact: Artifact
     reference: str
     inputs: str
     rows: tuple[Verified, ...]
+    half: HalfReport | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the plain record."""
@@ -89,6 +97,7 @@ class Verification:
             "reference": self.reference,
             "inputs": self.inputs,
             "runtimes": [row.to_json() for row in self.rows],
+            "half": self.half.to_json() if self.half else None,
         }
 
     def require(self) -> None:
@@ -118,10 +127,10 @@ def verify(artifact: Artifact, choices: VerifyChoices) -> Verification:
     samples, what = _samples(artifact, choices.images)
     runner = choices.program()
     first, *others = artifact.formats
-    if not others and runner is None:
+    if not others and runner is None and not choices.half:
         message = (
             f"{artifact.path}: holds {first} alone, there is nothing to hold it against; export "
-            "onnx with it, or name a --runner"
+            "onnx with it, or name a --runner, or --fp16"
         )
         raise UsageError(message)
     runtime = OPENERS[first](artifact.main_file(first))
@@ -130,7 +139,8 @@ def verify(artifact: Artifact, choices: VerifyChoices) -> Verification:
     rows = [held.row(OPENERS[kind](artifact.main_file(kind)), kind) for kind in others]
     if runner is not None:
         rows.append(held.real(runner))
-    return Verification(artifact, runtime.name, what, tuple(rows))
+    half = held.half() if choices.half else None
+    return Verification(artifact, runtime.name, what, tuple(rows), half)
 
 
 def _samples(artifact: Artifact, images: Path | None) -> tuple[list[Sample], str]:
@@ -205,6 +215,12 @@ class _Held:
             departure = self._search(bound, self._in_real(runner, proto))
         return Verified(f"{runner.name}, {runner.program.name}", parity, bound, departure)
 
+    def half(self) -> HalfReport:
+        """Simulate half precision on the samples."""
+        proto = self._proto()
+        loaded = load_tnn(proto)
+        return half_report([simulate_half(loaded, tnn_feeds(proto, one)) for one in self.samples])
+
     def _proto(self) -> Path:
         if "tnn" not in self.artifact.formats:
             message = f"{self.artifact.path}: has no TNN files for a runner; export them with tnn"
@@ -241,10 +257,8 @@ class _Held:
         return expected.first_departure(network, blobs, bound)
 
     def _interpreted(self) -> Blobs:
-        loaded = load_tnn(self.artifact.tnnproto)
-        arrays = [np.asarray(array, np.float32) for array in self.samples[0]]
-        names = [blob.name for blob in loaded.network.inputs]
-        return interpreted(loaded, dict(zip(names, arrays, strict=True)))
+        proto = self.artifact.tnnproto
+        return interpreted(load_tnn(proto), tnn_feeds(proto, self.samples[0]))
 
     def _in_real(self, runner: HostTnn, proto: Path) -> Blobs:
         def values(blob: str) -> NDArray[Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topformer_cli.errors import UsageError
-from topformer_cli.parity import LABELS_TOLERANCE
+from topformer_cli.parity import HALF_TOLERANCE, LABELS_TOLERANCE
 
 Precision = Literal["fp32", "auto"]
 """`auto` leaves the choice to the engine: fp16 where processor and build have it."""
@@ -18,7 +18,7 @@ Precision = Literal["fp32", "auto"]
 TOLERANCES: Final[Mapping[tuple[str, Precision], float]] = {
     ("onnxruntime", "fp32"): 1e-4,
     ("TNN", "fp32"): 5e-4,
-    ("TNN", "auto"): 5e-2,
+    ("TNN", "auto"): HALF_TOLERANCE,
 }
 """Largest accepted max|difference| / max|reference|.
 

@@ -51,6 +51,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="How TNN's weights are stored.",
 )
+@click.option(
+    "--rescale",
+    is_flag=True,
+    help="Scale what overflows half precision by powers of two; exact in fp32.",
+)
 @click.option("--explain", is_flag=True, help="Show what each rewrite matched and refused.")
 @click.option(
     "--no-rewrite",
@@ -85,6 +90,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     ending: "Ending",
     input_type: "InputType",
     precision: Literal["fp32", "fp16"],
+    rescale: bool,
     explain: bool,
     left_out: tuple[str, ...],
     converter: str,
@@ -99,7 +105,6 @@ def command(  # noqa: PLR0913 - one parameter an option
     """Export TARGET, a run or a checkpoint (default: the best checkpoint of the latest run)."""
     from topformer_cli import console
     from topformer_cli.api.exporting import ExportChoices, export_model
-    from topformer_cli.api.foreign import export_file
     from topformer_cli.api.models import ModelSource, load_model
     from topformer_cli.api.places import Places
     from topformer_cli.commands import show
@@ -115,12 +120,15 @@ def command(  # noqa: PLR0913 - one parameter an option
         ending=ending,
         input_type=input_type,
         storage=precision,
+        rescale=rescale,
         left_out=frozenset(left_out),
         tnn_home=tnn_home,
         images=images,
     )
     places = Places(work_dir, cache_dir)
     if from_onnx is not None:
+        from topformer_cli.api.foreign import export_file
+
         _require_alone(from_onnx, target or weights)
         exported = export_file(from_onnx, choices)
     else:

@@ -82,7 +82,7 @@ def export(artifact: "Artifact", *, as_json: bool) -> None:
         ("classes", f"{len(classes)} of {artifact.card.get('dataset')}" if classes else ""),
         ("terms", str(artifact.card.get("data_terms") or "")),
         ("formats", ", ".join(artifact.formats)),
-        ("checkpoint", f"sha256 {manifest.checkpoint_sha256 or 'not recorded'}"),
+        ("made from", f"{manifest.source.name}, sha256 {manifest.source.sha256 or 'not known'}"),
         ("made with", ", ".join(f"{name} {one}" for name, one in manifest.versions.items())),
     ]
     console.facts([(label, text) for label, text in pairs if text])
@@ -92,7 +92,7 @@ def export(artifact: "Artifact", *, as_json: bool) -> None:
         (name, f"{one.relative:.1e}", f"{one.bound:.1e}", f"{one.labels_equal:.2%}")
         for name, one in manifest.parity.items()
     ]
-    title = f"agreement with the network, on {'pictures' * (manifest.images == 'given') or 'noise'}"
+    title = f"agreement with the network, on {manifest.images_text}"
     console.table(title, ("format", "of max|logits|", "bound", "labels equal"), agreed)
 
 

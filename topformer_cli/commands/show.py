@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from topformer_cli.api.verifying import Verification
     from topformer_cli.deploy.artifact import Artifact
     from topformer_cli.deploy.export import Exported
+    from topformer_cli.deploy.tnn.half import HalfReport
     from topformer_cli.deploy.tnn.write import TnnWritten
 
 
@@ -131,8 +132,11 @@ def artifact(exported: "Artifact") -> None:
             f"labels equal {parity.labels_equal:.2%}"
         )
     shape = "x".join(str(side) for side in manifest.input.shape)
-    pictures = "pictures of the set" if manifest.images == "given" else "noise"
-    console.result(f"input {shape}, ends with {manifest.output.meaning}; verified on {pictures}")
+    console.result(
+        f"input {shape}, ends with {manifest.output.meaning}; verified on {manifest.images_text}"
+    )
+    for text in manifest.notes:
+        console.result(text)
     if terms := exported.card.get("data_terms"):
         console.result(f"terms of the data ({exported.card['dataset']}): {terms}")
     for file in manifest.files:
@@ -155,6 +159,41 @@ def verification(found: "Verification") -> None:
     title = f"{found.artifact.name} on {found.inputs}, held against {found.reference}"
     columns = ("computed by", "max difference", "bound", "labels equal", "holds")
     console.table(title, columns, rows)
+
+    if found.half is not None:
+        half(found.half)
+
+
+def half(report: "HalfReport") -> None:
+    """Print what half precision does to a network, by layer."""
+    places = dict.fromkeys((*report.tightest(), *report.worst()))
+    rows = [
+        (
+            layer.name,
+            layer.type,
+            f"{layer.largest:.3g}",
+            f"{layer.headroom:.2g}x",
+            str(layer.overflows),
+            f"{layer.error:.1e}",
+        )
+        for layer in places
+    ]
+    title = f"half precision, simulated on {report.images} inputs: the layers to know"
+    columns = ("layer", "type", "max|x|", "headroom", "overflows", "error")
+    console.table(title, columns, rows, left=(0, 1))
+    for output in report.outputs:
+        same = "" if output.labels_equal is None else f", labels equal {output.labels_equal:.2%}"
+        console.result(f"output {output.name}: error {output.error:.1e} of its maximum{same}")
+    for name in report.weights:
+        console.result(f"weights of {name} do not fit half precision")
+    first = report.first_overflow
+    console.result(
+        f"overflow: first in layer {first.name} ({first.type}, max|x| {first.largest:.3g}); "
+        "`topformer export --rescale` scales such layers where that is exact, "
+        "`bench --precision fp32` avoids half precision"
+        if first
+        else "overflow: none"
+    )
 
 
 def bench(result: BenchResult) -> None:

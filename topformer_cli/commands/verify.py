@@ -50,7 +50,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     from topformer_cli.commands.artifacts import find_artifact
 
     choices = VerifyChoices(
-        images=images, runner=runner, runner_device=runner_device, emulator=emulator
+        images=images, half=fp16, runner=runner, runner_device=runner_device, emulator=emulator
     )
     places = Places(work_dir, cache_dir)
     source = ModelSource(target, weights, size, partial_weights, places, task="segmentation")

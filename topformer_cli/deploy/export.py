@@ -23,6 +23,7 @@ from torch import nn
 from topformer_cli import __version__
 from topformer_cli.deploy.artifact import SUFFIXES, Artifact, describe_file
 from topformer_cli.deploy.manifest import (
+    Images,
     Manifest,
     OutputKind,
     ParityRecord,
@@ -33,8 +34,9 @@ from topformer_cli.deploy.manifest import (
 )
 from topformer_cli.deploy.staging import keep_failed, place, staging
 from topformer_cli.deploy.subject import Subject
-from topformer_cli.deploy.tnn.write import TnnChoices, TnnWritten, write_tnn
-from topformer_cli.deploy.to_onnx import CARD_KEY, export_onnx, load_onnx
+from topformer_cli.deploy.tnn.write import TnnChoices, TnnWritten
+from topformer_cli.deploy.tnn_files import make_tnn
+from topformer_cli.deploy.to_onnx import CARD_KEY, export_onnx
 from topformer_cli.deploy.verify import Proof, compute, prove
 from topformer_cli.errors import ExportError, ParityError
 from topformer_cli.parity import EXPORT_TOLERANCE
@@ -64,16 +66,17 @@ class ExportRequest(Order):
     """How a network is exported and verified.
 
     input_hw: height and width in pixels. output: what the given module ends in. images
-    [N, 3, H, W] for the verification, as the module takes them (uint8 or normalised float32);
-    seeded noise when absent. reference: the logits that the module must give for these images (for
-    `labels` those that decide them); computed from it when absent. tolerance: the largest accepted
-    max|difference| / max|reference|; a caller widens it for a network that amplifies rounding, and
-    the manifest records it.
+    [N, 3, H, W] for the verification, as the module takes them (uint8 or normalised float32), and
+    shown, what they are; seeded noise when absent. reference: the logits that the module must give
+    for these images (for `labels` those that decide them); computed from it when absent.
+    tolerance: the largest accepted max|difference| / max|reference|; a caller widens it for a
+    network that amplifies rounding, and the manifest records it.
     """
 
     input_hw: tuple[int, int]
     output: OutputKind = "logits"
     images: NDArray[Any] | None = None
+    shown: Images = "given"
     reference: NDArray[Any] | None = None
     tolerance: float = EXPORT_TOLERANCE
     source: Source = field(default_factory=Source)
@@ -152,7 +155,7 @@ def _subject(module: nn.Module, card: Mapping[str, Any], request: ExportRequest)
         ),
         outputs=(_output(request, reference),),
         proof=replace(proof, labels=request.output == "labels"),
-        images="noise" if request.images is None else "given",
+        images="noise" if request.images is None else request.shown,
         write_onnx=partial(_write_onnx, module, example, request.output, plain_card),
     )
 
@@ -197,7 +200,8 @@ def _make(subject: Subject, order: Order, folder: Path) -> Exported:
     tnn = None
     for kind in order.formats:
         if kind == "tnn":
-            tnn = write_tnn(load_onnx(onnx_path), stem, order.tnn, subject.proof.tolerance)
+            tnn, parity[kind] = make_tnn(onnx_path, stem, order.tnn, subject.proof)
+            continue
         parity[kind] = prove(kind, folder / f"{order.name}{SUFFIXES[kind][0]}", subject.proof)
     files = [
         folder / f"{order.name}{suffix}" for kind in order.formats for suffix in SUFFIXES[kind]
@@ -214,6 +218,7 @@ def _make(subject: Subject, order: Order, folder: Path) -> Exported:
         tnn_storage=order.tnn.storage,
         rewrites=_rewrites(tnn),
         left_out=tuple(sorted(order.tnn.left_out)),
+        notes=tnn.notes if tnn else (),
         converter="official" if order.tnn.tnn_home else "topformer",
         versions=_versions(),
     )

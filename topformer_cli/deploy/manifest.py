@@ -8,6 +8,7 @@ SCHEMA_VERSION: Final = 2
 
 Values = Literal["normalised", "0..255", "as in the ONNX file"]
 OutputKind = Literal["logits", "full", "labels", "other"]
+Images = Literal["set", "given", "rendered", "noise"]
 Storage = Literal["fp32", "fp16"]
 Shape = Annotated[tuple[int, ...], Field(min_length=1)]
 
@@ -82,7 +83,8 @@ class Source(_Strict):
 class Manifest(_Strict):
     """The manifest; card is the model's identity card as plain JSON, empty for a foreign file.
 
-    left_out: rewrites that were not wanted. converter: who wrote the TNN files.
+    images: what the files were verified on. left_out: rewrites that were not wanted. notes: what
+    else was done to the TNN files. converter: who wrote them.
     """
 
     schema_version: Literal[2] = SCHEMA_VERSION
@@ -93,12 +95,23 @@ class Manifest(_Strict):
     outputs: Annotated[tuple[TensorOutput, ...], Field(min_length=1)]
     files: Annotated[tuple[FileRecord, ...], Field(min_length=1)]
     parity: dict[str, ParityRecord]
-    images: Literal["given", "noise"]
+    images: Images
     tnn_storage: Storage = "fp32"
     rewrites: tuple[RewriteRecord, ...] = ()
     left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     converter: Literal["topformer", "official"] = "topformer"
     versions: dict[str, str]
+
+    @property
+    def images_text(self) -> str:
+        """What the files were verified on, in words."""
+        return {
+            "set": "pictures of the set",
+            "given": "pictures that were given",
+            "rendered": "rendered scenes",
+            "noise": "noise",
+        }[self.images]
 
     @property
     def input(self) -> TensorInput:

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from topformer_cli.deploy.manifest import Source, TensorInput, TensorOutput
+from topformer_cli.deploy.manifest import Images, Source, TensorInput, TensorOutput
 from topformer_cli.deploy.verify import Proof
 
 
@@ -14,8 +14,6 @@ class Subject:
     """Everything that the formats are written from and held against.
 
     write_onnx writes the ONNX file. write_tflite is absent where only an ONNX file is there.
-    rounding: how far float32 moves the outputs, given the TNN files; absent where the proof's
-    tolerance is the last word.
     """
 
     card: Mapping[str, Any]
@@ -23,6 +21,6 @@ class Subject:
     inputs: tuple[TensorInput, ...]
     outputs: tuple[TensorOutput, ...]
     proof: Proof
-    images: Literal["given", "noise"]
+    images: Images
     write_onnx: Callable[[Path], None]
     write_tflite: Callable[[Path], None] | None = None

@@ -127,7 +127,7 @@ def export(data: ReportData) -> Markup:
         for file in manifest["files"]
     ]
     shape = "x".join(str(side) for side in manifest["inputs"][0]["shape"])
-    pictures = "scenes of the set" if manifest["images"] == "given" else "noise"
+    pictures = "noise" if manifest["images"] == "noise" else "scenes of the set"
     output = manifest["outputs"][0]["meaning"]
     return element(
         "section",

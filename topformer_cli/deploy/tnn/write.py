@@ -1,12 +1,14 @@
 """From an ONNX graph to the two files of TNN: rewrites, conversion, writing."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import onnx_ir as ir
 
 from topformer_cli.deploy.manifest import Storage
+from topformer_cli.deploy.official import convert_official
 from topformer_cli.deploy.passes import (
     NEEDED,
     TNN_PASSES,
@@ -17,14 +19,15 @@ from topformer_cli.deploy.passes import (
     rewrite,
     rewrite_name,
 )
-from topformer_cli.deploy.passes.check import Arrays
 from topformer_cli.deploy.passes.outcome import Outcome
 from topformer_cli.deploy.tnn.convert import to_tnn
 from topformer_cli.deploy.tnn.emit.node import static_shape
+from topformer_cli.deploy.tnn.interpreter import model_path
 from topformer_cli.deploy.tnn.layers.convolution import NO_ACTIVATION, Convolution
 from topformer_cli.deploy.tnn.model import write_model
-from topformer_cli.deploy.tnn.network import Network
+from topformer_cli.deploy.tnn.network import Network, Resource
 from topformer_cli.deploy.tnn.proto import write_proto
+from topformer_cli.deploy.to_onnx import load_onnx
 from topformer_cli.rundir import atomic_write
 
 PLAIN: Final = "all"
@@ -41,44 +44,62 @@ REWRITES: Final = (*(rewrite_name(step) for step in TNN_PASSES), FUSE_ACTIVATION
 class TnnChoices:
     """How TNN files are made.
 
-    left_out: names of rewrites. storage: of the weights. tnn_home: a build of TNN whose
-    own converter does the work.
+    left_out: names of rewrites. storage: of the weights. rescale: where values overflow half
+    precision, scale them by powers of two. tnn_home: a build of TNN whose own converter does the
+    work.
     """
 
     left_out: frozenset[str] = frozenset()
     storage: Storage = "fp32"
+    rescale: bool = False
     tnn_home: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class TnnWritten:
-    """What was written, by which rewrites, and output name -> channels of outputs that got more."""
+    """What was written, and by which rewrites.
 
-    network: Network
-    steps: tuple[Step, ...]
-    channels: dict[str, int]
+    model: the rewritten graph, absent where TNN's own converter wrote. channels: output name ->
+    how many channels those outputs have that got more than count. notes: what else was done, in
+    words.
+    """
+
+    steps: tuple[Step, ...] = ()
+    model: ir.Model | None = None
+    channels: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
-def write_tnn(
-    model: ir.Model, stem: Path, choices: TnnChoices, tolerance: float, feeds: Arrays | None = None
-) -> TnnWritten:
-    """Convert an ONNX graph to `<stem>.tnnproto` and `<stem>.tnnmodel`.
+def write_tnn(onnx_path: Path, stem: Path, choices: TnnChoices, tolerance: float) -> TnnWritten:
+    """Convert an ONNX file to `<stem>.tnnproto` and `<stem>.tnnmodel`, weights in fp32.
 
-    tolerance and feeds: what every rewrite is held against, see SameOutputs.
+    tolerance: what every rewrite is held against, see SameOutputs.
 
     Raises:
         ExportError: what the graph holds cannot be written as TNN; nothing was written.
         ParityError: a rewrite changed what the graph computes.
     """
-    rules = RewriteRules(left_out=choices.left_out, tolerance=tolerance, feeds=feeds)
-    rewritten = rewrite(model, rules)
+    if choices.tnn_home is not None:
+        convert_official(onnx_path, stem, choices.tnn_home)
+        return TnnWritten()
+    rules = RewriteRules(left_out=choices.left_out, tolerance=tolerance)
+    rewritten = rewrite(load_onnx(onnx_path), rules)
     fuse = FUSE_ACTIVATIONS not in choices.left_out
     converted = to_tnn(rewritten.model, stem.name, fuse=fuse)
-    proto = write_proto(converted.network)
-    atomic_write(stem.with_name(f"{stem.name}.tnnmodel"), write_model(converted.resources))
-    atomic_write(stem.with_name(f"{stem.name}.tnnproto"), proto)
+    write_pair(stem.with_name(f"{stem.name}.tnnproto"), converted.network, converted.resources)
     steps = (*rewritten.steps, *([_fused(converted.network)] if fuse else []))
-    return TnnWritten(converted.network, steps, _channels(rewritten))
+    return TnnWritten(steps, rewritten.model, _channels(rewritten))
+
+
+def write_pair(proto: Path, network: Network, resources: Sequence[Resource]) -> None:
+    """Write the two files of a network, the weights first.
+
+    Raises:
+        ExportError: a line is longer than TNN reads; nothing was written.
+    """
+    text = write_proto(network)
+    atomic_write(model_path(proto), write_model(resources))
+    atomic_write(proto, text)
 
 
 def expand(left_out: frozenset[str]) -> frozenset[str]:
