@@ -10,7 +10,7 @@ import pytest
 from topformer_cli.deploy import official
 from topformer_cli.deploy.artifact import Artifact
 from topformer_cli.deploy.official import convert_official, find_extension
-from topformer_cli.deploy.predictors import OnnxPredictor, TnnPredictor
+from topformer_cli.deploy.predictors import open_onnx, open_tnn
 from topformer_cli.errors import ExportError
 
 PLACE = "tools/onnx2tnn/onnx-converter"
@@ -147,6 +147,6 @@ def test_the_real_converter_computes_the_same(
     artifact: Artifact, images: np.ndarray, tmp_path: Path
 ) -> None:
     convert_official(artifact.onnx, tmp_path / "official", Path(os.environ["TOPFORMER_TNN_HOME"]))
-    expected = OnnxPredictor(artifact.onnx)(images)
-    found = TnnPredictor(tmp_path / "official.tnnproto")(images)
+    expected = open_onnx(artifact.onnx)(images)
+    found = open_tnn(tmp_path / "official.tnnproto")(images)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
