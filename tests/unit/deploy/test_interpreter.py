@@ -73,7 +73,7 @@ def test_half_precision_weights_are_computed_in_float32(tmp_path: Path) -> None:
         (Convolution(1, 3, 2, 1, 1, 1, 1, 0, 0, 0, pad_type=0), "pad_type 0"),
         (Convolution(1, 3, 2, 1, 1, 1, 1, 0, 0, 0, activation=256), "activation 256"),
         (Pooling(AVERAGE, 0, 0, 1, 1, 0, 0, adaptive=1, out_h=2, out_w=2), "adaptive"),
-        (Pooling(AVERAGE, 3, 3, 1, 1, 1, 1), r"padding \(1, 1\)"),
+        (Pooling(2, 3, 3, 1, 1, 1, 1), "pooling kind 2"),
         (SplitV(1, (2, 2)), "split"),
         (Add(7), "the constant at place 7"),
     ],

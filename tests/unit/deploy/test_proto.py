@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from topformer_cli.deploy.tnn.layers import LAYERS
 from topformer_cli.deploy.tnn.layers.activation import HardSigmoid, ReLU
 from topformer_cli.deploy.tnn.layers.channels import Concat
+from topformer_cli.deploy.tnn.layers.parts import PadV2
 from topformer_cli.deploy.tnn.layers.record import LayerRecord
 from topformer_cli.deploy.tnn.network import Input, Layer, Network
 from topformer_cli.deploy.tnn.proto import parse_proto, read_proto, write_proto
@@ -23,8 +24,15 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     float: st.floats(width=32, allow_nan=False, allow_infinity=False),
     tuple[int, ...]: st.lists(INTEGERS, max_size=6).map(tuple),
 }
+PADS = st.lists(st.tuples(INTEGERS, INTEGERS), max_size=5).map(
+    lambda pairs: PadV2(tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs))
+)
 RECORDS = st.sampled_from(list(LAYERS.values())).flatmap(
-    lambda kind: st.builds(kind, *(VALUES[field.type] for field in dataclasses.fields(kind)))
+    lambda kind: (
+        PADS
+        if kind is PadV2
+        else st.builds(kind, *(VALUES[field.type] for field in dataclasses.fields(kind)))
+    )
 )
 
 

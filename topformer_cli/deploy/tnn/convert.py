@@ -1,6 +1,7 @@
 """From an ONNX graph to a TNN network: preflight and emission in one walk."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,13 +11,23 @@ import onnx_ir as ir
 from topformer_cli.deploy.constants import constant_of
 from topformer_cli.deploy.tnn.emit import EMITTERS
 from topformer_cli.deploy.tnn.emit.fuse_activation import fuse_activations
-from topformer_cli.deploy.tnn.emit.node import Emitted, OnnxNode, Unsupported, require, static_shape
+from topformer_cli.deploy.tnn.emit.node import (
+    Emitted,
+    OnnxNode,
+    Unsupported,
+    is_read,
+    require,
+    static_shape,
+)
 from topformer_cli.deploy.tnn.network import Input, Network, Resource
 from topformer_cli.errors import ExportError
 
 _OLDEST_OPSET: Final = 13
 _MAX_RANK: Final = 5
 """TNN's permutation and reformat loops are written for up to five dimensions."""
+
+_INTEGERS: Final = frozenset({ir.DataType.INT32, ir.DataType.INT64})
+_SHOWN_NODES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +93,22 @@ def _check_node(node: ir.Node) -> None:
     require(node.op_type in EMITTERS, "no TNN layer is known for it")
     unknown = sorted(set(node.attributes) - EMITTERS[node.op_type].attributes)
     require(not unknown, f"attribute {', '.join(unknown)}")
-    first = node.inputs[0] if node.inputs else None
-    for value in [*node.outputs, *([first] if constant_of(first) is None else [])]:
-        _check_value(value)
+    for value in node.inputs:
+        if value is not None and constant_of(value) is None:
+            _check_value(value)
+    integers = _INTEGERS if EMITTERS[node.op_type].integers else frozenset()
+    for value in node.outputs:
+        if is_read(value):
+            _check_value(value, integers)
 
 
-def _check_value(value: ir.Value | None) -> None:
+def _check_value(value: ir.Value, integers: frozenset[ir.DataType] = frozenset()) -> None:
     shape = static_shape(value)
     require(0 < len(shape) <= _MAX_RANK, f"rank {len(shape)}, 1 to {_MAX_RANK} can be written")
-    dtype = value.dtype if value is not None else None
-    require(dtype == ir.DataType.FLOAT, f"type {dtype.name if dtype else 'unknown'}, not float32")
+    require(0 not in shape, f"no values in shape {list(shape)}")
+    dtype = value.dtype
+    fits = dtype == ir.DataType.FLOAT or dtype in integers
+    require(fits, f"type {dtype.name if dtype else 'unknown'}, not float32")
 
 
 def _node_name(node: ir.Node) -> str:
@@ -100,9 +117,14 @@ def _node_name(node: ir.Node) -> str:
 
 def _report(findings: dict[str, list[str]], where: str) -> str:
     parts = [
-        f"{reason} ({', '.join(nodes)})" if nodes else reason for reason, nodes in findings.items()
+        f"{reason} ({_some(nodes)})" if nodes else reason for reason, nodes in findings.items()
     ]
     return f"{where}: cannot be written as TNN: {'; '.join(parts)}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _SHOWN_NODES
+    return ", ".join(names[:_SHOWN_NODES]) + (f" and {more} more" if more > 0 else "")
 
 
 def blob_names(model: ir.Model) -> dict[ir.Value, str]:
@@ -112,12 +134,12 @@ def blob_names(model: ir.Model) -> dict[ir.Value, str]:
     values = [*inputs, *(value for node in graph for value in node.outputs)]
     names: dict[ir.Value, str] = {}
     taken: set[str] = set()
+    numbers: Counter[str] = Counter()
     for value in values:
-        base = name = re.sub(r"[^A-Za-z0-9_./-]", "_", value.name or "blob") or "blob"
-        number = 1
+        base = name = re.sub(r"[^A-Za-z0-9_./-]", "_", value.name or "blob")
         while name in taken:
-            number += 1
-            name = f"{base}_{number}"
+            numbers[base] += 1
+            name = f"{base}_{numbers[base] + 1}"
         taken.add(name)
         names[value] = name
     return names

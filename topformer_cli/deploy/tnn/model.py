@@ -4,7 +4,8 @@
     resource = i32 type code | str type | str layer name | payload
     str      = i32 bytes | bytes
     tensor   = u32 magic | i32 dtype | i32 bytes | i32 rank | i32 dims ... | values
-    payload  = tensors, or for a convolution: str name | i32 has bias | weight | bias
+    payload  = tensor ..., after a str name for some types (see layers.record.Payload), or for a
+               convolution: str name | i32 has bias | weight | bias
     then, in files of graphs that were not simplified: u32 magic | i32 constants | constant ...
     constant = str blob name | tensor
 
@@ -48,8 +49,10 @@ def write_model(resources: Sequence[Resource]) -> bytes:
     for resource in resources:
         record = LAYERS[resource.type]
         parts += [struct.pack("<i", record.CODE), _string(resource.type), _string(resource.layer)]
+        if record.PAYLOAD.named:
+            parts.append(_string(resource.layer))
         if record.PAYLOAD is Payload.CONVOLUTION:
-            parts += [_string(resource.layer), struct.pack("<i", len(resource.weights) - 1)]
+            parts.append(struct.pack("<i", len(resource.weights) - 1))
         parts += [_tensor(array) for array in resource.weights]
     return b"".join(parts)
 
@@ -159,9 +162,11 @@ def _parse_resource(cursor: _Cursor) -> Resource:
     if kind not in LAYERS:
         message = f"layer {layer[:40]!r} at byte {place} has type {kind[:40]!r}, not known here"
         raise ValueError(message)
-    count = 1
-    if LAYERS[kind].PAYLOAD is Payload.CONVOLUTION:
+    payload = LAYERS[kind].PAYLOAD
+    if payload.named:
         cursor.string()
+    count = payload.tensors
+    if payload is Payload.CONVOLUTION:
         count += int(cursor.number() != 0)
     return Resource(kind, layer, tuple(_parse_tensor(cursor) for _ in range(count)))
 

@@ -1,10 +1,10 @@
-"""Relu, Clip, Sigmoid, HardSigmoid, HardSwish."""
+"""Relu, Clip, Sigmoid, HardSigmoid, HardSwish, and those that bend below zero."""
 
 from typing import Final
 
 import numpy as np
 
-from topformer_cli.deploy.tnn.emit.node import Emitted, Emitter, OnnxNode
+from topformer_cli.deploy.tnn.emit.node import Chain, Emitted, Emitter, OnnxNode, require
 from topformer_cli.deploy.tnn.layers.activation import (
     Clip,
     HardSigmoid,
@@ -13,6 +13,9 @@ from topformer_cli.deploy.tnn.layers.activation import (
     ReLU6,
     Sigmoid,
 )
+from topformer_cli.deploy.tnn.layers.channelwise import PReLU
+from topformer_cli.deploy.tnn.layers.elementwise import Add, Minimum, Mul
+from topformer_cli.deploy.tnn.layers.unary import Elu, Selu
 
 _LARGEST: Final = float(np.finfo(np.float32).max)
 
@@ -45,6 +48,36 @@ def emit_hard_swish(node: OnnxNode) -> list[Emitted]:
     return node.layer(HardSwish(float(np.float32(1 / 6)), 0.5))
 
 
+def emit_leaky_relu(node: OnnxNode) -> list[Emitted]:
+    """Write a PReLU with one slope."""
+    return node.layer(PReLU(1), weights=[np.array([node.number("alpha", 0.01)])])
+
+
+def emit_prelu(node: OnnxNode) -> list[Emitted]:
+    """Write one slope, or one a channel, as PReLU; compose slopes of other shapes."""
+    slope, shape = node.required_constant(1, "the slope"), node.input_shape(0)
+    full = slope.reshape([1] * (len(shape) - slope.ndim) + list(slope.shape))
+    if full.size == 1:
+        return node.layer(PReLU(1), weights=[full.reshape(1)])
+    if full.ndim > 1 and full.shape[1] == full.size == shape[1]:
+        return node.layer(PReLU(0), weights=[full.reshape(-1)])
+    require(node.output_shape() == shape, f"slopes of shape {list(slope.shape)}")
+    chain, x = Chain(node), node.blob()
+    low = chain.add(Minimum(1), x, weights=[np.zeros([1] * len(shape))])
+    return chain.end(Add(), chain.add(ReLU(), x), chain.add(Mul(1), low, weights=[full]))
+
+
+def emit_elu(node: OnnxNode) -> list[Emitted]:
+    """Write an exponential linear unit."""
+    return node.layer(Elu(node.number("alpha", 1.0)))
+
+
+def emit_selu(node: OnnxNode) -> list[Emitted]:
+    """Write a scaled exponential linear unit with ONNX's defaults."""
+    alpha = node.number("alpha", 1.67326319217681884765625)
+    return node.layer(Selu(alpha, node.number("gamma", 1.05070102214813232421875)))
+
+
 def _bound(node: OnnxNode, index: int, default: float) -> float:
     if node.value(index) is None:
         return default
@@ -57,3 +90,7 @@ CLIP: Final = Emitter(emit_clip)
 SIGMOID: Final = Emitter(emit_sigmoid)
 HARD_SIGMOID: Final = Emitter(emit_hard_sigmoid, frozenset({"alpha", "beta"}))
 HARD_SWISH: Final = Emitter(emit_hard_swish)
+LEAKY_RELU: Final = Emitter(emit_leaky_relu, frozenset({"alpha"}))
+PRELU: Final = Emitter(emit_prelu)
+ELU: Final = Emitter(emit_elu, frozenset({"alpha"}))
+SELU: Final = Emitter(emit_selu, frozenset({"alpha", "gamma"}))

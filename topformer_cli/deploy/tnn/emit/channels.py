@@ -2,15 +2,40 @@
 
 from typing import Final
 
-from topformer_cli.deploy.tnn.emit.node import Emitted, Emitter, OnnxNode, require
+import numpy as np
+
+from topformer_cli.deploy.tnn.emit.node import Chain, Emitted, Emitter, OnnxNode, require
+from topformer_cli.deploy.tnn.emit.shape import to_shape
 from topformer_cli.deploy.tnn.layers.channels import Concat, SplitV
+from topformer_cli.deploy.tnn.layers.elementwise import Add
+from topformer_cli.deploy.tnn.layers.parts import PadV2
 
 
 def emit_concat(node: OnnxNode) -> list[Emitted]:
-    """Write a concatenation of computed values."""
-    places = range(len(node.node.inputs))
-    require(all(node.constant(i) is None for i in places), "one of the inputs is a constant")
-    return node.layer(Concat(node.axis(1)), inputs=places)
+    """Write a concatenation; constants at its ends are added to zeros.
+
+    TNN makes no blob from a stored constant on ARM.
+    """
+    chain, axis = Chain(node), node.axis(1)
+    constants = [node.constant(i) for i in range(len(node.node.inputs))]
+    computed = [i for i, constant in enumerate(constants) if constant is None]
+    require(bool(computed), "all inputs are constants")
+    first, last = computed[0], computed[-1] + 1
+    require(len(computed) == last - first, "a constant between computed values")
+    blobs = [node.blob(i) for i in computed]
+    if len(computed) == len(constants):
+        record = Concat(axis) if len(blobs) > 1 else to_shape(*node.output_shape())
+        return chain.end(record, *blobs)
+    blob = chain.add(Concat(axis), *blobs) if len(blobs) > 1 else blobs[0]
+    before, after = [0] * len(node.output_shape()), [0] * len(node.output_shape())
+    before[axis] = sum(node.input_shape(i)[axis] for i in range(first))
+    after[axis] = sum(node.input_shape(i)[axis] for i in range(last, len(constants)))
+    blob = chain.add(PadV2(tuple(before), tuple(after)), blob)
+    parts = [
+        np.zeros(node.input_shape(i), np.float32) if constant is None else constant
+        for i, constant in enumerate(constants)
+    ]
+    return chain.end(Add(1), blob, weights=[np.concatenate(parts, axis)])
 
 
 def emit_split(node: OnnxNode) -> list[Emitted]:

@@ -1,20 +1,26 @@
-"""Conv."""
+"""Conv and ConvTranspose."""
 
-from typing import Final
+from typing import Any, Final
 
-from topformer_cli.deploy.tnn.emit.node import Emitted, Emitter, OnnxNode, require
-from topformer_cli.deploy.tnn.layers.convolution import Convolution
+from topformer_cli.deploy.tnn.emit.node import Chain, Emitted, Emitter, OnnxNode, require
+from topformer_cli.deploy.tnn.emit.shape import to_shape
+from topformer_cli.deploy.tnn.emit.window import WINDOW, as_map, borders, flat, padded, pair
+from topformer_cli.deploy.tnn.layers.convolution import Convolution, Deconvolution
+from topformer_cli.deploy.tnn.layers.parts import StridedSliceV2
+
+_BACKWARDS: Final = frozenset({"group", "output_padding", "output_shape"})
 
 
 def emit_convolution(node: OnnxNode) -> list[Emitted]:
-    """Write a 2-D convolution with constant weights and symmetric padding."""
-    require(len(node.input_shape(0)) == 4, f"rank {len(node.input_shape(0))}, TNN has 2-D only")
-    weight = node.required_constant(1, "the weight")
-    bias = node.required_constant(2, "the bias") if node.value(2) is not None else None
-    out_channels, in_per_group, kernel_h, kernel_w = weight.shape
-    stride_h, stride_w = node.integers("strides", (1, 1))
-    pad_h, pad_w = symmetric_padding(node)
-    dilation_h, dilation_w = node.integers("dilations", (1, 1))
+    """Write a convolution with constant weights; uneven padding becomes a layer before it."""
+    chain = Chain(node)
+    weights = _weights(node)
+    out_channels, in_per_group, kernel_h, kernel_w = weights[0].shape
+    stride_h, stride_w = pair(node, "strides")
+    dilation_h, dilation_w = pair(node, "dilations")
+    blob, around = as_map(chain, node), borders(node, (kernel_h, kernel_w))
+    if around[:2] != around[2:]:
+        blob, around = padded(chain, blob, around), (0, 0, 0, 0)
     record = Convolution(
         group=node.integer("group", 1),
         in_per_group=in_per_group,
@@ -23,25 +29,61 @@ def emit_convolution(node: OnnxNode) -> list[Emitted]:
         kernel_w=kernel_w,
         stride_h=stride_h,
         stride_w=stride_w,
-        pad_h=pad_h,
-        pad_w=pad_w,
-        bias=int(bias is not None),
+        pad_h=around[0],
+        pad_w=around[1],
+        bias=len(weights) - 1,
         dilation_h=dilation_h,
         dilation_w=dilation_w,
     )
-    return node.layer(record, weights=[weight] if bias is None else [weight, bias])
+    if not flat(node):
+        return chain.end(record, blob, weights=weights)
+    made = chain.add(record, blob, weights=weights)
+    return chain.end(to_shape(*node.output_shape()), made)
 
 
-def symmetric_padding(node: OnnxNode) -> tuple[int, int]:
-    """Return the padding above and left, which must equal that below and right."""
+def emit_deconvolution(node: OnnxNode) -> list[Emitted]:
+    """Write a transposed convolution; uneven and output padding are cut out of the full result."""
+    require(not flat(node), "rank 3, TNN has 2-D only")
+    require("output_shape" not in node.node.attributes, "output_shape; write pads")
     auto = node.text("auto_pad", "NOTSET")
-    require(auto in ("NOTSET", "VALID"), f"auto_pad {auto}; write explicit pads")
-    top, left, bottom, right = node.integers("pads", (0, 0, 0, 0))
-    require((top, left) == (bottom, right), f"pads {[top, left, bottom, right]} are not symmetric")
-    return (0, 0) if auto == "VALID" else (top, left)
+    require(auto in ("NOTSET", "VALID"), f"auto_pad {auto}")
+    chain, weights = Chain(node), _weights(node)
+    in_channels, out_per_group, kernel_h, kernel_w = weights[0].shape
+    group = node.integer("group", 1)
+    stride_h, stride_w = pair(node, "strides")
+    dilation_h, dilation_w = pair(node, "dilations")
+    around, extra = borders(node, (kernel_h, kernel_w)), node.integers("output_padding", (0, 0))
+    even = around[:2] == around[2:] and not any(extra)
+    record = Deconvolution(
+        group=group,
+        in_per_group=in_channels // group,
+        out_channels=out_per_group * group,
+        kernel_h=kernel_h,
+        kernel_w=kernel_w,
+        stride_h=stride_h,
+        stride_w=stride_w,
+        pad_h=around[0] if even else 0,
+        pad_w=around[1] if even else 0,
+        bias=len(weights) - 1,
+        dilation_h=dilation_h,
+        dilation_w=dilation_w,
+    )
+    if even:
+        return chain.end(record, node.blob(), weights=weights)
+    behind = [around[i + 2] - extra[i] for i in (0, 1)]
+    require(min(behind) >= 0, f"output_padding {extra} is more than the pads {list(around[2:])}")
+    height, width = node.output_shape()[2:]
+    cut = StridedSliceV2(around[:2], (around[0] + height, around[1] + width), (2, 3), (1, 1))
+    return chain.end(cut, chain.add(record, node.blob(), weights=weights))
 
 
-CONV: Final = Emitter(
-    emit_convolution,
-    frozenset({"auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"}),
-)
+def _weights(node: OnnxNode) -> list[Any]:
+    """Return the weight as [.., .., kernel_h, kernel_w] and the bias, if there is one."""
+    weight = node.required_constant(1, "the weight")
+    wide = weight[:, :, None] if flat(node) else weight
+    bias = node.value(2)
+    return [wide] if bias is None else [wide, node.required_constant(2, "the bias")]
+
+
+CONV: Final = Emitter(emit_convolution, WINDOW | {"group"})
+CONV_TRANSPOSE: Final = Emitter(emit_deconvolution, WINDOW | _BACKWARDS)

@@ -2,46 +2,91 @@
 
 from typing import Final
 
-from topformer_cli.deploy.tnn.emit.node import Emitted, Emitter, OnnxNode, require
+import numpy as np
+
+from topformer_cli.deploy.tnn.emit.grid import (
+    ROUNDINGS,
+    TRANSFORMS,
+    Floats,
+    Grid,
+    cubic_matrix,
+    linear_matrix,
+    nearest_matrix,
+)
+from topformer_cli.deploy.tnn.emit.node import Chain, Emitted, Emitter, OnnxNode, require
+from topformer_cli.deploy.tnn.emit.shape import to_shape
+from topformer_cli.deploy.tnn.layers.matmul import MatMul
 from topformer_cli.deploy.tnn.layers.upsample import BILINEAR, NEAREST, Upsample
 
 
 def emit_resize(node: OnnxNode) -> list[Emitted]:
-    """Write a bilinear or nearest resize whose ratio is input size / output size."""
+    """Write a resize as TNN's where the grids are the same, else as two products with matrices.
+
+    TNN's grids: ratio input size / output size; nearest takes floor(x * ratio), bilinear half
+    pixels clamped at 0 or aligned corners.
+    """
+    _check(node)
     before, after = node.input_shape(0), node.output_shape()
-    require(
-        len(before) == 4 and before[:2] == after[:2], f"resizes {list(before)} to {list(after)}"
-    )
-    require(not node.integer("antialias", 0), "antialias 1")
-    require(not node.integer("exclude_outside", 0), "exclude_outside 1")
-    policy = node.text("keep_aspect_ratio_policy", "stretch")
-    require(policy == "stretch", f"keep_aspect_ratio_policy {policy}")
-    _check_scales(node, before, after)
-    mode, aligned = _mode(node, after)
-    return node.layer(Upsample(mode, 0.0, 0.0, aligned, *after[2:]))
-
-
-def _mode(node: OnnxNode, after: tuple[int, ...]) -> tuple[int, int]:
+    chain = Chain(node)
+    if before == after:
+        return chain.end(to_shape(*after), node.blob())
+    rows, columns = (_grid(node, axis) for axis in (2, 3))
     mode = node.text("mode", "nearest")
-    grid = node.text("coordinate_transformation_mode", "half_pixel")
-    rounding = node.text("nearest_mode", "round_prefer_floor")
+    if mode == "nearest" and all(_copies_like_tnn(grid) for grid in (rows, columns)):
+        return chain.end(Upsample(NEAREST, 0.0, 0.0, 0, *after[2:]), node.blob())
     if mode == "linear":
-        # The two half-pixel grids differ in outputs of one pixel only.
-        same = grid == "half_pixel" or (grid == "pytorch_half_pixel" and 1 not in after[2:])
-        require(same or grid == "align_corners", f"mode linear on the grid {grid}")
-        return BILINEAR, int(grid == "align_corners")
-    fits = mode == "nearest" and grid == "asymmetric" and rounding == "floor"
-    require(fits, f"mode {mode} on the grid {grid} with rounding {rounding}")
-    return NEAREST, 0
+        for aligned, transform in enumerate(("half_pixel", "align_corners")):
+            if all(_same_places(grid, transform) for grid in (rows, columns)):
+                return chain.end(Upsample(BILINEAR, 0.0, 0.0, aligned, *after[2:]), node.blob())
+    wide = chain.add(MatMul(1), node.blob(), weights=[_matrix(node, columns).T])
+    return chain.end(MatMul(0), wide, weights=[_matrix(node, rows)])
 
 
-def _check_scales(node: OnnxNode, before: tuple[int, ...], after: tuple[int, ...]) -> None:
-    scales = node.constant(2)
-    if scales is None or not scales.size:
-        return
-    for axis, scale in zip(node.integers("axes", range(4)), scales.tolist(), strict=True):
-        ratio = after[axis] / before[axis]
-        require(abs(ratio / scale - 1) < 1e-6, f"scale {scale:g} is not the ratio of the sizes")
+def _check(node: OnnxNode) -> None:
+    before, after = node.input_shape(0), node.output_shape()
+    fits = len(before) == 4 and before[:2] == after[:2]
+    require(fits, f"resizes {list(before)} to {list(after)}")
+    for name in ("antialias", "exclude_outside"):
+        require(not node.integer(name, 0), f"{name} 1")
+    mode = node.text("mode", "nearest")
+    require(mode in ("nearest", "linear", "cubic"), f"mode {mode}")
+    transform = node.text("coordinate_transformation_mode", "half_pixel")
+    require(transform in TRANSFORMS, f"the grid {transform}")
+    rounding = node.text("nearest_mode", "round_prefer_floor")
+    require(rounding in ROUNDINGS, f"rounding {rounding}")
+
+
+def _grid(node: OnnxNode, axis: int) -> Grid:
+    before, after = node.input_shape(0)[axis], node.output_shape()[axis]
+    scale = after / before
+    scales, axes = node.constant(2), node.integers("axes", range(4))
+    if scales is not None and scales.size and axis in axes:
+        scale = float(scales[axes.index(axis)])
+    transform = node.text("coordinate_transformation_mode", "half_pixel")
+    rounding = node.text("nearest_mode", "round_prefer_floor")
+    return Grid(before, after, scale, transform, rounding)
+
+
+def _copies_like_tnn(grid: Grid) -> bool:
+    ratio = np.float32(grid.before / grid.after)
+    places = np.arange(grid.after, dtype=np.float32) * ratio
+    return np.array_equal(grid.nearest(), np.floor(places).clip(0, grid.before - 1))
+
+
+def _same_places(grid: Grid, transform: str) -> bool:
+    """Whether the pixels lie where they lie on another grid, up to float32's rounding."""
+    if grid.before == 1:
+        return True
+    other = Grid(grid.before, grid.after, grid.after / grid.before, transform)
+    ends = 0, grid.before - 1
+    return np.allclose(grid.places().clip(*ends), other.places().clip(*ends), rtol=0, atol=1e-5)
+
+
+def _matrix(node: OnnxNode, grid: Grid) -> Floats:
+    mode = node.text("mode", "nearest")
+    if mode == "cubic":
+        return cubic_matrix(grid, node.number("cubic_coeff_a", -0.75))
+    return linear_matrix(grid) if mode == "linear" else nearest_matrix(grid)
 
 
 RESIZE: Final = Emitter(

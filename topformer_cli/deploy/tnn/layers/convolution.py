@@ -1,4 +1,4 @@
-"""Convolution of every kind: full, grouped, depthwise, dilated, with an activation inside."""
+"""Convolution of every kind, with an activation inside, and the transposed convolution."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,14 +16,9 @@ EXPLICIT_PADDING: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Convolution(LayerRecord):
-    """A 2-D convolution; weights [out, in / group, kernel_h, kernel_w], then the bias [out].
+class _Kernel(LayerRecord):
+    """The parameters that both have; padding is symmetric."""
 
-    Padding is symmetric. Activation 256 (SiLU) exists in TNN and is wrong on its X86 device.
-    """
-
-    TYPE: ClassVar[str] = "Convolution"
-    CODE: ClassVar[int] = 1
     PAYLOAD: ClassVar[Payload] = Payload.CONVOLUTION
     TNN_DEFAULTS: ClassVar[Mapping[str, float]] = {"bias": 0, "pad_type": 0}
 
@@ -46,6 +41,7 @@ class Convolution(LayerRecord):
         """Return 1, and 1 for the bias."""
         return 1 + self.bias
 
+<<<<<<< HEAD
     def weight_shapes(self) -> tuple[tuple[int, ...], ...] | None:
         """Return the shapes of the weights and of the bias."""
         weight = (self.out_channels, self.in_per_group, self.kernel_h, self.kernel_w)
@@ -56,12 +52,38 @@ class Convolution(LayerRecord):
         shape = (self.out_channels, self.in_per_group, self.kernel_h, self.kernel_w)
         if tuple(weights[0].shape) != shape:
             message = f"weights have shape {tuple(weights[0].shape)}, the text says {shape}"
+=======
+    def check(self, weight: Tensor, shape: tuple[int, ...]) -> None:
+        """Refuse what is not computed here.
+
+        Raises:
+            ValueError: weights of another shape, implicit padding, an unknown activation.
+        """
+        if tuple(weight.shape) != shape:
+            message = f"weights have shape {tuple(weight.shape)}, the text says {shape}"
+>>>>>>> ops
             raise ValueError(message)
         if self.pad_type != EXPLICIT_PADDING or self.activation not in _ACTIVATIONS:
             message = (
                 f"pad_type {self.pad_type} or activation {self.activation} is not computed here"
             )
             raise ValueError(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Convolution(_Kernel):
+    """A 2-D convolution; weights [out, in / group, kernel_h, kernel_w], then the bias [out].
+
+    Activation 256 (SiLU) exists in TNN and is wrong on its X86 device.
+    """
+
+    TYPE: ClassVar[str] = "Convolution"
+    CODE: ClassVar[int] = 1
+
+    def compute(self, inputs: Sequence[Tensor], weights: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Convolve [N, C, H, W]."""
+        kernel = (self.kernel_h, self.kernel_w)
+        self.check(weights[0], (self.out_channels, self.in_per_group, *kernel))
         output = F.conv2d(
             inputs[0],
             weights[0],
@@ -70,6 +92,34 @@ class Convolution(LayerRecord):
             (self.pad_h, self.pad_w),
             (self.dilation_h, self.dilation_w),
             self.group,
+        )
+        return [_ACTIVATIONS[self.activation](output)]
+
+
+@dataclass(frozen=True, slots=True)
+class Deconvolution(_Kernel):
+    """A transposed 2-D convolution; weights [in, out / group, kernel_h, kernel_w], then the bias.
+
+    pad_type 3 (output padding) rounds its own way: what it is for is written as a slice here.
+    """
+
+    TYPE: ClassVar[str] = "Deconvolution"
+    CODE: ClassVar[int] = 22
+
+    def compute(self, inputs: Sequence[Tensor], weights: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Convolve [N, C, H, W] backwards."""
+        kernel = (self.kernel_h, self.kernel_w)
+        channels = self.in_per_group * self.group, self.out_channels // self.group
+        self.check(weights[0], (*channels, *kernel))
+        output = F.conv_transpose2d(
+            inputs[0],
+            weights[0],
+            weights[1] if self.bias else None,
+            (self.stride_h, self.stride_w),
+            (self.pad_h, self.pad_w),
+            0,
+            self.group,
+            (self.dilation_h, self.dilation_w),
         )
         return [_ACTIVATIONS[self.activation](output)]
 

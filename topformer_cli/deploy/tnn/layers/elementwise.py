@@ -1,4 +1,4 @@
-"""Add, Sub, Mul, Div: two inputs, or one input and one constant."""
+"""Add, Sub, Mul, Div, Maximum, Minimum: two inputs, or one input and one constant."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,3 +77,27 @@ class Div(_Elementwise):
     def compute(self, inputs: Sequence[Tensor], weights: Sequence[Tensor]) -> Sequence[Tensor]:
         """Divide."""
         return [torch.div(*self.operands(inputs, weights))]
+
+
+@dataclass(frozen=True, slots=True)
+class Maximum(_Elementwise):
+    """The larger of left and right with broadcasting."""
+
+    TYPE: ClassVar[str] = "Maximum"
+    CODE: ClassVar[int] = 137
+
+    def compute(self, inputs: Sequence[Tensor], weights: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Take the larger."""
+        return [torch.maximum(*self.operands(inputs, weights))]
+
+
+@dataclass(frozen=True, slots=True)
+class Minimum(_Elementwise):
+    """The smaller of left and right with broadcasting."""
+
+    TYPE: ClassVar[str] = "Minimum"
+    CODE: ClassVar[int] = 140
+
+    def compute(self, inputs: Sequence[Tensor], weights: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Take the smaller."""
+        return [torch.minimum(*self.operands(inputs, weights))]

@@ -17,8 +17,21 @@ from torch import Tensor
 class Payload(enum.Enum):
     """How the weights of a layer lie in a .tnnmodel file."""
 
-    TENSORS = "tensors one after another"
+    TENSOR = "tensor"
+    PAIR = "tensor, tensor"
+    NAMED = "name, tensor"
+    NAMED_PAIR = "name, tensor, tensor"
     CONVOLUTION = "name, has bias, weight, bias"
+
+    @property
+    def named(self) -> bool:
+        """Whether the layer's name comes once more."""
+        return self.value.startswith("name")
+
+    @property
+    def tensors(self) -> int:
+        """How many tensors there are at least; a convolution's bias may follow."""
+        return 2 if self in (Payload.PAIR, Payload.NAMED_PAIR) else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +44,14 @@ class LayerRecord(abc.ABC):
 
     TYPE: ClassVar[str]
     CODE: ClassVar[int]
+<<<<<<< HEAD
     PAYLOAD: ClassVar[Payload] = Payload.TENSORS
     TNN_DEFAULTS: ClassVar[Mapping[str, float]] = {}
     """What TNN takes for trailing parameters that a file leaves out, where a field has no default
     or another one."""
+=======
+    PAYLOAD: ClassVar[Payload] = Payload.TENSOR
+>>>>>>> ops
 
     @abc.abstractmethod
     def compute(self, inputs: Sequence[Tensor], weights: Sequence[Tensor]) -> Sequence[Tensor]:

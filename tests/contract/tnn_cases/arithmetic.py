@@ -1,0 +1,101 @@
+"""Activations, functions of one value, elementwise arithmetic with broadcasting."""
+
+from typing import Final
+
+import numpy as np
+
+from tests.fakes.tnn_case import MAP, ROWS, TOKENS, Case, numbers
+
+ACTIVATIONS: Final[dict[str, Case]] = {
+    "relu": Case("Relu", [MAP], ["ReLU"]),
+    "relu6": Case("Clip", [MAP], ["ReLU6"], {1: np.float32(0), 2: np.float32(6)}),
+    "clip": Case("Clip", [MAP], ["Clip"], {1: np.float32(-1.25), 2: np.float32(2.1)}),
+    "clip below": Case("Clip", [MAP], ["Clip"], {1: np.float32(-0.5)}),
+    "clip at zero": Case("Clip", [MAP], ["ReLU"], {1: np.float32(0)}),
+    "sigmoid": Case("Sigmoid", [MAP], ["Sigmoid"]),
+    "hard sigmoid": Case("HardSigmoid", [MAP], ["HardSigmoid"], {}, {"alpha": 1 / 6, "beta": 0.4}),
+    "hard swish": Case("HardSwish", [MAP], ["HardSwish"]),
+    "leaky relu": Case("LeakyRelu", [MAP], ["PReLU"], {}, {"alpha": 0.1}),
+    "prelu": Case("PRelu", [MAP], ["PReLU"], {1: numbers(6, 1, 1)}),
+    "prelu shared": Case("PRelu", [MAP], ["PReLU"], {1: numbers(1)}),
+    "prelu last": Case("PRelu", [MAP], ["Minimum", "ReLU", "Mul", "Add"], {1: numbers(11)}),
+    "elu": Case("Elu", [MAP], ["Elu"], {}, {"alpha": 0.7}),
+    "selu": Case("Selu", [MAP], ["Selu"], {}, {"alpha": 1.5, "gamma": 1.1}),
+    "softplus": Case("Softplus", [MAP], ["Softplus"]),
+    "softsign": Case("Softsign", [MAP], ["Abs", "Add", "Div"]),
+    "mish": Case("Mish", [MAP], ["Softplus", "Tanh", "Mul"]),
+    "gelu": Case("Gelu", [MAP], ["GELU"]),
+    "gelu of rows": Case("Gelu", [ROWS], ["GELU"]),
+    "gelu by tanh": Case(
+        "Gelu",
+        [MAP],
+        ["Mul", "Mul", "Mul", "Add", "Mul", "Tanh", "Add", "Mul", "Mul"],
+        {},
+        {"approximate": "tanh"},
+    ),
+    "swish": Case("Swish", [MAP], ["Mul", "Sigmoid", "Mul"], {}, {"alpha": 1.5}, opset=24),
+}
+ERF: Final = ["Abs", "Mul", "Add", "Reciprocal", "Mul", *["Add", "Mul"] * 4, "Mul", "Neg", "Exp"]
+FUNCTIONS: Final[dict[str, Case]] = {
+    "abs": Case("Abs", [MAP], ["Abs"]),
+    "ceil": Case("Ceil", [MAP], ["Ceil"]),
+    "erf": Case("Erf", [MAP], [*ERF, "Mul", "Sub", "Sign", "Mul"]),
+    "exp": Case("Exp", [MAP], ["Exp"]),
+    "floor": Case("Floor", [MAP], ["Floor"]),
+    "log": Case("Log", [MAP], ["Log"], low=0.01),
+    "neg": Case("Neg", [MAP], ["Neg"]),
+    "reciprocal": Case("Reciprocal", [MAP], ["Reciprocal"], low=0.1),
+    "sign": Case("Sign", [MAP], ["Sign"]),
+    "sqrt": Case("Sqrt", [MAP], ["Sqrt"], low=0.01),
+    "tanh": Case("Tanh", [MAP], ["Tanh"]),
+    "square": Case("Pow", [MAP], ["Mul"], {1: np.float32(2)}),
+    "cube": Case("Pow", [MAP], ["Mul", "Mul"], {1: np.float32(3)}),
+    "power": Case("Pow", [MAP], ["Power"], {1: np.float32(1.7)}, low=0.1),
+    "inverse root": Case("Pow", [MAP], ["Sqrt", "Reciprocal"], {1: np.float32(-0.5)}, low=0.1),
+    "power of two": Case("Pow", [MAP], ["Mul", "Exp"], {0: np.float32(2)}),
+}
+PAIRS: Final[dict[str, Case]] = {
+    "add": Case("Add", [MAP, MAP], ["Add"]),
+    "sub": Case("Sub", [MAP, MAP], ["Sub"]),
+    "mul gate": Case("Mul", [MAP, (1, 6, 1, 1)], ["Mul"]),
+    "sub gate left": Case("Sub", [(1, 6, 1, 1), MAP], ["Sub"]),
+    "div gate": Case("Div", [MAP, (1, 6, 1, 1)], ["Div"]),
+    "sub gate": Case("Sub", [MAP, (1, 6, 1, 1)], ["Sub"]),
+    "mul map": Case("Mul", [MAP, (1, 1, 9, 11)], ["Mul"]),
+    "mul map left": Case("Sub", [(1, 1, 9, 11), MAP], ["Sub"]),
+    "mul column": Case("Mul", [MAP, (1, 1, 9, 1)], ["Mul"]),
+    "mul row": Case("Mul", [MAP, (1, 1, 1, 11)], ["Mul"]),
+    "mul channel row": Case("Mul", [MAP, (1, 6, 1, 11)], ["Mul"]),
+    "mul channel column": Case("Mul", [MAP, (1, 6, 9, 1)], ["Mul"]),
+    "add both": Case("Add", [(1, 6, 1, 11), (1, 6, 9, 1)], ["Expand", "Add"]),
+    "add lower rank": Case("Add", [MAP, (9, 11)], ["Reshape", "Add"]),
+    "add higher rank": Case("Sub", [(6, 9, 11), MAP], ["Reshape", "Sub"]),
+    "add rows": Case("Add", [ROWS, (1, 1, 10)], ["Add"]),
+    "div rows": Case("Div", [ROWS, (1, 14, 1)], ["Div"]),
+    "sub two images": Case("Sub", [(2, 6, 5, 7), (1, 6, 5, 7)], ["Sub"]),
+    "maximum of two": Case("Max", [MAP, MAP], ["Maximum"]),
+    "minimum of three": Case("Min", [MAP, (1, 6, 1, 1), MAP], ["Minimum", "Minimum"]),
+    "maximum of one": Case("Max", [MAP], ["Reshape"]),
+    "sum": Case("Sum", [MAP, MAP, MAP], ["Add", "Add"]),
+}
+CONSTANTS: Final[dict[str, Case]] = {
+    "add channel": Case("Add", [MAP], ["Add"], {1: numbers(6, 1, 1)}),
+    "mul number": Case("Mul", [MAP], ["Mul"], {1: np.float32(0.3)}),
+    "sub from": Case("Sub", [MAP], ["Sub"], {0: numbers(1, 6, 1, 1)}),
+    "sub it": Case("Sub", [MAP], ["Sub"], {1: numbers(1, 6, 1, 1)}),
+    "div by": Case("Div", [MAP], ["Div"], {1: np.float32(6)}),
+    "one by": Case("Div", [MAP], ["Div"], {0: np.float32(1)}, low=0.1),
+    "add map": Case("Add", [MAP], ["Add"], {1: numbers(9, 11)}),
+    "sub whole": Case("Sub", [MAP], ["Sub"], {0: numbers(*MAP)}),
+    "mul last": Case("Mul", [TOKENS], ["Mul"], {1: numbers(10)}),
+    "add column": Case("Add", [MAP], ["Add"], {1: numbers(9, 1)}),
+    "add to row": Case("Add", [ROWS], ["Add"], {1: numbers(10)}),
+    "add to rows": Case("Add", [ROWS], ["Add"], {1: numbers(14, 10)}),
+    "mul rows": Case("Mul", [ROWS], ["Mul"], {1: numbers(14, 1)}),
+    "sub from pair": Case("Sub", [(2, 10)], ["Sub"], {0: numbers(10)}),
+    "add larger": Case("Add", [(1, 6, 1, 1)], ["Expand", "Add"], {1: numbers(1, 6, 5, 7)}),
+    "add higher": Case("Add", [(5, 7)], ["Reshape", "Expand", "Add"], {1: numbers(1, 6, 5, 7)}),
+    "maximum with": Case("Max", [MAP], ["Maximum"], {1: np.float32(0.5)}),
+    "minimum with": Case("Min", [MAP], ["Minimum"], {0: numbers(6, 1, 1)}),
+}
+ARITHMETIC: Final = {**ACTIVATIONS, **FUNCTIONS, **PAIRS, **CONSTANTS}
