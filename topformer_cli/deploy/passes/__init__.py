@@ -17,9 +17,13 @@ from topformer_cli.deploy.passes.fold_constants import fold_constants
 from topformer_cli.deploy.passes.fold_depthwise_fuse import fold_depthwise_fuse
 from topformer_cli.deploy.passes.fold_normalisation import fold_normalisation
 from topformer_cli.deploy.passes.fold_scale import fold_scale
+from topformer_cli.deploy.passes.one_permute_attention import one_permute_attention
 from topformer_cli.deploy.passes.outcome import Outcome
 from topformer_cli.deploy.passes.pad_classes import pad_classes
+from topformer_cli.deploy.passes.recognise_gelu import recognise_gelu
 from topformer_cli.deploy.passes.recognise_hard_sigmoid import recognise_hard_sigmoid
+from topformer_cli.deploy.passes.recognise_hard_swish import recognise_hard_swish
+from topformer_cli.deploy.passes.recognise_layer_norm import recognise_layer_norm
 from topformer_cli.errors import UsageError
 
 Pass: TypeAlias = Callable[[ir.Model], Outcome]
@@ -28,9 +32,13 @@ Pass: TypeAlias = Callable[[ir.Model], Outcome]
 TNN_PASSES: Final[tuple[Pass, ...]] = (
     fold_constants,  # first: the others look for constants
     fold_batchnorm,
-    recognise_hard_sigmoid,  # before fold_scale, which would take its additions apart
+    recognise_hard_sigmoid,
+    recognise_hard_swish,
+    recognise_layer_norm,
+    recognise_gelu,
+    one_permute_attention,
     fold_normalisation,
-    fold_scale,
+    fold_scale,  # behind what is recognised by its additions and divisions
     fold_depthwise_fuse,
     pad_classes,
 )
