@@ -80,7 +80,7 @@ class LayerRecord(abc.ABC):
                 continue
             values[field.name], position = _parse_field(field, words, position)
         if position < len(words):
-            message = f"{len(words) - position} words too many, from {words[position]!r}"
+            message = f"{len(words) - position} words too many, from {words[position][:40]!r}"
             raise ValueError(message)
         return cls(**values)
 
