@@ -50,7 +50,8 @@ OPTIONS = {
         "-q/--quiet -v/--verbose"
     ),
     "info": (
-        "TARGET --size --preset -o --input --work-dir --cache-dir --json -q/--quiet -v/--verbose"
+        "TARGET --size --preset -o --input --diff --work-dir --cache-dir --json -q/--quiet "
+        "-v/--verbose"
     ),
     "doctor": ("--cache-dir --json -q/--quiet -v/--verbose"),
 }

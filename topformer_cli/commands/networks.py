@@ -19,6 +19,7 @@ _WIDTH: Final = 80
 _GAP: Final = 3
 """Between two columns; a blank stands at each end of a line."""
 _NARROWEST: Final = 10
+_WIDEST_TYPE: Final = 23
 _SHORT: Final = {"Convolution": "Conv", "Deconvolution": "Deconv"}
 
 Row = tuple[str, ...]
@@ -108,7 +109,9 @@ def _row(layer: "LayerDescription", *, words: bool = False) -> Row:
     """Return a layer's cells; words shows the parameters of what has no window."""
     parts = [_SHORT.get(layer.type, layer.type), layer.kernel, layer.activation]
     if words and not layer.kernel:
-        parts.append(shortened(" ".join(layer.parameters), 24 - len(layer.type)))
+        parts.append(
+            shortened(" ".join(map(_word, layer.parameters)), _WIDEST_TYPE - len(parts[0]))
+        )
     shapes = layer.shapes
     more = f" +{len(shapes) - 1}" if shapes and len(shapes) > 1 else ""
     return (
@@ -118,6 +121,10 @@ def _row(layer: "LayerDescription", *, words: bool = False) -> Row:
         "?" if layer.weights is None else f"{layer.weights:,}" * bool(layer.weights),
         "?" if layer.multiply_adds is None else _millions(layer.multiply_adds),
     )
+
+
+def _word(word: str) -> str:
+    return f"{float(word):.4g}" if "." in word else word
 
 
 def _fitted(rows: Sequence[Row], column: int) -> list[Row]:

@@ -1,6 +1,7 @@
 """The binary file: round trip, and what a damaged or foreign file is answered with."""
 
 import contextlib
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -111,3 +112,24 @@ def test_messages_name_the_file(tmp_path: Path) -> None:
     path.write_bytes(CONTENT + b"x")
     with pytest.raises(ExportError, match="1 bytes follow the last layer"):
         read_model(path, network())
+
+
+def test_constants_after_the_last_layer_are_read_over() -> None:
+    int64 = np.array([1, -1], "<i8").tobytes()
+    constants = (
+        struct.pack("<Ii", 0xFABC0004, 2)
+        + b"\x05\0\0\0shape"
+        + struct.pack("<Iiiii", 0xFABC0004, 5, 16, 1, 2)
+        + int64
+        + b"\x01\0\0\0s"
+        + struct.pack("<Iiii", 0xFABC0004, 0, 4, 0)
+        + b"\0\0\0\0"
+    )
+    assert [one.layer for one in parse_model(CONTENT + constants)] == ["c", "a"]
+    for length in range(1, len(constants)):
+        with pytest.raises(
+            ValueError, match=r"bytes follow the last layer|cut or damaged|announces"
+        ):
+            parse_model(CONTENT + constants[:length])
+    with pytest.raises(ValueError, match="1 bytes follow the last constant"):
+        parse_model(CONTENT + constants + b"x")

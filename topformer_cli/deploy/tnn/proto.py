@@ -31,8 +31,8 @@ _MAX_LAYERS: Final = 100_000
 _MAX_RANK: Final = 8
 _BLOB_LINE: Final = 2
 _FIRST_LAYER: Final = 5
-_TRIMMED: Final = "".join(map(chr, range(0x21)))
-"""What TNN takes from both ends of a word: blanks and control characters."""
+_TRIMMED: Final = "".join(map(chr, range(1, 0x21)))
+"""What TNN takes from both ends of a word; a NUL ends its file."""
 
 
 def write_proto(network: Network) -> str:

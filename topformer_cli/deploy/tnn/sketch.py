@@ -22,8 +22,8 @@ from topformer_cli.errors import ExportError
 MAX_BYTES: Final = 4 << 30
 """Values that are alive at one time, or one tensor inside a layer, in float32."""
 
-MAX_WORK: Final = 2 * 10**12
-"""Multiply-adds, and 16 for every value that is written; TopFormer-base has 2e9."""
+MAX_WORK: Final = 10**12
+"""Multiply-adds, and 64 for every value that is written; TopFormer-base has 2e9."""
 
 LAYER_ERRORS: Final = (
     ArithmeticError,
@@ -36,7 +36,7 @@ LAYER_ERRORS: Final = (
 )
 """What torch raises for parameters, weights and inputs that do not go together."""
 
-_WORK_OF_A_VALUE: Final = 16
+_WORK_OF_A_VALUE: Final = 64
 _LOWEST: Final = {"group": 1, "stride": 1, "dilation": 1, "pad": 0, "kernel": 0}
 _CONSTANT_BROADCASTS: Final = (Add, Sub, Mul, Div)
 

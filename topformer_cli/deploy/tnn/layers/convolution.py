@@ -41,27 +41,23 @@ class _Kernel(LayerRecord):
         """Return 1, and 1 for the bias."""
         return 1 + self.bias
 
-<<<<<<< HEAD
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        """The shape of the weights as the file holds them."""
+        return (self.out_channels, self.in_per_group, self.kernel_h, self.kernel_w)
+
     def weight_shapes(self) -> tuple[tuple[int, ...], ...] | None:
         """Return the shapes of the weights and of the bias."""
-        weight = (self.out_channels, self.in_per_group, self.kernel_h, self.kernel_w)
-        return (weight, (self.out_channels,)) if self.bias else (weight,)
+        return (self.weight_shape, (self.out_channels,)) if self.bias else (self.weight_shape,)
 
-    def compute(self, inputs: Sequence[Tensor], weights: Sequence[Tensor]) -> Sequence[Tensor]:
-        """Convolve [N, C, H, W]."""
-        shape = (self.out_channels, self.in_per_group, self.kernel_h, self.kernel_w)
-        if tuple(weights[0].shape) != shape:
-            message = f"weights have shape {tuple(weights[0].shape)}, the text says {shape}"
-=======
-    def check(self, weight: Tensor, shape: tuple[int, ...]) -> None:
+    def check(self, weight: Tensor) -> None:
         """Refuse what is not computed here.
 
         Raises:
             ValueError: weights of another shape, implicit padding, an unknown activation.
         """
-        if tuple(weight.shape) != shape:
-            message = f"weights have shape {tuple(weight.shape)}, the text says {shape}"
->>>>>>> ops
+        if tuple(weight.shape) != self.weight_shape:
+            message = f"weights have shape {tuple(weight.shape)}, the text says {self.weight_shape}"
             raise ValueError(message)
         if self.pad_type != EXPLICIT_PADDING or self.activation not in _ACTIVATIONS:
             message = (
@@ -82,8 +78,7 @@ class Convolution(_Kernel):
 
     def compute(self, inputs: Sequence[Tensor], weights: Sequence[Tensor]) -> Sequence[Tensor]:
         """Convolve [N, C, H, W]."""
-        kernel = (self.kernel_h, self.kernel_w)
-        self.check(weights[0], (self.out_channels, self.in_per_group, *kernel))
+        self.check(weights[0])
         output = F.conv2d(
             inputs[0],
             weights[0],
@@ -106,11 +101,15 @@ class Deconvolution(_Kernel):
     TYPE: ClassVar[str] = "Deconvolution"
     CODE: ClassVar[int] = 22
 
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        """The shape of the weights as the file holds them, inputs first."""
+        inputs, per_group = self.in_per_group * self.group, self.out_channels // self.group
+        return (inputs, per_group, self.kernel_h, self.kernel_w)
+
     def compute(self, inputs: Sequence[Tensor], weights: Sequence[Tensor]) -> Sequence[Tensor]:
         """Convolve [N, C, H, W] backwards."""
-        kernel = (self.kernel_h, self.kernel_w)
-        channels = self.in_per_group * self.group, self.out_channels // self.group
-        self.check(weights[0], (*channels, *kernel))
+        self.check(weights[0])
         output = F.conv_transpose2d(
             inputs[0],
             weights[0],

@@ -44,14 +44,10 @@ class LayerRecord(abc.ABC):
 
     TYPE: ClassVar[str]
     CODE: ClassVar[int]
-<<<<<<< HEAD
-    PAYLOAD: ClassVar[Payload] = Payload.TENSORS
+    PAYLOAD: ClassVar[Payload] = Payload.TENSOR
     TNN_DEFAULTS: ClassVar[Mapping[str, float]] = {}
     """What TNN takes for trailing parameters that a file leaves out, where a field has no default
     or another one."""
-=======
-    PAYLOAD: ClassVar[Payload] = Payload.TENSOR
->>>>>>> ops
 
     @abc.abstractmethod
     def compute(self, inputs: Sequence[Tensor], weights: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -97,7 +93,7 @@ class LayerRecord(abc.ABC):
                 continue
             values[field.name], position = _parse_field(field, words, position)
         if position < len(words):
-            message = f"{len(words) - position} words too many, from {words[position]!r}"
+            message = f"{len(words) - position} words too many, from {words[position][:40]!r}"
             raise ValueError(message)
         return cls(**values)
 
