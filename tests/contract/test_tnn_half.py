@@ -49,6 +49,8 @@ CASES: dict[str, tuple[LayerRecord, tuple[int, ...]]] = {
     "three channels": (conv(3, 16, 3, 2), (1, 3, 24, 28)),
     "1x1": (conv(40, 24, 1), (1, 40, 9, 9)),
     "3x3 stride 2": (conv(16, 8, 3, 2), (1, 16, 24, 28)),
+    "3x3 small tiles": (conv(64, 64, 3), (1, 64, 2, 2)),
+    "3x3 large tiles": (conv(32, 32, 3), (1, 32, 27, 30)),
     "depthwise 3": (conv(16, 16, 3, group=16), (1, 16, 24, 28)),
     "depthwise 5": (conv(12, 12, 5, 2, group=12), (1, 12, 24, 28)),
     "grouped": (conv(16, 16, 3, 2, group=2), (1, 16, 24, 28)),
@@ -85,7 +87,8 @@ def test_the_real_tnn_rounds_the_same(name: str, stored: str, tmp_path: Path) ->
     loaded = load_tnn(tmp_path / "net.tnnproto")
     expected = simulate_half(loaded, {"x": image}).values["y"]
     different = np.abs(found - expected) > 3e-6 * np.abs(expected).max()
-    assert different.mean() < 0.01
+    # Winograd's form spreads one value rounded the other way over sixteen.
+    assert different.mean() < (0.05 if name == "3x3 large tiles" else 0.01)
 
 
 def run_real(folder: Path, image: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ from topformer_cli.deploy.tnn.half import (
 )
 from topformer_cli.deploy.tnn.half_kernels import COMPUTED_IN_HALF, compute_half
 from topformer_cli.deploy.tnn.half_storage import STORED_IN_HALF, store_half, to_half
+from topformer_cli.deploy.tnn.half_winograd import winograd, winograd_form
 from topformer_cli.deploy.tnn.interpreter import LoadedTnn, load_tnn, run_tnn
 from topformer_cli.deploy.tnn.layers import LAYERS
 from topformer_cli.deploy.tnn.layers.activation import HardSigmoid, ReLU, Sigmoid
@@ -220,6 +221,56 @@ class TestKernels:
         found = run_half(Div(1), image, np.full(1, 3, np.float32))
         third = np.float16(1) / np.float16(3)
         np.testing.assert_array_equal(found, image.astype(np.float16) * third)
+
+
+class TestWinograd:
+    def test_small_tiles_of_whole_numbers_are_exact(self) -> None:
+        random = np.random.default_rng(0)
+        weight = torch.from_numpy(4.0 * random.integers(-2, 3, (8, 8, 3, 3))).float()
+        image = torch.from_numpy(random.integers(-3, 4, (2, 8, 15, 11))).half()
+        assert winograd_form(conv(1, (8, 8), 3, pad=1), (13, 9)) is None
+        form = winograd_form(conv(1, (64, 64), 3, pad=1), (2, 2))
+        assert form is not None
+        assert form.unit == 2
+        found = winograd(form, image, weight, (13, 9))
+        assert torch.equal(found.float(), torch.nn.functional.conv2d(image.float(), weight))
+
+    @pytest.mark.parametrize("size", [(8, 8), (11, 14)])
+    def test_large_tiles_lie_near_float32(self, size: tuple[int, int]) -> None:
+        record = conv(1, (16, 16), 3, pad=1, activation=RELU)
+        form = winograd_form(record, (24, 24))
+        assert form is not None
+        assert form.unit == 4
+        image, (weight, bias) = numbers(1, 16, *size), weights_of(record)
+        found = run_half(record, image, weight, bias)
+        tensors = [torch.from_numpy(w) for w in (weight, bias)]
+        expected = record.compute([torch.from_numpy(image)], tensors)[0].numpy()
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found, expected, rtol=0, atol=0.05 * expected.max())
+
+    def test_it_overflows_where_the_direct_sum_does_not(self) -> None:
+        record = conv(1, (16, 16), 3, pad=1)
+        image = 10000 * (-1.0) ** np.indices((1, 16, 24, 24)).sum(0).astype(np.float32)
+        weight = np.zeros((16, 16, 3, 3), np.float32)
+        weight[:, 0, 1, 1] = 1
+        bias = np.zeros(16, np.float32)
+        assert not np.isfinite(run_half(record, image, weight, bias)).all()
+        strided = conv(1, (16, 16), 3, pad=1, stride=2)
+        assert np.isfinite(run_half(strided, image, weight, bias)).all()
+
+    @pytest.mark.parametrize(
+        "record",
+        [
+            conv(1, (16, 16), 3, stride=2),
+            conv(1, (16, 16), 5),
+            conv(1, (3, 16), 3),
+            conv(1, (4, 4), 3),
+            conv(2, (16, 16), 3),
+            Convolution(1, 16, 16, 3, 3, 1, 1, 2, 2, 1, -1, 2, 2),
+        ],
+    )
+    def test_other_convolutions_are_summed_directly(self, record: Convolution) -> None:
+        assert winograd_form(record, (24, 24)) is None
 
 
 @dataclass(frozen=True, slots=True)
