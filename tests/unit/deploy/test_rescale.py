@@ -210,7 +210,9 @@ def test_what_one_side_of_a_product_cannot_give_is_said() -> None:
     net = Net()
     _, result = rescaled(net, attention(net, 2e5, 500))
     reasons = {item.layer: item.reason for item in result.unsaved}
-    assert "cannot shrink" in reasons["b0"]
+    assert result.exponents["b0"] == -result.exponents["b1"] > 0
+    assert reasons["b0"] == "its product 'b3' cannot shrink: Softmax 'b4' needs its true values"
+    assert reasons["b1"] == reasons["b0"]
 
 
 def test_a_network_that_fits_is_left_alone() -> None:

@@ -59,6 +59,7 @@ class Groups:
     ) -> bool:
         """Make one sum right; say whether anything changed."""
         left, right, product = map(self._find, total)
+        product_name = total[2]
         excess = chosen[left] + chosen[right] - chosen[product]
         if not excess:
             return False
@@ -74,11 +75,14 @@ class Groups:
             step = min(excess, max(0, chosen[root] - need[root]))
             chosen[root] -= step
             excess -= step
-        if excess:
-            chosen[free[0]] -= excess
-            self._bound[free[0]] = (
-                f"its product with {total[1]!r} cannot shrink: " + (self._pinned[product])
-            )
+        for place, root in enumerate(free):
+            # More than they have: both sides bear their part and will be named.
+            part = excess - excess // len(free) if place == 0 else excess // len(free)
+            chosen[root] -= part
+            if part:
+                self._bound[root] = (
+                    f"its product {product_name!r} cannot shrink: " + (self._pinned[product])
+                )
         return True
 
     def _simplify(self) -> None:

@@ -10,10 +10,10 @@ and:
 - A constant matrix of MatMul is cut to half, not rounded (stored in half, it is not cut).
 - Div multiplies by a rounded reciprocal. Average pooling sums in float32. Everything else rounds
   once a value.
+- Dense 3x3 convolutions with stride 1 are computed in Winograd's form (half_winograd.py).
 
-Not reproduced: the Winograd form of dense 3x3 convolutions with stride 1, which are computed
-directly here (TNN's error there is about ten times larger and its sums overflow earlier), the order
-inside InnerProduct and Deconvolution (one rounding a value here), TNN's approximation of exp.
+Not reproduced: the order inside InnerProduct and Deconvolution (one rounding a value here), TNN's
+approximation of exp.
 """
 
 import itertools
@@ -26,6 +26,7 @@ import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor
 
 from topformer_cli.deploy.tnn.half_storage import HALF_MAX
+from topformer_cli.deploy.tnn.half_winograd import winograd, winograd_form
 from topformer_cli.deploy.tnn.layers.convolution import NO_ACTIVATION, RELU, RELU6, Convolution
 from topformer_cli.deploy.tnn.layers.elementwise import Div
 from topformer_cli.deploy.tnn.layers.matmul import MatMul
@@ -82,12 +83,10 @@ _LANES: Final = (8, 4, 1)
 
 def compute_half(record: LayerRecord, inputs: Tensors, weights: Tensors) -> list[Tensor]:
     """Compute a layer as an ARMv8.2 processor does: float16 inputs and outputs, float32 weights."""
-    to_half = _truncate if record.TYPE == "MatMul" else Tensor.half
-    rounded = [to_half(weight) for weight in weights]
     kernel = _KERNELS.get(record.TYPE)
     if kernel is not None:
-        return [kernel(record, inputs, rounded)]
-    outputs = record.compute([x.float() for x in inputs], [w.float() for w in rounded])
+        return [kernel(record, inputs, weights)]
+    outputs = record.compute([x.float() for x in inputs], [w.half().float() for w in weights])
     return [output.half() for output in outputs]
 
 
@@ -100,13 +99,17 @@ def _truncate(weight: Tensor) -> Tensor:
 
 
 def _convolve(record: Convolution, inputs: Tensors, weights: Tensors) -> Tensor:
-    image, weight = inputs[0], weights[0]
-    bias = weights[1] if record.bias else torch.zeros(record.out_channels, dtype=torch.half)
+    image, weight = inputs[0], weights[0].half()
+    bias = weights[1].half() if record.bias else torch.zeros(record.out_channels, dtype=torch.half)
     padded = F.pad(image, (record.pad_w, record.pad_w, record.pad_h, record.pad_h))
+    form = winograd_form(record, _size(record, padded))
     depthwise = record.group == record.out_channels and record.in_per_group == 1
-    bias_last = (depthwise and record.group > 1) or (record.group == 1 and image.shape[1] == 3)
+    three = record.group == 1 and image.shape[1] == 3
+    bias_last = form is not None or three or (depthwise and record.group > 1)
     start = torch.zeros_like(bias) if bias_last else bias
-    if depthwise:
+    if form is not None:
+        output = winograd(form, padded, weights[0], _size(record, padded))
+    elif depthwise:
         output = _depthwise(record, padded, weight, start)
     else:
         images = torch.split(padded, record.in_per_group, 1)
@@ -164,7 +167,7 @@ def _window(record: Convolution, padded: Tensor, y: int, x: int) -> Tensor:
 
 
 def _multiply(record: MatMul, inputs: Tensors, weights: Tensors) -> Tensor:
-    operands = [*inputs, *weights]
+    operands = [*inputs, *map(_truncate, weights)]
     left, right = operands[::-1] if weights and record.constant == 0 else operands
     batch = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
     total = torch.zeros((*batch, left.shape[-2], right.shape[-1]), dtype=torch.half)
@@ -174,7 +177,7 @@ def _multiply(record: MatMul, inputs: Tensors, weights: Tensors) -> Tensor:
 
 
 def _divide(record: Div, inputs: Tensors, weights: Tensors) -> Tensor:
-    left, right = record.operands(inputs, weights)
+    left, right = record.operands(inputs, [weight.half() for weight in weights])
     return left * (1 / right.float()).half()
 
 
