@@ -11,7 +11,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from torch import Tensor, nn
@@ -20,6 +20,16 @@ from topformer_cli.deploy.tflite_file import damaged, label, load_package, read_
 from topformer_cli.errors import ExportError
 from topformer_cli.predictor import FloatArray
 from topformer_cli.rundir import atomic_write
+
+_CONVERTER_ERRORS: Final = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+)
+"""litert-torch's refusals, seen or read, have no common base of their own."""
 
 
 class ChannelsLast(nn.Module):
@@ -59,7 +69,7 @@ def write_tflite(
         converter = load_package("litert_torch")
         try:
             content: bytes = converter.convert(module, (example,)).model_content()
-        except Exception as error:
+        except _CONVERTER_ERRORS as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             message = f"litert-torch cannot convert {type(module).__name__}: {reason[:200]}"
             raise ExportError(message) from error

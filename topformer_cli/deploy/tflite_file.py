@@ -35,7 +35,8 @@ def load_package(name: str) -> Any:  # noqa: ANN401 - the packages of the extra 
     """
     try:
         return importlib.import_module(name)
-    except ImportError as error:
+    except (ImportError, AttributeError, RuntimeError) as error:
+        # The latter two come from packages that are there and do not fit one another.
         package = name.partition(".")[0].replace("_", "-")
         reason = (str(error).splitlines() or ["no reason given"])[0]
         message = f"LiteRT needs the package {package} ({reason[:200]}); run `{REMEDY}`"

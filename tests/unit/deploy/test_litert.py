@@ -183,7 +183,7 @@ def test_tensors_that_do_not_exist_are_found_first(
 
 
 @needs_litert
-def test_several_inputs_are_refused(tmp_path: Path, artifact: Artifact) -> None:
+def test_what_takes_no_image_is_refused(tmp_path: Path, artifact: Artifact) -> None:
     path = tmp_path / "flat.tflite"
     write_tflite(nn.Flatten().eval(), torch.zeros(1, 4, 5), path, {}, NAMES)
     assert "a predictor takes one RGB image and gives one output" in refused(path)
@@ -192,7 +192,7 @@ def test_several_inputs_are_refused(tmp_path: Path, artifact: Artifact) -> None:
 
 @needs_litert
 @settings(max_examples=40, deadline=None)
-@given(st.data())
+@given(data=st.data())
 def test_readers_end_in_a_result_or_an_error(
     data: st.DataObject, tflite: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
