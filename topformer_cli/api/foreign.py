@@ -18,7 +18,7 @@ from topformer_cli.api.exporting import (
 )
 from topformer_cli.deploy.export import Exported, Order, export_subject
 from topformer_cli.deploy.foreign import subject_of
-from topformer_cli.deploy.from_onnx import load_foreign
+from topformer_cli.deploy.from_onnx import image_shapes, load_foreign
 from topformer_cli.engine.predict import normalised
 from topformer_cli.errors import UsageError
 from topformer_cli.models.spec import ModelSpec
@@ -41,7 +41,8 @@ def export_file(path: Path, choices: ExportChoices) -> Exported:
         formats=choices.formats,
         tnn=choices.tnn,
     )
-    subject = subject_of(path, load_foreign(path, choices.input_hw), images)
+    shapes = image_shapes(path, choices.input_hw) if choices.input_hw else None
+    subject = subject_of(path, load_foreign(path, shapes), images)
     with writing_to(order.output_dir):
         return export_subject(subject, order)
 
