@@ -13,13 +13,13 @@ from topformer_cli.bench.host_tnn import HostTnn
 from topformer_cli.bench.plan import TOLERANCES
 from topformer_cli.deploy.artifact import Artifact
 from topformer_cli.deploy.bisect import Blobs, Departure, Expected, exposed, interpreted
+from topformer_cli.deploy.from_onnx import load_foreign
 from topformer_cli.deploy.passes import RewriteRules, rewrite
 from topformer_cli.deploy.runtimes import OPENERS, Runtime
 from topformer_cli.deploy.tnn.convert import blob_names
 from topformer_cli.deploy.tnn.half import HalfReport, half_report, simulate_half
 from topformer_cli.deploy.tnn.interpreter import load_tnn
 from topformer_cli.deploy.tnn_files import tnn_feeds
-from topformer_cli.deploy.to_onnx import load_onnx
 from topformer_cli.deploy.verify import Proof
 from topformer_cli.engine.predict import normalised
 from topformer_cli.errors import ParityError, UsageError
@@ -250,7 +250,7 @@ class _Held:
         if self.first != "onnx":
             return None
         rules = RewriteRules(left_out=frozenset(self.artifact.manifest.left_out))
-        rewritten = rewrite(load_onnx(self.artifact.onnx), rules)
+        rewritten = rewrite(load_foreign(self.artifact.onnx), rules)
         names = blob_names(rewritten.model)
         expected = Expected.of_graph(rewritten.model, names, self._feeds())
         network = load_tnn(self.artifact.tnnproto).network

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from topformer_cli.deploy.tnn.layers import LAYERS
 from topformer_cli.deploy.tnn.layers.activation import HardSigmoid, HardSwish, ReLU
 from topformer_cli.deploy.tnn.layers.channels import Concat
-from topformer_cli.deploy.tnn.layers.parts import PadV2
 from topformer_cli.deploy.tnn.layers.convolution import Convolution
+from topformer_cli.deploy.tnn.layers.parts import PadV2
 from topformer_cli.deploy.tnn.layers.pooling import Pooling
 from topformer_cli.deploy.tnn.layers.record import LayerRecord
 from topformer_cli.deploy.tnn.network import Input, Layer, Network

@@ -7,6 +7,7 @@ from typing import Final
 
 import onnx_ir as ir
 
+from topformer_cli.deploy.from_onnx import load_foreign
 from topformer_cli.deploy.manifest import Storage
 from topformer_cli.deploy.official import convert_official
 from topformer_cli.deploy.passes import (
@@ -27,7 +28,6 @@ from topformer_cli.deploy.tnn.layers.convolution import NO_ACTIVATION, Convoluti
 from topformer_cli.deploy.tnn.model import write_model
 from topformer_cli.deploy.tnn.network import Network, Resource
 from topformer_cli.deploy.tnn.proto import write_proto
-from topformer_cli.deploy.to_onnx import load_onnx
 from topformer_cli.rundir import atomic_write
 
 PLAIN: Final = "all"
@@ -83,7 +83,7 @@ def write_tnn(onnx_path: Path, stem: Path, choices: TnnChoices, tolerance: float
         convert_official(onnx_path, stem, choices.tnn_home)
         return TnnWritten()
     rules = RewriteRules(left_out=choices.left_out, tolerance=tolerance)
-    rewritten = rewrite(load_onnx(onnx_path), rules)
+    rewritten = rewrite(load_foreign(onnx_path), rules)
     fuse = FUSE_ACTIVATIONS not in choices.left_out
     converted = to_tnn(rewritten.model, stem.name, fuse=fuse)
     write_pair(stem.with_name(f"{stem.name}.tnnproto"), converted.network, converted.resources)

@@ -57,7 +57,10 @@ class Pooling(LayerRecord):
         if self.kind != AVERAGE:
             message = f"pooling kind {self.kind} is not computed here"
             raise ValueError(message)
-        values, ones = F.pad(inputs[0], borders), F.pad(torch.ones(1, 1, height, width), borders)
+        values, ones = (
+            F.pad(inputs[0], borders),
+            F.pad(inputs[0].new_ones(1, 1, height, width), borders),
+        )
         means, shares = (
             F.avg_pool2d(each, kernel, (self.stride_h, self.stride_w)) for each in (values, ones)
         )
