@@ -10,10 +10,11 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from topformer_cli.deploy.passes.check import compute_graph, relative_difference
-from topformer_cli.deploy.tnn.interpreter import LoadedTnn, load_tnn, model_path, run_tnn
+from topformer_cli.deploy.tnn.interpreter import LoadedTnn, model_path, run_tnn
+from topformer_cli.deploy.tnn.model import read_model
 from topformer_cli.deploy.tnn.network import Layer, Network
-from topformer_cli.deploy.tnn.proto import write_proto
-from topformer_cli.rundir import atomic_write
+from topformer_cli.deploy.tnn.proto import read_proto
+from topformer_cli.deploy.tnn.write import write_pair
 
 CLEAR: Final = 10.0
 """A layer departs when its difference is this many times the bound of the output."""
@@ -104,11 +105,12 @@ def interpreted(loaded: LoadedTnn, feeds: Mapping[str, NDArray[Any]]) -> Blobs:
 
 
 def exposed(proto: Path, blob: str, folder: Path) -> Path:
-    """Write a pair into a folder whose only output is a blob, and return its .tnnproto."""
-    loaded = load_tnn(proto)
-    makers = [i for i, layer in enumerate(loaded.network.layers) if blob in layer.outputs]
-    layers = loaded.network.layers[: makers[0] + 1]
+    """Write the part of a pair that makes a blob into a folder, and return its .tnnproto."""
+    network = read_proto(proto)
+    last = next(i for i, layer in enumerate(network.layers) if blob in layer.outputs)
+    layers = network.layers[: last + 1]
+    names = {layer.name for layer in layers}
+    resources = [one for one in read_model(model_path(proto), network) if one.layer in names]
     shown = folder / proto.name
-    atomic_write(shown, write_proto(Network(loaded.network.inputs, (blob,), layers)))
-    atomic_write(model_path(shown), model_path(proto).read_bytes())
+    write_pair(shown, Network(network.inputs, (blob,), layers), resources)
     return shown
