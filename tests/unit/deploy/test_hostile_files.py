@@ -109,7 +109,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150, derandomize=True)
 @given(st.integers(0, len(WORDS) - 1), NASTY)
 def test_any_word_may_be_anything(folder: Path, place: int, word: str) -> None:
     changed = [*WORDS]
@@ -117,7 +117,7 @@ def test_any_word_may_be_anything(folder: Path, place: int, word: str) -> None:
     attempt(folder, " ".join(changed))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100, derandomize=True)
 @given(st.lists(st.tuples(st.integers(0, len(TEXT) - 1), st.integers(0, 255)), max_size=4))
 def test_any_byte_of_the_text_may_be_anything(folder: Path, changes: list[tuple[int, int]]) -> None:
     content = bytearray(TEXT.encode())
@@ -126,7 +126,7 @@ def test_any_byte_of_the_text_may_be_anything(folder: Path, changes: list[tuple[
     attempt(folder, bytes(content))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100, derandomize=True)
 @given(st.integers(0, len(CONTENT) - 4), st.binary(min_size=4, max_size=4))
 def test_any_number_of_the_weights_may_be_anything(folder: Path, place: int, word: bytes) -> None:
     attempt(folder, TEXT, CONTENT[:place] + word + CONTENT[place + 4 :])

@@ -106,7 +106,11 @@ def test_a_changed_character_never_crashes(place: int, character: str) -> None:
         ('"y2 ,"', '"nobody ,"', r"outputs \['nobody'\]"),
         ("ReLU y0", "Frobnicate y0", "type 'Frobnicate', which is not known"),
         ("ReLU y0 1 1 x", "ReLU y0 9 1 x", "more inputs and outputs than it names"),
-        ("ReLU y0 1 1 x", "ReLU y0 1 1 z", "reads 'z' before it is made"),
+        (
+            "ReLU y0 1 1 x",
+            "ReLU y0 1 1 z",
+            "reads 'z' before it is made; .* simplify the ONNX file",
+        ),
         ("1 1 y1 y2 1", "1 1 y1 y2 one", "parameter axis is 'one'"),
         ("1 1 y1 y2 1", "1 1 y1 y2 1 7", "1 words too many, from '7'"),
         ("0.16666667", "1e39", "not a finite float32"),
