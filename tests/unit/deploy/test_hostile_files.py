@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from topformer_cli.deploy.tnn.describe import describe
 from topformer_cli.deploy.tnn.interpreter import load_tnn, run_tnn
-from topformer_cli.deploy.tnn.layers.activation import ReLU
+from topformer_cli.deploy.tnn.layers.activation import HardSigmoid, HardSwish, ReLU
 from topformer_cli.deploy.tnn.layers.channels import Concat, SplitV
 from topformer_cli.deploy.tnn.layers.convolution import Convolution
 from topformer_cli.deploy.tnn.layers.elementwise import Add, Mul
@@ -155,7 +155,7 @@ def test_both_files_may_be_cut_at_every_byte(folder: Path) -> None:
         ([Upsample(BILINEAR, 0, 0, 0, 60_000, 60_000)], "more than 4 GiB of values"),
         ([Upsample(BILINEAR, 0, 0, 0, 1, -3)], "."),
         ([Upsample(NEAREST, 0, 0, 0, 9000, 9000), *[ReLU()] * 100], "1e.12 multiply-adds"),
-        ([Pooling(MAXIMUM, 2, 2, 1, 1, HUGE, HUGE)], "pad should be at most half"),
+        ([Pooling(MAXIMUM, 2, 2, 1, 1, HUGE, HUGE)], "pad should be at most half|4 GiB|overflow"),
         ([Pooling(AVERAGE, 2, 2, 0, 1, 0, 0)], "stride_h is 0, the lowest is 1"),
         ([Pooling(AVERAGE, -2, 2, 1, 1, 0, 0)], "kernel_h is -2"),
         (
@@ -299,6 +299,17 @@ def test_long_networks_take_time_by_their_length(folder: Path, count: int) -> No
     start = time.process_time()
     assert attempt(folder, text, write_model([])) is None
     assert time.process_time() - start < 10
+
+
+def test_missing_parameters_at_the_end_are_what_tnn_takes_for_them() -> None:
+    assert HardSigmoid.parse(["0.25"]) == HardSigmoid(0.25, 0)
+    assert HardSwish.parse([]) == HardSwish(1, 0)
+    short = ["1", "3", "8", "3", "3", "1", "1", "1", "1"]
+    # TNN takes 0, that is SAME, for a padding type that is missing: not what it takes for -1.
+    assert Convolution.parse(short) == Convolution(1, 3, 8, 3, 3, 1, 1, 1, 1, 0, 0)
+    assert Pooling.parse(["1", *"222200"]) == Pooling(1, 2, 2, 2, 2, 0, 0, -1, -1, 0)
+    with pytest.raises(ValueError, match="parameter pad_w is missing"):
+        Convolution.parse(short[:-1])
 
 
 def peak_mib() -> float:

@@ -5,11 +5,10 @@
     str      = i32 bytes | bytes
     tensor   = u32 magic | i32 dtype | i32 bytes | i32 rank | i32 dims ... | values
     payload  = tensors, or for a convolution: str name | i32 has bias | weight | bias
-    then, in files of graphs that were not simplified: u32 magic | i32 constants | constant ...
-    constant = str blob name | tensor
 
 Format: TNN's ModelInterpreter::InterpretModel and Deserializer::GetRaw. An empty tensor ends after
 its byte count. Only layers with weights have a resource, and TNN finds them by name.
+Files of graphs that were not simplified end in u32 magic | i32 constants | (str blob | tensor) ...
 """
 
 import math

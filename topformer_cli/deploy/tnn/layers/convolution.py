@@ -46,11 +46,6 @@ class Convolution(LayerRecord):
         """Return 1, and 1 for the bias."""
         return 1 + self.bias
 
-    def weight_shapes(self) -> tuple[tuple[int, ...], ...] | None:
-        """Return the shapes of the weights and of the bias."""
-        weight = (self.out_channels, self.in_per_group, self.kernel_h, self.kernel_w)
-        return (weight, (self.out_channels,)) if self.bias else (weight,)
-
     def compute(self, inputs: Sequence[Tensor], weights: Sequence[Tensor]) -> Sequence[Tensor]:
         """Convolve [N, C, H, W]."""
         shape = (self.out_channels, self.in_per_group, self.kernel_h, self.kernel_w)

@@ -29,12 +29,13 @@ class LayerRecord(abc.ABC):
     core/layer_type.h).
     """
 
-    TYPE: ClassVar[str]
-    CODE: ClassVar[int]
-    PAYLOAD: ClassVar[Payload] = Payload.TENSORS
     TNN_DEFAULTS: ClassVar[Mapping[str, float]] = {}
     """What TNN takes for trailing parameters that a file leaves out, where a field has no default
     or another one."""
+
+    TYPE: ClassVar[str]
+    CODE: ClassVar[int]
+    PAYLOAD: ClassVar[Payload] = Payload.TENSORS
 
     @abc.abstractmethod
     def compute(self, inputs: Sequence[Tensor], weights: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -47,10 +48,6 @@ class LayerRecord(abc.ABC):
     def weight_count(self, inputs: int) -> int:  # noqa: ARG002 - some types need it
         """Return how many weight tensors the layer has when it has so many inputs."""
         return 0
-
-    def weight_shapes(self) -> tuple[tuple[int, ...], ...] | None:
-        """Return the shapes of the weights, None where the parameters alone do not tell them."""
-        return None
 
     def words(self) -> list[str]:
         """Return the parameters as the words of the text form."""
