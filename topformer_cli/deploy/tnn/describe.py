@@ -19,7 +19,7 @@ from topformer_cli.deploy.tnn.layers.convolution import NO_ACTIVATION, RELU, REL
 from topformer_cli.deploy.tnn.model import read_model
 from topformer_cli.deploy.tnn.network import Layer, Network
 from topformer_cli.deploy.tnn.proto import read_proto
-from topformer_cli.deploy.tnn.sketch import LayerSketch, Shape, sketch
+from topformer_cli.deploy.tnn.sketch import LayerSketch, Shape, sketch, weight_shapes
 
 _ACTIVATIONS = {NO_ACTIVATION: "", RELU: "ReLU", RELU6: "ReLU6", 256: "SiLU"}
 _STORAGE = {"float32": "fp32", "float16": "fp16"}
@@ -149,7 +149,7 @@ def _describe(layer: Layer, made: LayerSketch, arrays: Weights | None) -> LayerD
         weight_bytes = sum(array.nbytes for array in arrays)
         digest = _digest(arrays)
     elif layer.record.weight_count(len(layer.inputs)):
-        meant = layer.record.weight_shapes()
+        meant = weight_shapes(layer)
         weights = None if meant is None else sum(map(_size, meant))
         weight_bytes = None
     return LayerDescription(

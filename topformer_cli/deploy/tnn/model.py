@@ -11,6 +11,7 @@
 
 Format: TNN's ModelInterpreter::InterpretModel and Deserializer::GetRaw. An empty tensor ends after
 its byte count. Only layers with weights have a resource, and TNN finds them by name.
+Files of graphs that were not simplified end in u32 magic | i32 constants | (str blob | tensor) ...
 """
 
 import math

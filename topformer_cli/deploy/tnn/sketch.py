@@ -14,7 +14,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from topformer_cli.deploy.tnn.layers.elementwise import Add, Div, Mul, Sub
+from topformer_cli.deploy.tnn.layers.convolution import Convolution, Deconvolution
+from topformer_cli.deploy.tnn.layers.elementwise import Add, Div, Maximum, Minimum, Mul, Sub
 from topformer_cli.deploy.tnn.layers.pooling import Pooling
 from topformer_cli.deploy.tnn.network import Layer, Network
 from topformer_cli.errors import ExportError
@@ -38,7 +39,7 @@ LAYER_ERRORS: Final = (
 
 _WORK_OF_A_VALUE: Final = 64
 _LOWEST: Final = {"group": 1, "stride": 1, "dilation": 1, "pad": 0, "kernel": 0}
-_CONSTANT_BROADCASTS: Final = (Add, Sub, Mul, Div)
+_CONSTANT_BROADCASTS: Final = (Add, Sub, Mul, Div, Maximum, Minimum)
 
 Shape = tuple[int, ...]
 
@@ -104,6 +105,15 @@ def check_bounds(network: Network, sketches: Sequence[LayerSketch], where: str) 
         alive -= sum(sizes.get(name, 0) for name in layer.outputs if name not in last_use)
 
 
+def weight_shapes(layer: Layer) -> tuple[Shape, ...] | None:
+    """Return the shapes of a layer's weights, None where its parameters do not tell them."""
+    record = layer.record
+    if not isinstance(record, (Convolution, Deconvolution)):
+        return None
+    bias = ((record.out_channels,),) if record.bias else ()
+    return (record.weight_shape, *bias)
+
+
 def layer_message(where: str, layer: Layer, problem: object) -> str:
     """Return a message of one line that names file and layer."""
     reason = " ".join(str(problem).splitlines()[:1]) or type(problem).__name__
@@ -159,7 +169,10 @@ class _Sketcher:
         self.meter.largest = self.meter.values = 0
         try:
             _check_parameters(layer)
-            outputs = layer.record.compute(inputs, [tensor.to("meta") for tensor in meant])
+            on_meta = [tensor.to("meta") for tensor in meant]
+            # What a layer makes for itself is to be without numbers too.
+            with torch.device("meta"):
+                outputs = layer.record.compute(inputs, on_meta)
             self.blobs.update(zip(layer.outputs, outputs, strict=True))
         except LAYER_ERRORS as error:
             raise ExportError(layer_message(where, layer, error)) from error
@@ -175,7 +188,7 @@ def _stand_ins(layer: Layer) -> list[Tensor] | None:
     """Return tensors in the place of weights that are not there, None if their shapes matter."""
     if isinstance(layer.record, _CONSTANT_BROADCASTS):
         return [torch.empty((), device="meta")]
-    shapes = layer.record.weight_shapes()
+    shapes = weight_shapes(layer)
     if shapes is None:
         return None
     try:

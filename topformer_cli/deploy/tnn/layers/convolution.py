@@ -46,10 +46,6 @@ class _Kernel(LayerRecord):
         """The shape of the weights as the file holds them."""
         return (self.out_channels, self.in_per_group, self.kernel_h, self.kernel_w)
 
-    def weight_shapes(self) -> tuple[tuple[int, ...], ...] | None:
-        """Return the shapes of the weights and of the bias."""
-        return (self.weight_shape, (self.out_channels,)) if self.bias else (self.weight_shape,)
-
     def check(self, weight: Tensor) -> None:
         """Refuse what is not computed here.
 

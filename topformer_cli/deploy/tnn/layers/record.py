@@ -61,10 +61,6 @@ class LayerRecord(abc.ABC):
         """Return how many weight tensors the layer has when it has so many inputs."""
         return 0
 
-    def weight_shapes(self) -> tuple[tuple[int, ...], ...] | None:
-        """Return the shapes of the weights, None where the parameters alone do not tell them."""
-        return None
-
     def words(self) -> list[str]:
         """Return the parameters as the words of the text form."""
         words: list[str] = []
