@@ -284,6 +284,17 @@ class Unheard(LayerRecord):
         return [inputs[0] + 1e-6]
 
 
+@dataclass(frozen=True, slots=True)
+class Largest(LayerRecord):
+    """The place of the largest value, as whole numbers."""
+
+    TYPE: ClassVar[str] = "Largest"
+    CODE: ClassVar[int] = 0
+
+    def compute(self, inputs: Sequence[Tensor], weights: Sequence[Tensor]) -> Sequence[Tensor]:  # noqa: ARG002
+        return [inputs[0].argmax(1).int()]
+
+
 class TestSimulation:
     def test_layers_without_a_kernel_are_computed_in_float32(self) -> None:
         loaded = net_of([layer(Unheard(), "x", "a"), layer(ReLU(), "a", "y")])
@@ -351,6 +362,15 @@ class TestSimulation:
     def test_labels_are_counted_only_over_classes(self) -> None:
         loaded = net_of([layer(ReLU())], shape=(1, 1, 4, 4))
         assert check_half(loaded, numbers(1, 1, 4, 4)).outputs[0].labels_equal is None
+
+    def test_whole_numbers_are_labels_themselves(self) -> None:
+        image = np.full((1, 4, 2, 2), 0.1, np.float32)
+        image[0, 1] = 0.100003
+        image[0, 2, 0] = 5
+        loaded = net_of([layer(ReLU(), "x", "a"), layer(Largest(), "a", "y")], shape=(1, 4, 2, 2))
+        found = check_half(loaded, image)
+        # 0.1 and 0.100003 are one half, so that the first of both wins; 5 stays the largest.
+        assert found.outputs[0].labels_equal == 0.5
 
     def test_outputs_that_nobody_reads_and_inputs_read_twice(self) -> None:
         split = layer(SplitV(1, (3, 5)), "x", "p q")

@@ -56,9 +56,10 @@ class HalfLayer:
 
 @dataclass(frozen=True, slots=True)
 class HalfOutput:
-    """An output: its error, and the share of positions whose argmax over the classes is the same.
+    """An output: its error, and the share of positions with the same label.
 
-    labels_equal is None of an output without a class axis.
+    A label is the argmax over the classes (axis 1), or the value itself where the network gives
+    whole numbers; labels_equal is None of an output without a class axis.
     """
 
     name: str
@@ -259,7 +260,9 @@ def _error(exact: Tensor, half: Tensor) -> float:
 
 def _compare_output(name: str, exact: Tensor, half: Tensor) -> HalfOutput:
     labels = None
-    if exact.ndim > 1 and exact.shape[1] > 1:
+    if not exact.is_floating_point():
+        labels = float((exact == half).float().mean())
+    elif exact.ndim > 1 and exact.shape[1] > 1:
         labels = float((exact.argmax(1) == half.argmax(1)).float().mean())
     return HalfOutput(name, _error(exact, half), labels)
 
