@@ -12,13 +12,9 @@ import torch
 from torch import Tensor
 
 from topformer_cli.deploy.artifact import Artifact
-from topformer_cli.deploy.tnn.half import (
-    HalfReport,
-    check_half,
-    half_report,
-    simulate_half,
-)
+from topformer_cli.deploy.tnn.half import check_half, simulate_half
 from topformer_cli.deploy.tnn.half_kernels import COMPUTED_IN_HALF
+from topformer_cli.deploy.tnn.half_report import HalfReport, half_report
 from topformer_cli.deploy.tnn.half_storage import STORED_IN_HALF
 from topformer_cli.deploy.tnn.interpreter import LoadedTnn, load_tnn, run_tnn
 from topformer_cli.deploy.tnn.layers import LAYERS
