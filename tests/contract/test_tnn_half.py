@@ -88,7 +88,7 @@ def test_the_real_tnn_rounds_the_same(name: str, stored: str, tmp_path: Path) ->
     expected = simulate_half(loaded, {"x": image}).values["y"]
     different = np.abs(found - expected) > 3e-6 * np.abs(expected).max()
     # Winograd's form spreads one value rounded the other way over sixteen.
-    assert different.mean() < (0.05 if name == "3x3 large tiles" else 0.01)
+    assert different.mean() < (0.15 if name == "3x3 large tiles" else 0.01)
 
 
 def run_real(folder: Path, image: np.ndarray) -> np.ndarray:

@@ -6,17 +6,23 @@ A value of 65520 or more becomes infinite and goes on as such.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from topformer_cli.deploy.tnn.half_kernels import COMPUTED_IN_HALF, compute_half
+from topformer_cli.deploy.tnn.half_report import (
+    HalfLayer,
+    HalfOutput,
+    HalfReport,
+    HalfRun,
+    half_report,
+)
 from topformer_cli.deploy.tnn.half_storage import HALF_MAX
 from topformer_cli.deploy.tnn.interpreter import LoadedTnn, load_tnn
 from topformer_cli.deploy.tnn.network import Layer
@@ -25,100 +31,6 @@ from topformer_cli.predictor import FloatArray
 
 _ROUNDING: Final = 2.0**-11
 """The relative error of one rounding to half."""
-
-
-@dataclass(frozen=True, slots=True)
-class HalfLayer:
-    """A layer in half precision against float32.
-
-    precision: fp16 or fp32, what the phone computes it in. largest: max|x| of its outputs in the
-    float32 run. overflows: how many of its values are not finite as a half. error: max|difference|
-    / max|reference|. growth: error over the largest error of its inputs (at least one rounding).
-    """
-
-    name: str
-    type: str
-    precision: str
-    largest: float
-    overflows: int
-    error: float
-    growth: float
-
-    @property
-    def headroom(self) -> float:
-        """How many times larger its values could be before half overflows."""
-        return HALF_MAX / self.largest if self.largest else math.inf
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the plain record; what is not finite is None."""
-        return _plain({**asdict(self), "headroom": self.headroom})
-
-
-@dataclass(frozen=True, slots=True)
-class HalfOutput:
-    """An output: its error, and the share of positions whose argmax over the classes is the same.
-
-    labels_equal is None of an output without a class axis.
-    """
-
-    name: str
-    error: float
-    labels_equal: float | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the plain record; what is not finite is None."""
-        return _plain(asdict(self))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class HalfRun:
-    """One forward pass in both precisions; values are the outputs of the half one."""
-
-    layers: tuple[HalfLayer, ...]
-    outputs: tuple[HalfOutput, ...]
-    values: Mapping[str, FloatArray]
-
-
-@dataclass(frozen=True, slots=True)
-class HalfReport:
-    """Several images: the worst of every layer, the largest error and the mean label share.
-
-    weights: layers with a weight that half cannot hold.
-    """
-
-    images: int
-    layers: tuple[HalfLayer, ...]
-    outputs: tuple[HalfOutput, ...]
-    weights: tuple[str, ...] = ()
-
-    @property
-    def first_overflow(self) -> HalfLayer | None:
-        """The first layer, in the order of the file, with values that are not finite."""
-        return next((layer for layer in self.layers if layer.overflows), None)
-
-    @property
-    def largest(self) -> dict[str, float]:
-        """By layer, max|x| of its float32 outputs: what `rescale` starts from."""
-        return {layer.name: layer.largest for layer in self.layers}
-
-    def tightest(self, count: int = 5) -> tuple[HalfLayer, ...]:
-        """Return the layers with the least headroom."""
-        return tuple(sorted(self.layers, key=lambda layer: layer.headroom)[:count])
-
-    def worst(self, count: int = 5) -> tuple[HalfLayer, ...]:
-        """Return the layers that add most to the error of their inputs."""
-        return tuple(sorted(self.layers, key=lambda layer: -layer.growth)[:count])
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the plain record."""
-        first = self.first_overflow
-        return {
-            "images": self.images,
-            "first_overflow": first.name if first else None,
-            "weights_overflow": list(self.weights),
-            "outputs": [output.to_json() for output in self.outputs],
-            "layers": [layer.to_json() for layer in self.layers],
-        }
 
 
 def check_half(model: Path | LoadedTnn, images: FloatArray) -> HalfReport:
@@ -134,13 +46,6 @@ def check_half(model: Path | LoadedTnn, images: FloatArray) -> HalfReport:
         raise ExportError(message)
     runs = [simulate_half(loaded, {inputs[0].name: images[i : i + 1]}) for i in range(len(images))]
     return half_report(runs, _overflowing_weights(loaded))
-
-
-def half_report(runs: Sequence[HalfRun], weights: Iterable[str] = ()) -> HalfReport:
-    """Sum several runs of one network up."""
-    layers = tuple(map(_worst_layer, zip(*(run.layers for run in runs), strict=True)))
-    outputs = tuple(map(_worst_output, zip(*(run.outputs for run in runs), strict=True)))
-    return HalfReport(len(runs), layers, outputs, tuple(weights))
 
 
 def simulate_half(loaded: LoadedTnn, feeds: Mapping[str, FloatArray]) -> HalfRun:
@@ -259,27 +164,11 @@ def _error(exact: Tensor, half: Tensor) -> float:
 
 def _compare_output(name: str, exact: Tensor, half: Tensor) -> HalfOutput:
     labels = None
-    if exact.ndim > 1 and exact.shape[1] > 1:
+    if not exact.is_floating_point():
+        labels = float((exact == half).float().mean())
+    elif exact.ndim > 1 and exact.shape[1] > 1:
         labels = float((exact.argmax(1) == half.argmax(1)).float().mean())
     return HalfOutput(name, _error(exact, half), labels)
-
-
-def _worst_layer(found: Sequence[HalfLayer]) -> HalfLayer:
-    return HalfLayer(
-        name=found[0].name,
-        type=found[0].type,
-        precision=found[0].precision,
-        largest=max(layer.largest for layer in found),
-        overflows=sum(layer.overflows for layer in found),
-        error=max(layer.error for layer in found),
-        growth=max(layer.growth for layer in found),
-    )
-
-
-def _worst_output(found: Sequence[HalfOutput]) -> HalfOutput:
-    shares = [output.labels_equal for output in found if output.labels_equal is not None]
-    mean = sum(shares) / len(shares) if shares else None
-    return HalfOutput(found[0].name, max(output.error for output in found), mean)
 
 
 def _overflowing_weights(loaded: LoadedTnn) -> list[str]:
@@ -288,10 +177,3 @@ def _overflowing_weights(loaded: LoadedTnn) -> list[str]:
         for name, weights in loaded.weights.items()
         if any(weight.numel() and _largest(weight) > HALF_MAX for weight in weights)
     ]
-
-
-def _plain(record: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: None if isinstance(value, float) and not math.isfinite(value) else value
-        for key, value in record.items()
-    }

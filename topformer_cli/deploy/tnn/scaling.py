@@ -147,6 +147,13 @@ def _scale_bounds(
     return replace(record, **bounds), weights
 
 
+def _scale_border(
+    layer: Layer, weights: Weights, exponents: Exponents
+) -> tuple[LayerRecord, Weights]:
+    record: Any = layer.record
+    return replace(record, value=record.value * 2.0 ** -exponents[layer.outputs[0]]), weights
+
+
 def _outputs_zero(layer: Layer) -> Binding:
     return Binding(zero=layer.outputs)
 
@@ -167,14 +174,18 @@ RULES: Final[dict[str, Rule]] = {
     "Convolution": _LINEAR,
     "Deconvolution": _LINEAR,
     "Div": Rule(_bind_quotient, _scale_quotient),
+    "Expand": _SAME,
     "Flatten": _SAME,
     "HardSigmoid": Rule(_outputs_zero, _scale_slope),
     "HardSwish": Rule(_bind_swish, _scale_slope),
     "InnerProduct": _LINEAR,
     "MatMul": _PRODUCT,
+    "Maximum": Rule(_all_equal, _scale_summand),
+    "Minimum": Rule(_all_equal, _scale_summand),
     "Mul": _PRODUCT,
     "Neg": _SAME,
     "PReLU": _SAME,
+    "PadV2": Rule(_all_equal, _scale_border),
     "Permute": _SAME,
     "PixelShuffle": _SAME,
     "Pooling": _SAME,
@@ -183,6 +194,7 @@ RULES: Final[dict[str, Rule]] = {
     "ReduceMean": _SAME,
     "ReduceMin": _SAME,
     "ReduceSum": _SAME,
+    "Reorg": _SAME,
     "Reshape": _SAME,
     "SplitV": _SAME,
     "Squeeze": _SAME,
