@@ -7,10 +7,9 @@ script builds, is what convert2tnn uses for TensorFlow Lite files, not for ONNX.
 onnx2tnn gets the file with its constants folded, which stands for the onnxsim run of TNN's script
 (the same layers came out) and needs nothing in the Python of the extension; an ONNX file with shape
 subgraphs left in would become one that keeps its sizes in a constant map. The opset stays: onnx2tnn
-(at f0cb081) was seen to read opset 20 from torch's dynamo exporter for every size of TopFormer. It
-looks up by opset what moved to inputs (split sizes, clip bounds) and skips attributes that it does
-not know; a Split with `num_outputs` alone, which torch does not write, it gives no sizes, and
-verification finds that.
+(at f0cb081) was seen to read opset 20 from torch's dynamo exporter for every size of TopFormer,
+and a Split that says `num_outputs` alone. It looks up by opset what moved to inputs (split sizes,
+clip bounds) and skips attributes that it does not know.
 """
 
 import re
@@ -29,7 +28,7 @@ from topformer_cli.process import Finished, run
 from topformer_cli.rundir import atomic_write
 
 DEADLINE_S: Final = 600.0
-"""A debug build, which TNN's script makes, takes seconds; this only ends a hang."""
+"""TopFormer takes less than a second in an optimised build; this only ends a hang."""
 
 BUILD_SCRIPT: Final = "tools/convert2tnn/build.sh"
 
