@@ -17,7 +17,8 @@ from topformer_cli.deploy.from_onnx import load_foreign
 from topformer_cli.deploy.passes import RewriteRules, rewrite
 from topformer_cli.deploy.runtimes import OPENERS, Runtime
 from topformer_cli.deploy.tnn.convert import blob_names
-from topformer_cli.deploy.tnn.half import HalfReport, half_report, simulate_half
+from topformer_cli.deploy.tnn.half import simulate_half
+from topformer_cli.deploy.tnn.half_report import HalfReport, half_report
 from topformer_cli.deploy.tnn.interpreter import load_tnn
 from topformer_cli.deploy.tnn_files import tnn_feeds
 from topformer_cli.deploy.verify import Proof

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from topformer_cli.api.verifying import Verification
     from topformer_cli.deploy.artifact import Artifact
     from topformer_cli.deploy.export import Exported
-    from topformer_cli.deploy.tnn.half import HalfReport
+    from topformer_cli.deploy.tnn.half_report import HalfReport
     from topformer_cli.deploy.tnn.write import TnnWritten
 
 

@@ -4,10 +4,12 @@ TNN's convert2tnn hands an ONNX file to onnx2tnn, a Python extension that its bu
 into `tools/onnx2tnn/onnx-converter`; this module calls that extension. TnnConverter, which the same
 script builds, is what convert2tnn uses for TensorFlow Lite files, not for ONNX.
 
-The file is handed over as it is. onnx2tnn (at f0cb081) was seen to read opset 20 from torch's
-dynamo exporter for every size of TopFormer: what opsets changed (clip bounds and split sizes as
-inputs) it looks up by opset, attributes it does not know it skips. A Split with `num_outputs`
-alone, which torch does not write, it turns into a layer without sizes; verification finds that.
+onnx2tnn gets the file with its constants folded, which stands for the onnxsim run of TNN's script
+(the same layers came out) and needs nothing in the Python of the extension; an ONNX file with shape
+subgraphs left in would become one that keeps its sizes in a constant map. The opset stays: onnx2tnn
+(at f0cb081) was seen to read opset 20 from torch's dynamo exporter for every size of TopFormer,
+and a Split that says `num_outputs` alone. It looks up by opset what moved to inputs (split sizes,
+clip bounds) and skips attributes that it does not know.
 """
 
 import re
@@ -17,12 +19,16 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+import onnx_ir as ir
+
+from topformer_cli.deploy.passes.fold_constants import fold_constants
+from topformer_cli.deploy.to_onnx import load_onnx
 from topformer_cli.errors import ExportError
 from topformer_cli.process import Finished, run
 from topformer_cli.rundir import atomic_write
 
 DEADLINE_S: Final = 600.0
-"""A debug build, which TNN's script makes, takes seconds; this only ends a hang."""
+"""TopFormer takes less than a second in an optimised build; this only ends a hang."""
 
 BUILD_SCRIPT: Final = "tools/convert2tnn/build.sh"
 
@@ -50,20 +56,20 @@ def convert_official(onnx_path: Path, stem: Path, tnn_home: Path) -> None:
     """Convert an ONNX file to `<stem>.tnnproto` and `<stem>.tnnmodel` with TNN's own converter.
 
     Raises:
-        ExportError: the folder is not TNN's or has no built converter, its Python is missing, or
-            the converter failed or wrote nothing; no file was written then.
+        ExportError: the folder is not TNN's or has no built converter, its Python is missing, the
+            ONNX file is not readable, or the converter failed or wrote nothing; no file was written
+            then.
     """
     extension = find_extension(tnn_home)
     python = _python_of(extension)
+    model = load_onnx(onnx_path)
+    fold_constants(model)
+    content = ir.to_proto(model).SerializeToString()
     with tempfile.TemporaryDirectory(prefix="topformer-onnx2tnn-") as name:
         folder = Path(name)
         # onnx2tnn names its files after this one, cutting off five characters.
         source = folder / "model.onnx"
-        try:
-            shutil.copyfile(onnx_path, source)
-        except OSError as error:
-            message = f"{onnx_path}: cannot be read ({error.strerror or error})"
-            raise ExportError(message) from error
+        source.write_bytes(content)
         command: list[str | Path] = [python, "-I", "-c", _DRIVER, extension, source, folder]
         _check(_run(command, folder), onnx_path, extension)
         written = [_content(source.with_suffix(suffix), onnx_path) for suffix in _SUFFIXES]

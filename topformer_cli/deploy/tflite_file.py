@@ -88,7 +88,7 @@ def read_tflite(path: Path) -> bytes:
     """Return the bytes of a LiteRT file in which every tensor that is named exists.
 
     LiteRT's own check, which follows at loading, looks at the FlatBuffer alone: a tensor index that
-    is out of range ends the process.
+    is out of range ends the process, and so does an input that is a constant once it is written.
 
     Raises:
         ExportError: the file is missing, damaged or no LiteRT file, or ai-edge-litert is missing.
@@ -97,7 +97,9 @@ def read_tflite(path: Path) -> bytes:
     with _reading(path):
         model = _model(content)
         for place in range(_bounded(model.SubgraphsLength(), content)):
-            _check_indices(model.Subgraphs(place), content)
+            graph = model.Subgraphs(place)
+            _check_indices(graph, content)
+            _check_inputs(graph, model)
     return content
 
 
@@ -145,6 +147,14 @@ def _check_indices(graph: Any, content: bytes) -> None:  # noqa: ANN401 - as abo
     if named.size == 0 or named.min() < 0 or named.max() >= count:
         message = f"names tensors that do not exist, {count} do"
         raise ValueError(message)
+
+
+def _check_inputs(graph: Any, model: Any) -> None:  # noqa: ANN401 - as above
+    for index in np.atleast_1d(graph.InputsAsNumpy()):
+        buffer = graph.Tensors(int(index)).Buffer()
+        if buffer >= model.BuffersLength() or model.Buffers(buffer).DataLength():
+            message = f"tensor {index} is an input and a constant"
+            raise ValueError(message)
 
 
 def _bounded(length: int, content: bytes) -> int:

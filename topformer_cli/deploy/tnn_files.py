@@ -12,7 +12,8 @@ from topformer_cli.deploy.bisect import Expected, interpreted
 from topformer_cli.deploy.manifest import ParityRecord
 from topformer_cli.deploy.passes.check import graph_inputs
 from topformer_cli.deploy.tnn.convert import blob_names
-from topformer_cli.deploy.tnn.half import half_report, simulate_half
+from topformer_cli.deploy.tnn.half import simulate_half
+from topformer_cli.deploy.tnn.half_report import half_report
 from topformer_cli.deploy.tnn.half_storage import store_half
 from topformer_cli.deploy.tnn.interpreter import load_tnn, model_path
 from topformer_cli.deploy.tnn.model import read_model

@@ -1,10 +1,11 @@
 """LiteRT files: written, read back, run, and refused when damaged; without the extra, its name."""
 
+import contextlib
 import importlib
 import importlib.util
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,18 @@ def test_names_and_card_are_in_the_file(tflite: Path, card: Mapping[str, Any]) -
         "serving_default": {"inputs": ["input"], "outputs": ["logits"]}
     }
     assert read_card(tflite) == json.loads(json.dumps(card))
+
+
+@needs_litert
+def test_xnnpack_takes_the_whole_network(tflite: Path) -> None:
+    runtime = importlib.import_module("ai_edge_litert.interpreter")
+    loaded = runtime.Interpreter(model_content=tflite.read_bytes(), num_threads=1)
+    loaded.allocate_tensors()
+    # The list has no public name; a delegate stands in it behind the operators that it took.
+    taken = [op for op in loaded._get_ops_details() if op["op_name"] == "DELEGATE"]
+    assert len(taken) == 1
+    assert loaded.get_input_details()[0]["index"] in taken[0]["inputs"]
+    assert list(taken[0]["outputs"]) == [loaded.get_output_details()[0]["index"]]
 
 
 @needs_litert
@@ -164,22 +177,34 @@ def test_tensors_that_do_not_exist_are_found_first(
     tflite: Path, place: str, index: int, tmp_path: Path
 ) -> None:
     """LiteRT itself ends the process on some of these."""
+    with altered(tflite, tmp_path / "net.tflite") as graph:
+        if place == "graph input":
+            graph.inputs = [index]
+        elif place == "graph output":
+            graph.outputs = [index]
+        elif place == "operator input":
+            graph.operators[1].inputs = [index, *graph.operators[1].inputs[1:]]
+        else:
+            graph.operators[1].outputs = [index]
+    assert "names tensors that do not exist" in refused(tmp_path / "net.tflite")
+
+
+@needs_litert
+def test_a_constant_as_an_input_is_found_first(tflite: Path, tmp_path: Path) -> None:
+    with altered(tflite, tmp_path / "net.tflite") as graph:
+        graph.inputs = [graph.operators[0].inputs[1]]
+    assert "is an input and a constant" in refused(tmp_path / "net.tflite")
+
+
+@contextlib.contextmanager
+def altered(source: Path, path: Path) -> Iterator[Any]:
+    """Yield a file's graph and write the file that has what was done to it."""
     schema = importlib.import_module("ai_edge_litert.schema_py_generated")
-    model = schema.ModelT.InitFromPackedBuf(tflite.read_bytes())
-    graph = model.subgraphs[0]
-    if place == "graph input":
-        graph.inputs = [index]
-    elif place == "graph output":
-        graph.outputs = [index]
-    elif place == "operator input":
-        graph.operators[1].inputs = [index, *graph.operators[1].inputs[1:]]
-    else:
-        graph.operators[1].outputs = [index]
+    model = schema.ModelT.InitFromPackedBuf(source.read_bytes())
+    yield model.subgraphs[0]
     builder = importlib.import_module("flatbuffers").Builder(0)
     builder.Finish(model.Pack(builder), b"TFL3")
-    path = tmp_path / "net.tflite"
     path.write_bytes(builder.Output())
-    assert "names tensors that do not exist" in refused(path)
 
 
 @needs_litert
