@@ -1,7 +1,9 @@
 """Each rewrite matches what it says, leaves the rest, and keeps what the graph computes."""
 
+import importlib
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -10,6 +12,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
+from tests.fakes.onnx_text import noise, parse_graph
+from topformer_cli.deploy import passes
 from topformer_cli.deploy.passes import TNN_PASSES, Pass, rewrite
 from topformer_cli.deploy.passes.fold_batchnorm import fold_batchnorm
 from topformer_cli.deploy.passes.fold_constants import fold_constants
@@ -61,8 +65,8 @@ def check_same(before: ir.Model, after: ir.Model) -> None:
         np.testing.assert_allclose(left, right, rtol=1e-5, atol=1e-5)
 
 
-def apply(model: ir.Model, *passes: Pass) -> tuple[ir.Model, list[str]]:
-    rewritten = rewrite(model, passes=passes)
+def apply(model: ir.Model, *steps: Pass) -> tuple[ir.Model, list[str]]:
+    rewritten = rewrite(model, passes=steps)
     return rewritten.model, rewritten.changed
 
 
@@ -154,3 +158,22 @@ def test_the_whole_list_keeps_the_graph_and_says_what_changed() -> None:
     check_same(before, after)
     assert rewrite(after).changed == []
     assert len({step.__name__ for step in TNN_PASSES}) == len(TNN_PASSES)
+
+
+def test_every_rewrite_is_a_module_of_its_name_and_is_listed() -> None:
+    found = set()
+    for path in Path(passes.__path__[0]).glob("[a-z]*.py"):
+        module = importlib.import_module(f"{passes.__name__}.{path.stem}")
+        if hasattr(module, path.stem):
+            found.add(getattr(module, path.stem))
+    assert found == set(TNN_PASSES)
+    for step in TNN_PASSES:
+        assert {"Given:", "Result:"} <= set(str(step.__doc__).split()), step.__name__
+
+
+def test_half_precision_is_left_alone() -> None:
+    half = {"w": noise(6, 4, 1, 1), "s": noise(6, 1, 1), "f": noise(6, 1, 1, 1)}
+    text = """(float[1,4,8,8] x) => (float16 y) {
+        h = Cast<to = 10>(x) c = Conv(h, w) d = Mul(c, s) y = Conv<group = 6>(d, f) }"""
+    model = parse_graph(text, {name: value.astype(np.float16) for name, value in half.items()})
+    assert rewrite(model).changed == []

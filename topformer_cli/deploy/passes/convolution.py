@@ -56,11 +56,11 @@ class Parameters:
 
 
 def parameters_of(conv: ir.Node) -> Parameters | None:
-    """Return the parameters of a convolution, or None where they are no constants."""
+    """Return the parameters of a convolution, or None where they are no float32 constants."""
     weight = constant_of(conv.inputs[1])
     given = conv.inputs[2] if len(conv.inputs) > 2 else None
     bias = constant_of(given)
-    if weight is None or (given is not None and bias is None):
+    if weight is None or weight.dtype != np.float32 or (given is not None and bias is None):
         return None
     numbers = np.zeros(weight.shape[0]) if bias is None else bias.astype(np.float64)
     return Parameters(conv, weight.astype(np.float64), numbers)

@@ -100,7 +100,7 @@ def channel_constant(value: ir.Value | None, like: ir.Value) -> Vector | None:
     """
     array, channels = constant_of(value), static_dimension(like, 1)
     rank = len(like.shape) if like.shape is not None else 0
-    if array is None or channels is None or array.ndim > rank or array.dtype.kind != "f":
+    if array is None or channels is None or array.ndim > rank or array.dtype != np.float32:
         return None
     full = array.reshape((1,) * (rank - array.ndim) + array.shape)
     if full.size != full.shape[1] or full.size not in (1, channels):

@@ -55,8 +55,8 @@ class _Match:
             return "its two means go over different axes, or drop them"
         if first != [rank - 1]:
             return f"its means go over axes {first}, not over the last one"
-        if static_dimension(self.x, rank - 1) is None:
-            return "the size of its last axis is not static"
+        if static_dimension(self.x, rank - 1) is None or self.x.dtype != ir.DataType.FLOAT:
+            return "the size of its last axis is not static, or its type is not float32"
         kept = set(self.nodes)
         for node in self.nodes[:-1]:
             value = node.outputs[0]
