@@ -109,7 +109,8 @@ def _normalisation(manifest: Manifest) -> str:
     mean, std = (", ".join(f"{value:g}" for value in manifest.card[key]) for key in ("mean", "std"))
     formula = f"(value - mean) / std by channel R, G, B, with mean {mean} and std {std}"
     if manifest.input.type == "uint8":
-        return f"The bytes go in as they are; the network computes {formula}."
+        floats = " TNN takes them as floats 0..255." if "tnn" in manifest.parity else ""
+        return f"The bytes go in as they are; the network computes {formula}.{floats}"
     return f"Values 0..255 become {formula}."
 
 

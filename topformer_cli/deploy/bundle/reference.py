@@ -67,15 +67,22 @@ def labels_of_logits(logits: NDArray[np.float32], size: tuple[int, int]) -> Byte
     """Resize logits [C, h, w] bilinearly to (H, W) and take the best class, the first of equals."""
     down = Taps.between(logits.shape[1], size[0])
     across = Taps.between(logits.shape[2], size[1])
-    wide = (
-        logits[:, :, across.low].astype(np.float64) * (UNIT - across.weight)
-        + logits[:, :, across.high].astype(np.float64) * across.weight
-    ).astype(np.float32)
     labels = np.empty(size, np.uint8)
+    upper = lower = np.empty(0, np.float64)
+    done = -1
     for row, (low, high, weight) in enumerate(zip(down.low, down.high, down.weight, strict=True)):
-        upper, lower = wide[:, low].astype(np.float64), wide[:, high].astype(np.float64)
+        if low != done:
+            upper, lower = (_widened(logits[:, source], across) for source in (low, high))
+            done = int(low)
         labels[row] = (upper * (UNIT - weight) + lower * weight).argmax(0)
     return labels
+
+
+def _widened(row: NDArray[np.float32], across: Taps) -> NDArray[np.float64]:
+    """Resize one row of all channels, [C, w] -> [C, W], rounded to float32."""
+    values = row.astype(np.float64)
+    wide = values[:, across.low] * (UNIT - across.weight) + values[:, across.high] * across.weight
+    return wide.astype(np.float32).astype(np.float64)
 
 
 def labels_of_map(labels: NDArray[Any], size: tuple[int, int]) -> Bytes:

@@ -80,7 +80,7 @@ def _boolean(value: bool) -> str:
 
 def _floats(values: Any) -> str:  # noqa: ANN401 - a list of JSON numbers
     # The shortest text that gives the same float32 back.
-    return ", ".join(f"{np.float32(value)}f" for value in values)
+    return ", ".join(f"{np.float32(value)!s}f" for value in values)
 
 
 def _kotlin_string(text: str) -> str:

@@ -29,9 +29,9 @@ TNN_NS::DeviceType device_of(const std::string& name) {
     return name == "naive" ? TNN_NS::DEVICE_NAIVE : TNN_NS::DEVICE_ARM;
 }
 
-bool good(const char* what, const TNN_NS::Status& status) {
+bool good(const char* what, TNN_NS::Status status) {
     if (status == TNN_NS::TNN_OK) return true;
-    std::fprintf(stderr, "%s: %s\n", what, const_cast<TNN_NS::Status&>(status).description().c_str());
+    std::fprintf(stderr, "%s: %s\n", what, status.description().c_str());
     return false;
 }
 
@@ -55,7 +55,7 @@ int main(int argc, char** argv) {
     auto instance = net.CreateInst(network, status);
     if (!good("create", status)) return 1;
 
-    // Mats on ARM and X86 lie in the memory of the host.
+    // Mats of these devices lie in the memory of the host.
     const auto host = network.device_type;
     const std::string folder = std::string(argv[3]) + "/";
     const std::string picture = read(folder + "picture.bin");
