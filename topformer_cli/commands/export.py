@@ -104,12 +104,16 @@ def command(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Export TARGET, a run or a checkpoint (default: the best checkpoint of the latest run)."""
     from topformer_cli import console
+    from topformer_cli.api.bundling import bundle_model, check_folder
     from topformer_cli.api.exporting import ExportChoices, export_model
     from topformer_cli.api.models import ModelSource, load_model
     from topformer_cli.api.places import Places
     from topformer_cli.commands import show
     from topformer_cli.errors import UsageError
 
+    if bundle is not None and from_onnx is not None:
+        message = f"--bundle {bundle}: needs a model's identity card, which --from has none of"
+        raise UsageError(message)
     if (converter == "official") != (tnn_home is not None):
         message = "--converter official and --tnn-home DIR go together"
         raise UsageError(message)
@@ -135,8 +139,14 @@ def command(  # noqa: PLR0913 - one parameter an option
         source = ModelSource(target, weights, size, partial_weights, places, task="segmentation")
         model = load_model(source)
         console.note(f"exporting {model.took}")
+        if bundle is not None:
+            check_folder(bundle)
         exported = export_model(model, choices, places)
+        if bundle is not None:
+            bundle_model(model, exported.artifact, bundle, images, places)
     show.exported(exported, as_json=as_json, explain=explain)
+    if bundle is not None:
+        show.bundled(bundle)
 
 
 def _require_alone(file: Path, other: Path | None) -> None:

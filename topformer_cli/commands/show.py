@@ -8,6 +8,8 @@ from topformer_cli import console
 from topformer_cli.results import BenchResult, Result, StepRecord
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from topformer_cli.api.training import TrainPlan
     from topformer_cli.api.verifying import Verification
     from topformer_cli.deploy.artifact import Artifact
@@ -103,6 +105,15 @@ def exported(made: "Exported", *, as_json: bool, explain: bool) -> None:
         rewrites(made.tnn)
     artifact(made.artifact)
     console.note(f"next: topformer bench {made.artifact.path} --device host, or --device SERIAL")
+
+
+def bundled(folder: "Path") -> None:
+    """Say where a bundle is and how it is tested; stdout may be a JSON record's."""
+    console.note(f"bundle for an app: {folder}; begin with MODEL_CARD.md in it")
+    console.note(
+        f"test it: c++ -std=c++17 -O2 {folder}/cpp/golden_test.cpp -o golden_test && "
+        f"./golden_test {folder}/golden"
+    )
 
 
 def rewrites(made: "TnnWritten") -> None:
