@@ -10,18 +10,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import onnx
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from topformer_cli import __version__
 from topformer_cli.deploy.artifact import SUFFIXES, Artifact, describe_file
+from topformer_cli.deploy.litert import write_tflite
 from topformer_cli.deploy.manifest import (
     Images,
     Manifest,
@@ -109,6 +109,9 @@ def export_subject(subject: Subject, order: Order) -> Exported:
         ParityError: a written file does not compute the same; nothing takes its final name.
     """
     _check(order)
+    if "tflite" in order.formats and subject.write_tflite is None:
+        message = f"{subject.source.name}: a LiteRT file is written from a network, not from ONNX"
+        raise ExportError(message)
     with staging(order.output_dir, order.name) as folder:
         try:
             return _make(subject, order, folder)
@@ -157,6 +160,7 @@ def _subject(module: nn.Module, card: Mapping[str, Any], request: ExportRequest)
         proof=replace(proof, labels=request.output == "labels"),
         images="noise" if request.images is None else request.shown,
         write_onnx=partial(_write_onnx, module, example, request.output, plain_card),
+        write_tflite=partial(_write_tflite, module, example, request.output, plain_card),
     )
 
 
@@ -173,9 +177,26 @@ def _write_onnx(
     card: Mapping[str, Any],
     path: Path,
 ) -> None:
-    metadata = {CARD_KEY: json.dumps(card, ensure_ascii=False)}
-    names = (INPUT_NAME, OUTPUT_NAMES[output])
+    metadata, names = _inside(output, card)
     export_onnx(module, example, path, names=names, metadata=metadata)
+
+
+def _write_tflite(
+    module: nn.Module,
+    example: torch.Tensor,
+    output: OutputKind,
+    card: Mapping[str, Any],
+    path: Path,
+) -> None:
+    metadata, names = _inside(output, card)
+    write_tflite(module, example, path, metadata, names)
+
+
+def _inside(
+    output: OutputKind, card: Mapping[str, Any]
+) -> tuple[Mapping[str, str], tuple[str, str]]:
+    """Return the metadata and the names of input and output that a file carries."""
+    return {CARD_KEY: json.dumps(card, ensure_ascii=False)}, (INPUT_NAME, OUTPUT_NAMES[output])
 
 
 def _output(request: ExportRequest, reference: NDArray[Any]) -> TensorOutput:
@@ -194,15 +215,17 @@ def _output(request: ExportRequest, reference: NDArray[Any]) -> TensorOutput:
 
 def _make(subject: Subject, order: Order, folder: Path) -> Exported:
     stem = folder / order.name
-    onnx_path = folder / f"{order.name}.onnx"
-    subject.write_onnx(onnx_path)
+    subject.write_onnx(stem.with_name(f"{order.name}.onnx"))
     parity: dict[str, ParityRecord] = {}
     tnn = None
     for kind in order.formats:
         if kind == "tnn":
-            tnn, parity[kind] = make_tnn(onnx_path, stem, order.tnn, subject.proof)
+            tnn, parity[kind] = make_tnn(stem, order.tnn, subject.proof)
             continue
-        parity[kind] = prove(kind, folder / f"{order.name}{SUFFIXES[kind][0]}", subject.proof)
+        path = stem.with_name(f"{order.name}{SUFFIXES[kind][0]}")
+        if kind == "tflite" and subject.write_tflite is not None:
+            subject.write_tflite(path)
+        parity[kind] = prove(kind, path, subject.proof)
     files = [
         folder / f"{order.name}{suffix}" for kind in order.formats for suffix in SUFFIXES[kind]
     ]
@@ -220,7 +243,7 @@ def _make(subject: Subject, order: Order, folder: Path) -> Exported:
         left_out=tuple(sorted(order.tnn.left_out)),
         notes=tnn.notes if tnn else (),
         converter="official" if order.tnn.tnn_home else "topformer",
-        versions=_versions(),
+        versions=_versions(order.formats),
     )
     return Exported(Artifact(place(files, manifest, order.output_dir), manifest), tnn)
 
@@ -246,10 +269,8 @@ def _rewrites(tnn: TnnWritten | None) -> tuple[RewriteRecord, ...]:
     )
 
 
-def _versions() -> dict[str, str]:
-    return {
-        "topformer": __version__,
-        "torch": torch.__version__,
-        "onnx": onnx.__version__,
-        "onnxruntime": onnxruntime.__version__,
-    }
+def _versions(formats: tuple[str, ...]) -> dict[str, str]:
+    libraries = ["torch", "onnx", "onnxruntime"]
+    if "tflite" in formats:
+        libraries += ["litert-torch", "ai-edge-litert"]
+    return {"topformer": __version__, **{name: version(name) for name in libraries}}

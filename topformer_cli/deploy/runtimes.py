@@ -1,18 +1,18 @@
 """Exported files as functions: arrays in, arrays out, in the order of the file's own lists."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
+from topformer_cli.deploy.litert import LiteRtRuntime
+from topformer_cli.deploy.runtime_inputs import Arrays, check_shapes
 from topformer_cli.deploy.tnn.interpreter import load_tnn, run_tnn
 from topformer_cli.errors import ExportError
-
-Arrays: TypeAlias = Sequence[NDArray[Any]]
 
 ORT_ERRORS: Final = (
     runtime.Fail,
@@ -141,18 +141,6 @@ class TnnRuntime:
 OPENERS: Final[dict[str, Callable[[Path], Runtime]]] = {
     "onnx": OnnxRuntime,
     "tnn": TnnRuntime,
+    "tflite": LiteRtRuntime,
 }
 """Format -> what opens its first file."""
-
-
-def check_shapes(path: Path, wanted: Sequence[tuple[int, ...]], inputs: Arrays) -> None:
-    """Refuse inputs of other shapes than a file's.
-
-    Raises:
-        ExportError: names the file, what it takes and what it got.
-    """
-    given = [array.shape for array in inputs]
-    if given != list(wanted):
-        texts = (", ".join(str(list(shape)) for shape in shapes) for shapes in (wanted, given))
-        message = "{}: takes inputs of shape {}, got {}".format(path, *texts)
-        raise ExportError(message)

@@ -25,16 +25,14 @@ from topformer_cli.errors import ParityError
 from topformer_cli.parity import HALF_TOLERANCE
 
 
-def make_tnn(
-    onnx_path: Path, stem: Path, choices: TnnChoices, proof: Proof
-) -> tuple[TnnWritten, ParityRecord]:
-    """Write `<stem>.tnnproto` and `<stem>.tnnmodel` and prove them, step by step.
+def make_tnn(stem: Path, choices: TnnChoices, proof: Proof) -> tuple[TnnWritten, ParityRecord]:
+    """Write `<stem>.tnnproto` and `.tnnmodel` from `<stem>.onnx` and prove them, step by step.
 
     Raises:
         ExportError: the graph cannot be written as TNN.
         ParityError: the files do not compute the same; names the first layer that departs.
     """
-    written = write_tnn(onnx_path, stem, choices, proof.tolerance)
+    written = write_tnn(stem, choices, proof.tolerance)
     proto = stem.with_name(f"{stem.name}.tnnproto")
     try:
         parity = prove("tnn", proto, proof)

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from topformer_cli.deploy.artifact import Artifact
-from topformer_cli.deploy.litert import ChannelsLast, LiteRtPredictor, write_tflite
+from topformer_cli.deploy.litert import LiteRtRuntime, write_tflite
+from topformer_cli.deploy.predictors import FilePredictor
 from topformer_cli.deploy.tflite_file import read_card, read_tflite
 from topformer_cli.deploy.verify import compute
 from topformer_cli.errors import ExportError
@@ -49,11 +50,11 @@ def assert_close(found: np.ndarray, expected: np.ndarray) -> None:
 def test_a_file_computes_what_the_network_computes(
     tflite: Path, small_net: nn.Module, images: np.ndarray
 ) -> None:
-    predictor = LiteRtPredictor(tflite)
-    assert (predictor.name, predictor.layout) == ("LiteRT net.tflite", "NCHW")
-    assert predictor.input_shape == (1, 3, *HW)
-    assert predictor.input_type == np.float32
-    assert_close(predictor(images), compute(small_net, images))
+    runtime = LiteRtRuntime(tflite)
+    assert runtime.name == "LiteRT net.tflite"
+    assert runtime.shapes == ((1, 3, *HW),)
+    assert runtime.types == (np.float32,)
+    assert_close(FilePredictor(runtime)(images), compute(small_net, images))
 
 
 @needs_litert
@@ -80,19 +81,6 @@ def test_xnnpack_takes_the_whole_network(tflite: Path) -> None:
     assert list(taken[0]["outputs"]) == [loaded.get_output_details()[0]["index"]]
 
 
-@needs_litert
-def test_a_channels_last_file_computes_the_same_without_a_card(
-    small_net: nn.Module, images: np.ndarray, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "net.tflite"
-    write_tflite(ChannelsLast(small_net), torch.zeros(1, *HW, 3), path, {}, NAMES)
-    predictor = LiteRtPredictor(path)
-    assert (predictor.layout, predictor.input_shape) == ("NHWC", (1, 3, *HW))
-    assert_close(predictor(images), compute(small_net, images))
-    assert read_card(path) is None
-    assert capfd.readouterr() == ("", "")
-
-
 class Labels(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -107,21 +95,21 @@ def test_bytes_in_and_labels_out(small_net: nn.Module, tmp_path: Path) -> None:
     network = Labels(small_net).eval()
     path = tmp_path / "labels.tflite"
     write_tflite(network, torch.zeros(1, 3, *HW, dtype=torch.uint8), path, {}, ("input", "labels"))
-    predictor = LiteRtPredictor(path)
-    assert predictor.input_type == np.uint8
+    runtime = LiteRtRuntime(path)
+    assert runtime.types == (np.uint8,)
     images = np.random.default_rng(0).integers(0, 256, (2, 3, *HW), np.uint8)
-    found = predictor(images)  # type: ignore[arg-type]
+    found = FilePredictor(runtime)(images)
     assert found.dtype == np.int32
     np.testing.assert_array_equal(found, network(torch.from_numpy(images)).numpy())
-    with pytest.raises(ExportError, match="takes uint8 images, got float32"):
-        predictor(images.astype(np.float32))
+    with pytest.raises(ExportError, match="takes uint8 inputs, got float32"):
+        runtime([images[:1].astype(np.float32)])
 
 
 @needs_litert
 @pytest.mark.parametrize("shape", [(1, 3, 64, 64), (0, 3, *HW), (1, *HW, 3)])
 def test_images_of_another_size_are_refused(tflite: Path, shape: tuple[int, ...]) -> None:
-    with pytest.raises(ExportError, match=r"net.tflite: takes images of shape \[1, 3, 32, 64\]"):
-        LiteRtPredictor(tflite)(np.zeros(shape, np.float32))
+    with pytest.raises(ExportError, match=r"net.tflite: takes inputs of shape \[1, 3, 32, 64\]"):
+        LiteRtRuntime(tflite)([np.zeros(shape, np.float32)])
 
 
 class Branches(nn.Module):
@@ -147,7 +135,7 @@ def test_training_mode_is_refused(tmp_path: Path) -> None:
 
 def refused(path: Path) -> str:
     with pytest.raises(ExportError) as caught:
-        LiteRtPredictor(path)
+        LiteRtRuntime(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -238,7 +226,7 @@ BLOCKED = """
 import sys
 from pathlib import Path
 import torch
-from topformer_cli.deploy.litert import LiteRtPredictor, write_tflite
+from topformer_cli.deploy.litert import LiteRtRuntime, write_tflite
 from topformer_cli.deploy.tflite_file import read_card
 from topformer_cli.errors import ExportError
 for name in ("litert_torch", "ai_edge_litert"):
@@ -246,7 +234,7 @@ for name in ("litert_torch", "ai_edge_litert"):
 path = Path(sys.argv[1])
 for call in (
     lambda: write_tflite(torch.nn.ReLU().eval(), torch.zeros(1), path, {}, ("a", "b")),
-    lambda: LiteRtPredictor(path),
+    lambda: LiteRtRuntime(path),
     lambda: read_card(path),
 ):
     try:

@@ -70,8 +70,8 @@ class TnnWritten:
     notes: tuple[str, ...] = ()
 
 
-def write_tnn(onnx_path: Path, stem: Path, choices: TnnChoices, tolerance: float) -> TnnWritten:
-    """Convert an ONNX file to `<stem>.tnnproto` and `<stem>.tnnmodel`, weights in fp32.
+def write_tnn(stem: Path, choices: TnnChoices, tolerance: float) -> TnnWritten:
+    """Convert `<stem>.onnx` to `<stem>.tnnproto` and `<stem>.tnnmodel`, weights in fp32.
 
     tolerance: what every rewrite is held against, see SameOutputs.
 
@@ -79,6 +79,7 @@ def write_tnn(onnx_path: Path, stem: Path, choices: TnnChoices, tolerance: float
         ExportError: what the graph holds cannot be written as TNN; nothing was written.
         ParityError: a rewrite changed what the graph computes.
     """
+    onnx_path = stem.with_name(f"{stem.name}.onnx")
     if choices.tnn_home is not None:
         convert_official(onnx_path, stem, choices.tnn_home)
         return TnnWritten()
