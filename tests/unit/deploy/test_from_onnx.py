@@ -161,6 +161,13 @@ def test_bytes_that_are_cast_to_float_become_float(file: Path) -> None:
     assert [layer.record.TYPE for layer in convert(file).network.layers] == ["Div"]
 
 
+def test_labels_need_no_cast(file: Path, image: np.ndarray) -> None:
+    nodes = [node("ArgMax", "image", "a", axis=1), node("Cast", "a", to=TensorProto.UINT8)]
+    save(file, nodes, outputs=[info("y", None, TensorProto.UINT8)])
+    compare(file, image)
+    assert convert(file).network.outputs == ("y",)
+
+
 def test_open_dimensions_are_fixed_by_shapes(file: Path, image: np.ndarray) -> None:
     shape = node("Shape", "image", "s", start=2)
     nodes = [
