@@ -102,6 +102,8 @@ def build(name: str) -> nn.Module:
     torch.manual_seed(0)
     net = NETWORKS[name]().eval()
     for module in net.modules():
+        if isinstance(module, nn.Linear):  # torchvision begins with outputs near zero
+            nn.init.kaiming_normal_(module.weight)
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)  # type: ignore[operator, union-attr]
             module.running_var.uniform_(0.5, 1.5)  # type: ignore[operator, union-attr]

@@ -22,6 +22,10 @@ but by attributes, which the converter refuses when it does not know them."""
 
 _OLDEST: Final = 7
 _NEWEST: Final = onnx.defs.onnx_opset_version()
+_WEIGHTS_ALONE: Final = 4
+_WHOLE: Final = frozenset(
+    {ir.DataType.UINT8, ir.DataType.INT8, ir.DataType.INT16, ir.DataType.INT32, ir.DataType.INT64}
+)
 _BYTES: Final = frozenset({ir.DataType.UINT8, ir.DataType.INT8})
 
 
@@ -79,6 +83,7 @@ def _told(path: Path) -> Iterator[None]:
         ir.passes.PassError,
         onnx.checker.ValidationError,
         onnx.shape_inference.InferenceError,
+        onnx.version_converter.ConvertError,
         DecodeError,
         KeyError,
         OSError,
@@ -102,8 +107,23 @@ def _read(path: Path, *, weights: bool = True) -> onnx.ModelProto:
         raise ExportError(message)
     if weights:
         _load_weights(proto, path)
-        onnx.checker.check_model(proto)
+        _check(proto)
     return proto
+
+
+def _check(proto: onnx.ModelProto) -> None:
+    """Have onnx check the model; it would refuse outputs without a shape, which do no harm."""
+    outputs = list(proto.graph.output)
+    shaped = [
+        value
+        for value in outputs
+        if not value.type.HasField("tensor_type") or value.type.tensor_type.HasField("shape")
+    ]
+    del proto.graph.output[:]
+    proto.graph.output.extend(shaped)
+    onnx.checker.check_model(proto)
+    del proto.graph.output[:]
+    proto.graph.output.extend(outputs)
 
 
 def _load_weights(proto: onnx.ModelProto, path: Path) -> None:
@@ -218,8 +238,36 @@ def _forget_shapes(graph: ir.Graph) -> None:
 
 def _convert(model: ir.Model) -> ir.Model:
     """Bring an old opset up, and infer the shapes."""
+    # Before version 4 weights had to be inputs as well, and they are not any more.
+    model.ir_version = max(model.ir_version, _WEIGHTS_ALONE)
     if model.opset_imports[""] < OPSET:
         proto = onnx.version_converter.convert_version(ir.to_proto(model), OPSET)
         model = ir.from_proto(proto)
+    for node in list(model.graph):
+        if _casts_labels(node):
+            _drop_cast(model.graph, node)
     ShapeInferencePass()(model)
     return model
+
+
+def _casts_labels(node: ir.Node) -> bool:
+    """Whether a node turns the places that ArgMax found into other whole numbers."""
+    source = node.inputs[0] if node.op_type == "Cast" and node.inputs else None
+    maker = source.producer() if source is not None and len(source.uses()) == 1 else None
+    kind = node.attributes.get_int("to", 0)
+    return (
+        maker is not None
+        and maker.op_type in ("ArgMax", "ArgMin")
+        and not maker.outputs[0].is_graph_output()
+        and ir.DataType(kind) in _WHOLE
+    )
+
+
+def _drop_cast(graph: ir.Graph, node: ir.Node) -> None:
+    """Let the places be read without the cast: TNN has one type for them, int32."""
+    source, output = node.inputs[0], node.outputs[0]
+    assert source is not None
+    name = output.name
+    output.replace_all_uses_with(source, replace_graph_outputs=True)
+    graph.remove(node, safe=True)
+    source.name = name

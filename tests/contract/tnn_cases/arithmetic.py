@@ -6,6 +6,7 @@ import numpy as np
 
 from tests.fakes.tnn_case import MAP, ROWS, TOKENS, Case, numbers
 
+FIVE = (1, 2, 3, 4, 5)
 ACTIVATIONS: Final[dict[str, Case]] = {
     "relu": Case("Relu", [MAP], ["ReLU"]),
     "relu6": Case("Clip", [MAP], ["ReLU6"], {1: np.float32(0), 2: np.float32(6)}),
@@ -73,6 +74,8 @@ PAIRS: Final[dict[str, Case]] = {
     "add rows": Case("Add", [ROWS, (1, 1, 10)], ["Add"]),
     "div rows": Case("Div", [ROWS, (1, 14, 1)], ["Div"]),
     "sub two images": Case("Sub", [(2, 6, 5, 7), (1, 6, 5, 7)], ["Sub"]),
+    "mul five": Case("Mul", [FIVE, (1, 1, 1, 4, 5)], ["Expand", "Mul"]),
+    "add five both": Case("Add", [(1, 1, 5, 1, 5), (1, 1, 1, 6, 5)], ["Expand", "Expand", "Add"]),
     "maximum of two": Case("Max", [MAP, MAP], ["Maximum"]),
     "minimum of three": Case("Min", [MAP, (1, 6, 1, 1), MAP], ["Minimum", "Minimum"]),
     "maximum of one": Case("Max", [MAP], ["Reshape"]),
@@ -95,6 +98,7 @@ CONSTANTS: Final[dict[str, Case]] = {
     "sub from pair": Case("Sub", [(2, 10)], ["Sub"], {0: numbers(10)}),
     "add larger": Case("Add", [(1, 6, 1, 1)], ["Expand", "Add"], {1: numbers(1, 6, 5, 7)}),
     "add higher": Case("Add", [(5, 7)], ["Reshape", "Expand", "Add"], {1: numbers(1, 6, 5, 7)}),
+    "add to five": Case("Add", [FIVE], ["Add"], {1: numbers(4, 1)}),
     "maximum with": Case("Max", [MAP], ["Maximum"], {1: np.float32(0.5)}),
     "minimum with": Case("Min", [MAP], ["Minimum"], {0: numbers(6, 1, 1)}),
 }

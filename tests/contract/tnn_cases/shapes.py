@@ -64,6 +64,25 @@ SHAPES: Final[dict[str, Case]] = {
     "pad channels": Case("Pad", [MAP], ["PadV2"], pad([0, 2, 0, 1, 0, 3, 0, 0], -1.0)),
     "pad rows": Case("Pad", [ROWS], ["PadV2"], pad([0, 1, 2, 0, 0, 1], 0.5)),
     "pad axes": Case("Pad", [MAP], ["PadV2"], {**pad([1, 2], 0.5), 3: np.array([-1])}),
+    "pad many channels": Case(
+        "Pad", [MAP], ["Reshape", "PadV2", "Reshape"], pad([0, 7, 0, 0, 0, 0, 0, 0])
+    ),
+    "pad batch and width": Case(
+        "Pad", [PAIR], ["Reshape", "PadV2", "Reshape", "PadV2", "Reshape"], pad([1, 2, 0, 3], 0.5)
+    ),
+    "pad five": Case(
+        "Pad",
+        [(1, 2, 3, 4, 5)],
+        ["Reshape", "PadV2", "Reshape", "PadV2", "Reshape"],
+        pad([0, 0, 1, 0, 2, 0, 0, 0, 0, 1], 0.5),
+    ),
+    "reflect channels": Case(
+        "Pad",
+        [MAP],
+        ["Reshape", "PadV2", "Reshape"],
+        pad([0, 2, 0, 0, 0, 1, 0, 0]),
+        {"mode": "reflect"},
+    ),
     "reflect": Case("Pad", [MAP], ["PadV2"], pad(BORDER), {"mode": "reflect"}),
     "edge": Case(
         "Pad",

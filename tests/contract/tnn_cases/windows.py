@@ -103,6 +103,13 @@ WINDOWS: Final[dict[str, Case]] = {
     "maximum ceil": maximum(["Pooling"], 3, 2, ceil_mode=1),
     "maximum skewed": maximum(["PadV2", "Pooling"], 3, 1, pads=[0, 0, 2, 2]),
     "maximum same": maximum(["Pooling"], 2, 2, auto_pad="SAME_UPPER"),
+    "maximum of a part": Case(
+        "MaxPool",
+        [(1, 3, 10, 5)],
+        ["StridedSliceV2", "Pooling"],
+        {},
+        {"kernel_shape": [4, 4], "strides": [2, 3], "pads": [3, 0, 3, 0]},
+    ),
     "global average": Case("GlobalAveragePool", [MAP], ["Pooling"]),
     "global maximum": Case("GlobalMaxPool", [MAP], ["Pooling"]),
     "global average 1-d": Case(
@@ -122,6 +129,7 @@ WINDOWS: Final[dict[str, Case]] = {
         "Resize", [EVEN], MATRICES, sizes(1, 8, 11, 17), {"mode": "nearest"}
     ),
     "resize to a pixel": Case("Resize", [EVEN], ["Upsample"], sizes(1, 8, 1, 1), PYTORCH),
+    "resize to a column": Case("Resize", [EVEN], MATRICES, sizes(1, 8, 11, 1), HALF_PIXEL),
     "resize from the corner": Case(
         "Resize",
         [EVEN],

@@ -1,5 +1,6 @@
 """Preflight, names and fused activations."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -73,6 +74,22 @@ def test_everything_unsupported_is_listed_at_once() -> None:
     ):
         assert part in message
     assert "\n" not in message
+
+
+def test_a_long_list_stays_readable() -> None:
+    names = ["x", *(f"v{i}" for i in range(16)), "y"]
+    nodes = [
+        helper.make_node("Asinh", [a], [b], name=f"n{i}")
+        for i, (a, b) in enumerate(itertools.pairwise(names))
+    ]
+    with pytest.raises(ExportError, match=r"it \(n0, n1, n2, n3, n4 and 12 more\)$"):
+        convert(graph(nodes))
+
+
+def test_vectors_are_refused() -> None:
+    given = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [5])]
+    with pytest.raises(ExportError, match=r"Relu: rank 1, which TNN computes wrongly on ARM"):
+        convert(graph([helper.make_node("Relu", ["x"], ["y"])], inputs=given))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from topformer_cli.deploy.tnn.emit.node import (
     require,
     static_shape,
 )
+from topformer_cli.deploy.tnn.emit.shape import RESHAPE
 from topformer_cli.deploy.tnn.network import Input, Network, Resource
 from topformer_cli.errors import ExportError
 
@@ -96,6 +97,10 @@ def _check_node(node: ir.Node) -> None:
     for value in node.inputs:
         if value is not None and constant_of(value) is None:
             _check_value(value)
+    if EMITTERS[node.op_type] is not RESHAPE:
+        computed = [value for value in node.inputs if value and constant_of(value) is None]
+        ranks = {len(static_shape(value)) for value in (*computed, node.outputs[0])}
+        require(ranks != {1}, "rank 1, which TNN computes wrongly on ARM; keep a batch dimension")
     integers = _INTEGERS if EMITTERS[node.op_type].integers else frozenset()
     for value in node.outputs:
         if is_read(value):

@@ -4,11 +4,11 @@ from typing import Final
 
 import numpy as np
 
+from topformer_cli.deploy.tnn.emit.border import Border, bordered
 from topformer_cli.deploy.tnn.emit.node import Chain, Emitted, Emitter, OnnxNode, require
 from topformer_cli.deploy.tnn.emit.shape import to_shape
 from topformer_cli.deploy.tnn.layers.channels import Concat, SplitV
 from topformer_cli.deploy.tnn.layers.elementwise import Add
-from topformer_cli.deploy.tnn.layers.parts import PadV2
 
 
 def emit_concat(node: OnnxNode) -> list[Emitted]:
@@ -30,7 +30,11 @@ def emit_concat(node: OnnxNode) -> list[Emitted]:
     before, after = [0] * len(node.output_shape()), [0] * len(node.output_shape())
     before[axis] = sum(node.input_shape(i)[axis] for i in range(first))
     after[axis] = sum(node.input_shape(i)[axis] for i in range(last, len(constants)))
-    blob = chain.add(PadV2(tuple(before), tuple(after)), blob)
+    shape = [
+        size - front - back
+        for size, front, back in zip(node.output_shape(), before, after, strict=True)
+    ]
+    blob = bordered(chain, blob, shape, Border(tuple(before), tuple(after)))
     parts = [
         np.zeros(node.input_shape(i), np.float32) if constant is None else constant
         for i, constant in enumerate(constants)

@@ -40,6 +40,8 @@ _RECORDS: Final[dict[str, Callable[[int], LayerRecord]]] = {
     "Sum": Add,
 }
 
+_MAP_RANK: Final = 4
+
 
 def emit_elementwise(node: OnnxNode) -> list[Emitted]:
     """Write the operator; further operands of Max, Min and Sum are folded in one after another."""
@@ -82,13 +84,22 @@ def _prepare(
     }
     require(bool(computed), "all inputs are constants")
     first, (blob, _) = next(iter(computed.items()))
-    if all(size != shape for _, size in computed.values()):
-        blob = chain.add(Expand(shape), blob)
     if len(computed) == 2:
-        return record(NO_CONSTANT), [blob, computed[1][0]], []
+        whole = [size == shape for _, size in computed.values()]
+        blobs = [name for name, _ in computed.values()]
+        for place in range(2):
+            # With five dimensions TNN broadcasts wrongly on ARM and X86.
+            if not whole[place] and (len(shape) > _MAP_RANK or not any(whole)):
+                blobs[place] = chain.add(Expand(shape), blobs[place])
+                whole[place] = True
+        return record(NO_CONSTANT), blobs, []
+    if computed[first][1] != shape:
+        blob = chain.add(Expand(shape), blob)
     constant = operands[1 - first][0]
     assert not isinstance(constant, str)
     full = constant.reshape([1] * (len(shape) - constant.ndim) + list(constant.shape))
+    if len(shape) > _MAP_RANK:
+        full = np.broadcast_to(full, shape)
     return record(1 - first), [blob], [full]
 
 

@@ -50,15 +50,12 @@ def emit_layer_normalization(node: OnnxNode) -> list[Emitted]:
     flat = (1, rows, width)
     blob = node.blob() if shape == flat else chain.add(to_shape(*flat), node.blob())
     blob = _normalised(chain, node, blob, rows)
-    if shape != flat:
-        blob = chain.add(to_shape(*shape), blob)
-    scale = node.required_constant(1, "the scale")
-    bias = None if node.value(2) is None else node.required_constant(2, "the bias")
-    full = [1] * (len(shape) - scale.ndim) + list(scale.shape)
-    if bias is None:
-        return chain.end(Mul(1), blob, weights=[scale.reshape(full)])
-    blob = chain.add(Mul(1), blob, weights=[scale.reshape(full)])
-    return chain.end(Add(1), blob, weights=[bias.reshape(full)])
+    scale = node.required_constant(1, "the scale").reshape(1, 1, -1)
+    blob = chain.add(Mul(1), blob, weights=[scale])
+    if node.value(2) is not None:
+        bias = node.required_constant(2, "the bias").reshape(1, 1, -1)
+        blob = chain.add(Add(1), blob, weights=[bias])
+    return chain.done(blob) if shape == flat else chain.end(to_shape(*shape), blob)
 
 
 def emit_group_normalization(node: OnnxNode) -> list[Emitted]:

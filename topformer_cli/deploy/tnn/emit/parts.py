@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from topformer_cli.deploy.tnn.emit.border import Border, bordered
 from topformer_cli.deploy.tnn.emit.node import Chain, Emitted, Emitter, OnnxNode, require
 from topformer_cli.deploy.tnn.emit.shape import to_shape
 from topformer_cli.deploy.tnn.layers.channels import Concat
@@ -10,7 +11,6 @@ from topformer_cli.deploy.tnn.layers.parts import (
     CONSTANT,
     REFLECT,
     Expand,
-    PadV2,
     Reorg,
     StridedSliceV2,
 )
@@ -46,10 +46,8 @@ def emit_pad(node: OnnxNode) -> list[Emitted]:
     value = 0.0
     if mode == "constant" and node.value(2) is not None:
         value = float(node.required_constant(2, "the value").reshape(-1)[0])
-    kind = CONSTANT if mode == "constant" else REFLECT
-    inner = before[2:] + after[2:] == before + after or not any(before[:2] + after[:2])
-    require(kind == CONSTANT or inner, f"reflects batch or channels: {before}, {after}")
-    return chain.end(PadV2(tuple(before), tuple(after), kind, value), node.blob())
+    border = Border(tuple(before), tuple(after), CONSTANT if mode == "constant" else REFLECT, value)
+    return chain.done(bordered(chain, node.blob(), shape, border))
 
 
 def _pads(node: OnnxNode, rank: int) -> tuple[list[int], list[int]]:

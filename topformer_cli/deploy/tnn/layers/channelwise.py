@@ -52,8 +52,12 @@ class InstBatchNormCxx(LayerRecord):
         if abs(self.epsilon / INSTANCE_EPSILON - 1) > 1e-6:
             message = f"epsilon {self.epsilon}; TNN computes with {INSTANCE_EPSILON}"
             raise ValueError(message)
-        scale, bias = weights
-        return [F.instance_norm(inputs[0], weight=scale, bias=bias, eps=INSTANCE_EPSILON)]
+        shape = [1, -1] + [1] * (inputs[0].ndim - 2)
+        scale, bias = (weight.reshape(shape) for weight in weights)
+        places = tuple(range(2, inputs[0].ndim))
+        centred = inputs[0] - inputs[0].mean(places, keepdim=True)
+        variance = (centred * centred).mean(places, keepdim=True)
+        return [centred / (variance + INSTANCE_EPSILON).sqrt() * scale + bias]
 
 
 @dataclass(frozen=True, slots=True)
