@@ -168,7 +168,8 @@ def test_every_rewrite_is_a_module_of_its_name_and_is_listed() -> None:
             found.add(getattr(module, path.stem))
     assert found == set(TNN_PASSES)
     for step in TNN_PASSES:
-        assert {"Given:", "Result:"} <= set(str(step.__doc__).split()), step.__name__
+        assert "Given:" in str(step.__doc__), step.__name__
+        assert "Result" in str(step.__doc__), step.__name__
 
 
 def test_half_precision_is_left_alone() -> None:

@@ -76,8 +76,8 @@ def test_both_exporters_lead_to_the_same_graph(dynamo: bool, opset: int, tmp_pat
 @pytest.mark.parametrize(
     ("size", "fuse", "wanted"),
     [
-        ("tiny", "depthwise", {"fold-depthwise-fuse": 1, "pad-classes": 1}),
-        ("small", "full", {"pad-classes": 1}),
+        ("tiny", "depthwise", {"fold-depthwise-fuse": 1, "gate-by-relu6": 3, "pad-classes": 1}),
+        ("small", "full", {"gate-by-relu6": 3, "pad-classes": 1}),
     ],
 )
 def test_what_topformer_has_for_them(

@@ -17,6 +17,7 @@ from topformer_cli.deploy.passes.fold_constants import fold_constants
 from topformer_cli.deploy.passes.fold_depthwise_fuse import fold_depthwise_fuse
 from topformer_cli.deploy.passes.fold_normalisation import fold_normalisation
 from topformer_cli.deploy.passes.fold_scale import fold_scale
+from topformer_cli.deploy.passes.gate_by_relu6 import gate_by_relu6
 from topformer_cli.deploy.passes.one_permute_attention import one_permute_attention
 from topformer_cli.deploy.passes.outcome import Outcome
 from topformer_cli.deploy.passes.pad_classes import pad_classes
@@ -40,6 +41,7 @@ TNN_PASSES: Final[tuple[Pass, ...]] = (
     fold_normalisation,
     fold_scale,  # behind what is recognised by its additions and divisions
     fold_depthwise_fuse,
+    gate_by_relu6,
     pad_classes,
 )
 NEEDED: Final = frozenset({"fold-constants"})

@@ -60,6 +60,16 @@ def plan_scale(value: ir.Value, scale: Vector, shift: Vector) -> list[Place]:
     return [taken if place is chosen else place for place in places]
 
 
+def passes_scale(node: ir.Node) -> bool:
+    """Tell whether a node resizes or averages each channel alone and keeps constants."""
+    if node.op_type == "Resize":
+        mode = node.attributes.get_string("coordinate_transformation_mode", "half_pixel")
+        return mode != "tf_crop_and_resize" and _channels_stay(node)
+    if node.op_type == "AveragePool":
+        return unpadded(node) and not node.attributes.get_int("ceil_mode", 0)
+    return node.op_type in _AVERAGES
+
+
 def write_plan(graph: ir.Graph, places: list[Place]) -> None:
     """Scale and shift what the plan names."""
     for place in places:
@@ -91,7 +101,7 @@ def _plan(value: ir.Value, scale: Vector, sign: int, depth: int) -> list[Place]:
         ]
     if node.op_type == "Mul":
         return _plan_product(node, scale, depth - 1)
-    if node.op_type in _AVERAGES and _keeps_constants(node):
+    if passes_scale(node):
         return _plan_operand(node, 0, scale, (sign, depth - 1))
     message = f"{node_name(node)} ({node.op_type}) is not linear, or changes constants"
     raise Blocked(message)
@@ -128,15 +138,6 @@ def _plan_product(node: ir.Node, scale: Vector, depth: int) -> list[Place]:
             reasons.append(str(reason))
     message = f"neither factor of {node_name(node)} can take a scale: {'; '.join(reasons)}"
     raise Blocked(message)
-
-
-def _keeps_constants(node: ir.Node) -> bool:
-    if node.op_type == "Resize":
-        mode = node.attributes.get_string("coordinate_transformation_mode", "half_pixel")
-        return mode != "tf_crop_and_resize" and _channels_stay(node)
-    if node.op_type == "AveragePool":
-        return unpadded(node) and not node.attributes.get_int("ceil_mode", 0)
-    return True
 
 
 def _channels_stay(node: ir.Node) -> bool:

@@ -108,9 +108,11 @@ def channel_constant(value: ir.Value | None, like: ir.Value) -> Vector | None:
     return np.broadcast_to(full.reshape(-1).astype(np.float64), (channels,)).copy()
 
 
-def float32_constant(graph: ir.Graph, name: str, array: NDArray[np.float64]) -> ir.Value:
+def float32_constant(
+    graph: ir.Graph, name: str, array: NDArray[np.float64] | np.float64
+) -> ir.Value:
     """Add a constant of float64 numbers to the graph in float32."""
-    return new_constant(graph, name, array.astype(np.float32))
+    return new_constant(graph, name, np.asarray(array, np.float32))
 
 
 def bypass(graph: ir.Graph, node: ir.Node, value: ir.Value) -> None:
