@@ -28,7 +28,7 @@ def test_the_files_compute_what_onnxruntime_computes(
         path = tmp_path / f"{exporter}.onnx"
         write_onnx(net, path, exporter)
         (reference,) = onnxruntime.InferenceSession(path).run(None, {"image": image})
-        model, _ = rewrite(load_foreign(path))
+        model = rewrite(load_foreign(path)).model
         proto = real_tnn.write(to_tnn(model, path.name), tmp_path)
         found = run_tnn(load_tnn(proto), {"image": image})["y"]
         limit = 1e-5 * np.abs(reference).max()

@@ -55,7 +55,7 @@ def node(op: str, inputs: str, outputs: str = "y", **attributes: Any) -> onnx.No
 
 
 def convert(path: Path, shapes: dict[str, tuple[int, ...]] | None = None) -> TnnModel:
-    return to_tnn(rewrite(load_foreign(path, shapes))[0], path.name)
+    return to_tnn(rewrite(load_foreign(path, shapes)).model, path.name)
 
 
 def compare(path: Path, feed: np.ndarray, shapes: dict[str, tuple[int, ...]] | None = None) -> None:

@@ -13,9 +13,9 @@ from topformer_cli.deploy.passes.outcome import Outcome, node_name
 
 MULTIPLE: Final = 8
 """TNN on ARM computes 1x1 convolutions by its fast matrix product for such channels only."""
-_NEVER: Final = -1e4
-"""The logit of a class that does not exist; half precision holds it, exp of it is 0."""
-_SAME: Final = {"Resize": 1, "Identity": 1, "Softmax": 1, "Add": 2}
+_BEHIND: Final = 1.0
+"""How far the classes that do not exist stay behind the first one, everywhere."""
+_SAME: Final = {"Resize": 1, "Identity": 1, "Add": 2}
 """Operators that keep channels apart, or need not see them: how many inputs have channels."""
 
 
@@ -23,8 +23,10 @@ def pad_classes(model: ir.Model) -> Outcome:
     """Give classifiers classes that never win, so that their number is a multiple of eight.
 
     Given: y = up(Conv(x, W, b)), 150 channels, or a sum of several; W is 1x1, y an output
-    Result: y' = up(Conv(x, [W; 0], [b; -10^4])), 152 channels, y'[:, :150] = y
-    ArgMax over the channels gives the same labels; an output of logits is noted as padded.
+    Result: y' = up(Conv(x, [W; w0; w0], [b; b0 - 1; b0 - 1])), 152 channels, y'[:, :150] = y
+    where w0 and b0 are the first class's. Its copies lie 1 below it, so that they never win, and
+    they are of the size of logits: neither half precision nor max|logits| notices them. ArgMax over
+    the channels gives the same labels; an output of logits is noted as padded.
     """
     findings = Findings()
     padded: dict[str, int] = {}
@@ -87,8 +89,8 @@ class _Region:
     def _read(self, node: ir.Node, value: ir.Value) -> str:
         """Go on to what a node makes of a value."""
         rank = len(value.shape or ())
-        axis = node.attributes.get_int("axis", 0 if node.op_type == "ArgMax" else -1)
-        if node.op_type in ("ArgMax", "Softmax") and axis not in (1, 1 - rank):
+        axis = node.attributes.get_int("axis", 0)
+        if node.op_type == "ArgMax" and axis not in (1, 1 - rank):
             self.reaches_output |= node.outputs[0].is_graph_output()
             return f"{node_name(node)} ({node.op_type}) does not go over the channels"
         if node.op_type == "ArgMax":
@@ -116,11 +118,11 @@ def _pad(graph: ir.Graph, region: _Region) -> dict[str, int]:
     for conv in region.classifiers:
         parameters = parameters_of(conv)
         assert parameters is not None
-        rows = ((0, extra), *[(0, 0)] * (parameters.weight.ndim - 1))
-        parameters.weight = np.pad(parameters.weight, rows)
-        # The parts of a sum share it, so that the sum stays within half precision.
-        never = _NEVER / len(region.classifiers)
-        parameters.bias = np.pad(parameters.bias, (0, extra), constant_values=never)
+        first = [0] * extra
+        behind = _BEHIND / len(region.classifiers)
+        weight, bias = parameters.weight, parameters.bias
+        parameters.weight = np.concatenate([weight, weight[first]])
+        parameters.bias = np.concatenate([bias, bias[first] - behind])
         parameters.write(graph)
     for node in region.resizes:
         _resize_to(graph, node, region.channels + extra)
