@@ -99,7 +99,6 @@ def test_two_outputs_of_one_classifier_are_both_padded() -> None:
         ("c = Conv(x, w, b) y = Sigmoid(c)", "(Sigmoid) would see the padded channels"),
         ("c = Conv(x, w, b) y = Reshape(c, flat)", "(Reshape) would see"),
         ("c = Conv(x, w, b) y = Softmax<axis = 1>(c)", "(Softmax) would see the padded channels"),
-        ("c = Conv(x, w, b) y = ArgMax<axis = 2>(c)", "does not go over the channels"),
         ("y = Conv<pads = [1, 1, 1, 1]>(x, w3, b)", "is not 1x1"),
         ("y = Conv<group = 2>(x, grouped)", "is not 1x1 or has groups"),
         ("w2 = Relu(w) y = Conv(x, w2)", "no constants"),
@@ -112,6 +111,12 @@ def test_a_refusal_says_why(body: str, reason: str) -> None:
     outcome = pad_classes(parse_graph(f"{HEAD} {{ {body} }}", CONSTANTS))
     assert outcome.matched == ()
     assert reason in outcome.refused[0].reason
+
+
+def test_labels_along_another_axis_would_count_the_copies() -> None:
+    text = """(float[1,4,8,8] x) => (int64 y) { c = Conv(x, w, b) y = ArgMax<axis = 2>(c) }"""
+    (refusal,) = pad_classes(parse_graph(text, CONSTANTS)).refused
+    assert "(ArgMax) does not go over the channels" in refusal.reason
 
 
 @pytest.mark.parametrize("body", ["y = Conv(x, even)", "c = Conv(x, w) d = Relu(c) y = Relu(d)"])
