@@ -12,6 +12,7 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass, ShapeInferencePass
 
 from topformer_cli.deploy.passes.fold_batchnorm import fold_batchnorm
 from topformer_cli.deploy.passes.fold_constants import fold_constants
+from topformer_cli.deploy.passes.recognise_gelu import recognise_gelu
 from topformer_cli.deploy.passes.recognise_hard_sigmoid import recognise_hard_sigmoid
 
 Pass: TypeAlias = Callable[[ir.Model], bool]
@@ -21,6 +22,7 @@ TNN_PASSES: Final[tuple[Pass, ...]] = (
     fold_constants,  # first: the others look for constants
     fold_batchnorm,
     recognise_hard_sigmoid,
+    recognise_gelu,
 )
 
 
