@@ -21,8 +21,6 @@ DIVIDED = "d = Div(x, root) e = Erf(d) a = Add(e, one) m = Mul(x, a) y = Mul(m, 
 HALVED_FIRST = "d = Mul(turn, x) e = Erf(d) a = Add(one, e) m = Mul(half, x) y = Mul(a, m)"
 GATE_HALVED = "d = Div(x, root) e = Erf(d) a = Add(e, one) m = Mul(a, wide) y = Mul(m, x)"
 READ_TWICE = DIVIDED.replace("y = Mul", "n = Mul") + " y = Sub(n, e)"
-    "d = Div(x, root) e = Erf(d) a = Add(e, one) m = Mul(x, a) n = Mul(m, half) y = Sub(n, e)"
-)
 ANOTHER = "d = Div(x, other) e = Erf(d) a = Add(e, one) m = Mul(x, a) y = Mul(m, half)"
 NOT_X = "d = Div(x, root) e = Erf(d) a = Add(e, one) z = Abs(x) m = Mul(z, a) y = Mul(m, half)"
 
