@@ -26,7 +26,6 @@ _WEIGHTS_ALONE: Final = 4
 _WHOLE: Final = frozenset(
     {ir.DataType.UINT8, ir.DataType.INT8, ir.DataType.INT16, ir.DataType.INT32, ir.DataType.INT64}
 )
-_BYTES: Final = frozenset({ir.DataType.UINT8, ir.DataType.INT8})
 
 
 def load_foreign(path: Path, input_shapes: Mapping[str, tuple[int, ...]] | None = None) -> ir.Model:
@@ -187,7 +186,7 @@ def _fix_type(value: ir.Value) -> list[str]:
         node.op_type == "Cast" and node.attributes.get_int("to", 0) == ir.DataType.FLOAT.value
         for node in readers
     )
-    if value.dtype in _BYTES and cast and not value.is_graph_output():
+    if value.dtype == ir.DataType.UINT8 and cast and not value.is_graph_output():
         value.type = ir.TensorType(ir.DataType.FLOAT)
         return []
     dtype = "unknown" if value.dtype is None else value.dtype.name

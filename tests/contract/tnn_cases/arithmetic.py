@@ -16,6 +16,7 @@ ACTIVATIONS: Final[dict[str, Case]] = {
     "sigmoid": Case("Sigmoid", [MAP], ["Sigmoid"]),
     "hard sigmoid": Case("HardSigmoid", [MAP], ["HardSigmoid"], {}, {"alpha": 1 / 6, "beta": 0.4}),
     "hard swish": Case("HardSwish", [MAP], ["HardSwish"]),
+    "hard swish of five": Case("HardSwish", [FIVE], ["HardSigmoid", "Mul"]),
     "leaky relu": Case("LeakyRelu", [MAP], ["PReLU"], {}, {"alpha": 0.1}),
     "prelu": Case("PRelu", [MAP], ["PReLU"], {1: numbers(6, 1, 1)}),
     "prelu shared": Case("PRelu", [MAP], ["PReLU"], {1: numbers(1)}),

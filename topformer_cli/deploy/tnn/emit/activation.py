@@ -44,8 +44,15 @@ def emit_hard_sigmoid(node: OnnxNode) -> list[Emitted]:
 
 
 def emit_hard_swish(node: OnnxNode) -> list[Emitted]:
-    """Write x * hard sigmoid(x) with ONNX's fixed parameters."""
-    return node.layer(HardSwish(float(np.float32(1 / 6)), 0.5))
+    """Write x * hard sigmoid(x) with ONNX's fixed parameters.
+
+    TNN's NAIVE device computes HardSwish wrongly with five dimensions.
+    """
+    sixth = float(np.float32(1 / 6))
+    if len(node.input_shape(0)) < 5:
+        return node.layer(HardSwish(sixth, 0.5))
+    chain, x = Chain(node), node.blob()
+    return chain.end(Mul(), x, chain.add(HardSigmoid(sixth, 0.5), x))
 
 
 def emit_leaky_relu(node: OnnxNode) -> list[Emitted]:
