@@ -5,7 +5,6 @@ import pkgutil
 from collections.abc import Iterator
 from types import ModuleType
 
-from topformer_cli.deploy import passes
 from topformer_cli.deploy.tnn import emit, layers
 from topformer_cli.deploy.tnn.emit.node import Emitter
 from topformer_cli.deploy.tnn.layers.record import LayerRecord
@@ -40,9 +39,3 @@ def test_every_emitter_is_in_the_table() -> None:
         if isinstance(item, Emitter)
     }
     assert found == {id(emitter) for emitter in emit.EMITTERS.values()}
-
-
-def test_every_pass_is_in_the_list() -> None:
-    names = {module.__name__.rpartition(".")[2] for module in modules(passes)}
-    names -= {"check", "outcome"}
-    assert names == {step.__name__ for step in passes.TNN_PASSES}

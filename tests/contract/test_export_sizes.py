@@ -9,7 +9,7 @@ from torch import nn
 
 from topformer_cli.deploy.artifact import load_artifact
 from topformer_cli.deploy.export import ExportRequest, export
-from topformer_cli.deploy.predictors import open_tnn
+from topformer_cli.deploy.predictors import open_predictor
 from topformer_cli.deploy.tnn.proto import read_proto
 from topformer_cli.models.blocks import Attention
 from topformer_cli.models.build import build_model
@@ -75,7 +75,8 @@ def test_a_size_is_exported(size: SizeName, height: int, width: int, tmp_path: P
     assert ModelSpec.from_json(made.card, "manifest") == spec
     assert made.manifest.output.shape == (1, len(CLASSES), height // 8, width // 8)
     assert all(parity.labels_equal == 1 for parity in made.manifest.parity.values())
-    assert open_tnn(made.tnnproto)(images).shape == reference.shape
+    assert open_predictor(made, "tnn")(images).shape == reference.shape
+    assert made.manifest.output.tnn_channels == 16
     layers = [layer.record.TYPE for layer in read_proto(made.tnnproto).layers]
     uneven = height % 64 != 0
     assert layers.count("MatMul") >= (8 + 6 if uneven else 8)

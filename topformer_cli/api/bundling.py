@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -81,32 +80,61 @@ def _figures(model: Model, artifact: Artifact, places: Places) -> Figures:
         parameters=total.parameters,
         multiply_adds=total.multiply_adds,
         evaluations=tuple(_evaluations(model)),
-        latencies=tuple(_latencies(artifact, places))[:MOST_LATENCIES],
+        latencies=tuple(_latencies(model, artifact, places))[:MOST_LATENCIES],
     )
 
 
 def _evaluations(model: Model) -> Iterator[EvalResult]:
-    """Yield what `topformer eval` found for this checkpoint since it was written."""
+    """Yield what `topformer eval` found for this checkpoint, else what its training did."""
     if model.run is None:
         return
     written = model.file.stat().st_mtime
-    known = {field.name for field in fields(EvalResult)}
-    for path in sorted(model.run.path.glob("eval-*.json")):
-        record = _read(path)
-        if set(record) != known or path.stat().st_mtime < written:
-            continue
-        if Path(os.path.realpath(record["weights"])) == model.file.resolve():
-            yield EvalResult(**{name: _as_tuple(value) for name, value in record.items()})
+    found = [
+        _read(path)
+        for path in sorted(model.run.path.glob("eval-*.json"))
+        if path.stat().st_mtime >= written
+    ]
+    of_this = [one for one in found if _same_file(one.get("weights"), model.file)]
+    yield from map(_evaluation, filter(_is_evaluation, of_this or _during_training(model)))
 
 
-def _latencies(artifact: Artifact, places: Places) -> Iterator[BenchResult]:
-    """Yield measurements of these very files, by their hashes, the newest first."""
+def _during_training(model: Model) -> Iterator[dict[str, Any]]:
+    """Yield the evaluation of the step at which a finished run kept this checkpoint."""
+    assert model.run is not None
+    result = _read(model.run.result)
+    if model.file == model.run.weights("last"):
+        yield result.get("last", {})
+    elif model.file == model.run.weights("best") and model.run.metrics.is_file():
+        for line in model.run.metrics.read_text(encoding="utf-8").splitlines():
+            record = json.loads(line)
+            if (record.pop("kind"), record.pop("step")) == ("eval", result.get("best_step")):
+                yield record
+
+
+def _same_file(name: str | None, file: Path) -> bool:
+    return name is not None and Path(name).resolve() == file.resolve()
+
+
+def _is_evaluation(record: dict[str, Any]) -> bool:
+    return set(record) == {field.name for field in fields(EvalResult)}
+
+
+def _evaluation(record: dict[str, Any]) -> EvalResult:
+    return EvalResult(**{name: _as_tuple(value) for name, value in record.items()})
+
+
+def _latencies(model: Model, artifact: Artifact, places: Places) -> Iterator[BenchResult]:
+    """Yield trustworthy measurements of these very files, by their hashes, the newest first."""
     hashes = {file.sha256 for file in artifact.manifest.files}
     found = []
-    for path in (places.work_dir / "bench").glob("*/result.json"):
+    roots = [places.work_dir, *([model.run.path] if model.run is not None else [])]
+    for path in (path for root in roots for path in root.glob("bench/*/result.json")):
+        if path.parent.is_symlink():  # `latest`
+            continue
         with contextlib.suppress(DataError):
             result = BenchResult.from_json(_read(path))
-            if result.files and set(result.files.values()) <= hashes:
+            trusted = result.verdict == "stable" and not result.emulated
+            if trusted and result.files and set(result.files.values()) <= hashes:
                 found.append(result)
     yield from sorted(found, key=lambda result: result.started, reverse=True)
 

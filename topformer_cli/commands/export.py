@@ -8,6 +8,9 @@ import click
 from topformer_cli.commands import options
 
 if TYPE_CHECKING:
+    from topformer_cli.api.exporting import ExportChoices
+    from topformer_cli.api.models import ModelSource
+    from topformer_cli.deploy.export import Exported
     from topformer_cli.models.spec import Ending, InputType, SizeName
 
 
@@ -103,17 +106,12 @@ def command(  # noqa: PLR0913 - one parameter an option
     as_json: bool,
 ) -> None:
     """Export TARGET, a run or a checkpoint (default: the best checkpoint of the latest run)."""
-    from topformer_cli import console
-    from topformer_cli.api.bundling import bundle_model, check_folder
-    from topformer_cli.api.exporting import ExportChoices, export_model
-    from topformer_cli.api.models import ModelSource, load_model
+    from topformer_cli.api.exporting import ExportChoices
+    from topformer_cli.api.models import ModelSource
     from topformer_cli.api.places import Places
     from topformer_cli.commands import show
     from topformer_cli.errors import UsageError
 
-    if bundle is not None and from_onnx is not None:
-        message = f"--bundle {bundle}: needs a model's identity card, which --from has none of"
-        raise UsageError(message)
     if (converter == "official") != (tnn_home is not None):
         message = "--converter official and --tnn-home DIR go together"
         raise UsageError(message)
@@ -129,29 +127,39 @@ def command(  # noqa: PLR0913 - one parameter an option
         tnn_home=tnn_home,
         images=images,
     )
-    places = Places(work_dir, cache_dir)
     if from_onnx is not None:
         from topformer_cli.api.foreign import export_file
 
-        _require_alone(from_onnx, target or weights)
+        _require_alone(from_onnx, target or weights or bundle)
         exported = export_file(from_onnx, choices)
     else:
+        places = Places(work_dir, cache_dir)
         source = ModelSource(target, weights, size, partial_weights, places, task="segmentation")
-        model = load_model(source)
-        console.note(f"exporting {model.took}")
-        if bundle is not None:
-            check_folder(bundle)
-        exported = export_model(model, choices, places)
-        if bundle is not None:
-            bundle_model(model, exported.artifact, bundle, images, places)
+        exported = _export(source, choices, bundle)
     show.exported(exported, as_json=as_json, explain=explain)
     if bundle is not None:
         show.bundled(bundle)
+
+
+def _export(source: "ModelSource", choices: "ExportChoices", bundle: Path | None) -> "Exported":
+    from topformer_cli import console
+    from topformer_cli.api.bundling import bundle_model, check_folder
+    from topformer_cli.api.exporting import export_model
+    from topformer_cli.api.models import load_model
+
+    if bundle is not None:
+        check_folder(bundle)
+    model = load_model(source)
+    console.note(f"exporting {model.took}")
+    exported = export_model(model, choices, source.places)
+    if bundle is not None:
+        bundle_model(model, exported.artifact, bundle, choices.images, source.places)
+    return exported
 
 
 def _require_alone(file: Path, other: Path | None) -> None:
     from topformer_cli.errors import UsageError
 
     if other is not None:
-        message = f"--from {file} and {other}: name one of them"
+        message = f"--from {file} and {other}: name one of them; a bundle is made of a checkpoint"
         raise UsageError(message)

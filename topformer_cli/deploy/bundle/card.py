@@ -126,8 +126,8 @@ def _accuracy(figures: Figures) -> str:
         return "Unknown: no evaluation of these weights was given when this card was written."
     lines = [_evaluation(result) for result in figures.evaluations]
     lines.append(
-        "\nMeasured in PyTorch by that protocol, not on a phone. The stretched input of the code "
-        "here is another protocol; its accuracy was not measured."
+        "\nMeasured in PyTorch by that protocol, not on a phone. The code here stretches every "
+        "picture to one size; the accuracy of that was not measured."
     )
     return "\n".join(lines)
 
@@ -142,7 +142,7 @@ def _evaluation(result: EvalResult) -> str:
 
 def _latency(figures: Figures) -> str:
     if not figures.latencies:
-        return "Unknown: no measurement of these files was given when this card was written."
+        return "Unknown: no stable measurement of these files was given when this card was written."
     return "\n".join(
         f"- {result.latency_statement()} (measured {result.started[:10]})"
         for result in figures.latencies
