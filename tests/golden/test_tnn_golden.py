@@ -58,7 +58,7 @@ every_layer (
     map = Reshape (values, map_shape)
     size = Constant <value_ints = [1, 8, 8, 8]> ()
     up = Resize <mode = "linear", coordinate_transformation_mode = "half_pixel"> (map, , , size)
-    gate = HardSigmoid <alpha = 0.16666667, beta = 0.5> (up)
+    gate = HardSigmoid <alpha = 0.2, beta = 0.5> (up)
     gated = Mul (up, gate)
     shifted = Sub (shift, gated)
     soft = Sigmoid (shifted)
