@@ -4,7 +4,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.cli.conftest import Ran, Road
 from tests.fakes.adb_device import FakeDevice
@@ -14,6 +16,8 @@ from tests.unit.bench.conftest import StartDevice
 from topformer_cli.api.benching import fixed_input
 from topformer_cli.deploy.artifact import Artifact, load_artifact
 from topformer_cli.deploy.predictors import open_tnn
+from topformer_cli.engine.predict import normalised
+from topformer_cli.models.spec import ModelSpec
 
 COMPILER = shutil.which("aarch64-linux-gnu-gcc")
 FEW = ("--rounds", "2", "--iterations", "3", "--warmup", "1")
@@ -29,10 +33,13 @@ def exported(ade20k: Road) -> Artifact:
 @pytest.fixture(scope="module")
 def runner(exported: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A phone's program with TNNTest's command line that knows this network's answer."""
+    return knowing(exported, fixed_input(exported.manifest.input), tmp_path_factory.mktemp("build"))
+
+
+def knowing(exported: Artifact, inputs: np.ndarray, folder: Path) -> Path:
     if COMPILER is None or QEMU is None:
         pytest.skip("needs aarch64-linux-gnu-gcc and qemu-aarch64")
-    answer = open_tnn(exported.tnnproto)(fixed_input(exported.manifest.input))
-    folder = tmp_path_factory.mktemp("build")
+    answer = open_tnn(exported.tnnproto)(inputs)
     values = ",".join(f"{value:.7g}f" for value in answer.ravel())
     (folder / "answer.h").write_text(
         f'#define DIMS "4 {" ".join(str(side) for side in answer.shape)}"\n'
@@ -104,4 +111,24 @@ def test_a_runner_that_answers_otherwise_is_refused(
     done = ade20k.run("bench", manifest, "--device", serial, "--runner", runner, *FEW)
     assert done.code in (4, 6)
     assert done.out == ""
+    assert phone.root.remains() == []
+
+
+def test_verify_compares_what_the_phone_computes(
+    ade20k: Road, exported: Artifact, phone: FakeDevice, tmp_path: Path
+) -> None:
+    height, width = exported.manifest.input.shape[2:]
+    picture = np.random.default_rng(7).integers(0, 256, (height, width, 3), np.uint8)
+    Image.fromarray(picture).save(tmp_path / "picture.png")
+    spec = ModelSpec.from_json(exported.card, "card")
+    program = knowing(exported, normalised(picture, spec), tmp_path)
+    phone_words = ("--device", f"tcp:{phone.serial}", "--runner", program, "--json")
+    words = ("verify", exported.path, *phone_words)
+    good = well(ade20k.run(*words, "--images", tmp_path / "picture.png")).record
+    assert good["runtimes"][1]["runtime"].startswith("tnn in TNN on ")
+    assert good["runtimes"][1]["parity"]["relative"] < 2e-6
+    # Other pictures, to which the program gives the same answer.
+    other = ade20k.run(*words)
+    assert other.code == 4
+    assert "tnn in TNN on " in other.err.splitlines()[-1]
     assert phone.root.remains() == []

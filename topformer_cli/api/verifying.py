@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from topformer_cli.api.benching import BenchChoices, find_target
 from topformer_cli.api.exporting import given_pictures, rendered_pictures
 from topformer_cli.bench.host_tnn import HostTnn
-from topformer_cli.bench.plan import TOLERANCES
+from topformer_cli.bench.measure import measure_phone
+from topformer_cli.bench.plan import TOLERANCES, BenchPlan, Protocol
 from topformer_cli.deploy.artifact import Artifact
 from topformer_cli.deploy.bisect import Blobs, Departure, Expected, exposed, interpreted
 from topformer_cli.deploy.from_onnx import load_foreign
@@ -34,27 +36,28 @@ Sample = list[NDArray[Any]]
 class VerifyChoices:
     """What an export is held against.
 
-    images: pictures; rendered ones or noise when absent. runner: a TNNTest that this machine can
-    start, through the emulator if need be; runner_device: TNN's device. half: simulate half
-    precision, too.
+    images: pictures; rendered ones or noise when absent. device: the serial of a phone. runner: a
+    TNNTest for that phone, or without one for this machine, through the emulator if need be;
+    runner_device: TNN's device. half: simulate half precision, too.
     """
 
     images: Path | None = None
     half: bool = False
+    device: str | None = None
     runner: Path | None = None
     runner_device: str | None = None
     emulator: str | None = None
 
     def program(self) -> HostTnn | None:
-        """Return how the runner is started, if there is one.
+        """Return how the runner is started on this machine, if there is one.
 
         Raises:
-            UsageError: a device or an emulator without a runner.
+            UsageError: TNN's device or an emulator without a runner here.
         """
-        if self.runner is not None:
+        if self.runner is not None and self.device is None:
             return HostTnn(program=self.runner, device=self.runner_device, emulator=self.emulator)
         if self.runner_device or self.emulator:
-            message = "--runner-device and --emulator go with --runner PATH"
+            message = "--runner-device and --emulator go with --runner PATH on this machine"
             raise UsageError(message)
         return None
 
@@ -123,12 +126,13 @@ def verify(artifact: Artifact, choices: VerifyChoices) -> Verification:
 
     Raises:
         UsageError: pictures for a network that takes none, or a runner for an export without TNN.
+        DeviceError: the phone or its runner is not ready.
         MeasurementError: the runner failed.
     """
     samples, what = _samples(artifact, choices.images)
     runner = choices.program()
     first, *others = artifact.formats
-    if not others and runner is None and not choices.half:
+    if not (others or runner or choices.device or choices.half):
         message = (
             f"{artifact.path}: holds {first} alone, there is nothing to hold it against; export "
             "onnx with it, or name a --runner, or --fp16"
@@ -140,8 +144,10 @@ def verify(artifact: Artifact, choices: VerifyChoices) -> Verification:
     rows = [held.row(OPENERS[kind](artifact.main_file(kind)), kind) for kind in others]
     if runner is not None:
         rows.append(held.real(runner))
+    if choices.device is not None:
+        rows.append(held.on_phone(choices))
     half = held.half() if choices.half else None
-    return Verification(artifact, runtime.name, what, tuple(rows), half)
+    return Verification(artifact, f"{first} in {runtime.engine}", what, tuple(rows), half)
 
 
 def _samples(artifact: Artifact, images: Path | None) -> tuple[list[Sample], str]:
@@ -192,7 +198,7 @@ class _Held:
         departure = None
         if kind == "tnn" and parity.relative > bound:
             departure = self._search(bound, self._interpreted())
-        return Verified(runtime.name, parity, bound, departure)
+        return Verified(f"{kind} in {runtime.engine}", parity, bound, departure)
 
     def real(self, runner: HostTnn) -> Verified:
         """Hold a real TNN against the reference.
@@ -214,7 +220,39 @@ class _Held:
         departure = None
         if parity.relative > bound:
             departure = self._search(bound, self._in_real(runner, proto))
-        return Verified(f"{runner.name}, {runner.program.name}", parity, bound, departure)
+        return Verified(f"tnn in {runner.name}", parity, bound, departure)
+
+    def on_phone(self, choices: VerifyChoices) -> Verified:
+        """Hold a phone's TNN against the reference, in fp32.
+
+        Raises:
+            UsageError: the export has no TNN files.
+            DeviceError: the phone or its runner is not ready.
+            MeasurementError: the runner failed there.
+        """
+        proto = self._proto()
+        protocol = Protocol(warmup=0, rounds=1, iterations=1)
+        wanted = BenchChoices(device=choices.device, runner=choices.runner, protocol=protocol)
+        target = find_target(wanted)
+        if target is None:
+            message = "--device host: name a phone; --runner PATH alone runs a TNN on this machine"
+            raise UsageError(message)
+        plans = [
+            BenchPlan(
+                name=self.artifact.name,
+                card=self.artifact.card,
+                artifact=proto,
+                inputs=sample[0],
+                reference=reference[0],
+                core="any",
+                protocol=protocol,
+                tolerance=float("inf"),  # judged below, with the others
+            )
+            for sample, reference in zip(self.samples, self.references, strict=True)
+        ]
+        found = [measure_phone(plan, target.phone, target.runner).parity or {} for plan in plans]
+        worst = max((Parity(**one) for one in found), key=lambda parity: parity.relative)
+        return Verified(f"tnn in TNN on {target.phone.serial}", worst, self._bound("tnn"))
 
     def half(self) -> HalfReport:
         """Simulate half precision on the samples."""

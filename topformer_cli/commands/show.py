@@ -167,8 +167,8 @@ def verification(found: "Verification") -> None:
         )
         for row in found.rows
     ]
-    title = f"{found.artifact.name} on {found.inputs}, held against {found.reference}"
-    columns = ("computed by", "max difference", "bound", "labels equal", "holds")
+    title = f"{found.artifact.name} on {found.inputs}\nheld against {found.reference}"
+    columns = ("computed", "difference", "bound", "labels equal", "holds")
     console.table(title, columns, rows)
 
     if found.half is not None:

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 @options.model_options
 @click.option("--images", type=options.EXISTING_PATH, help="A picture, or a folder of them.")
 @click.option("--fp16", is_flag=True, help="Simulate half precision: overflow and error by layer.")
-@click.option("--runner", type=options.EXISTING_FILE, help="TNN's TNNTest for this machine.")
+@click.option("--device", "-s", metavar="SERIAL", help="Run the TNN files on this phone, too.")
+@click.option(
+    "--runner",
+    type=options.EXISTING_FILE,
+    help="TNN's TNNTest: for the phone, or without --device for this machine.",
+)
 @click.option(
     "--runner-device",
     type=click.Choice(["ARM", "X86", "NAIVE"]),
@@ -34,6 +39,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     partial_weights: bool,
     images: Path | None,
     fp16: bool,
+    device: str | None,
     runner: Path | None,
     runner_device: str | None,
     emulator: str | None,
@@ -50,7 +56,12 @@ def command(  # noqa: PLR0913 - one parameter an option
     from topformer_cli.commands.artifacts import find_artifact
 
     choices = VerifyChoices(
-        images=images, half=fp16, runner=runner, runner_device=runner_device, emulator=emulator
+        images=images,
+        half=fp16,
+        device=device,
+        runner=runner,
+        runner_device=runner_device,
+        emulator=emulator,
     )
     places = Places(work_dir, cache_dir)
     source = ModelSource(target, weights, size, partial_weights, places, task="segmentation")

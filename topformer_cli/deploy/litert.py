@@ -70,6 +70,8 @@ class LiteRtRuntime:
             file.
     """
 
+    engine = "LiteRT"
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self._interpreter = _interpreter(path)
@@ -79,7 +81,7 @@ class LiteRtRuntime:
     @property
     def name(self) -> str:
         """The runtime and the file."""
-        return f"LiteRT {self.path.name}"
+        return f"{self.engine} {self.path.name}"
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:

@@ -40,6 +40,11 @@ class Runtime(Protocol):
         ...
 
     @property
+    def engine(self) -> str:
+        """What computes the file."""
+        ...
+
+    @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         """The shapes of the inputs."""
         ...
@@ -60,6 +65,8 @@ class OnnxRuntime:
         ExportError: the file is missing or onnxruntime does not take it.
     """
 
+    engine = "onnxruntime"
+
     def __init__(self, path: Path) -> None:
         self.path = path
         options = onnxruntime.SessionOptions()
@@ -79,7 +86,7 @@ class OnnxRuntime:
     @property
     def name(self) -> str:
         """The runtime and the file."""
-        return f"onnxruntime {self.path.name}"
+        return f"{self.engine} {self.path.name}"
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -110,6 +117,8 @@ class TnnRuntime:
     Raises:
         ExportError: a file is missing or damaged, or they are no pair.
     """
+
+    engine = "the reference interpreter"
 
     def __init__(self, proto: Path) -> None:
         self.path = proto
