@@ -45,7 +45,7 @@ def model_card(artifact: Artifact, golden: Golden, sample: Sample, figures: Figu
         "NORMALISATION": _normalisation(manifest),
         "LABELLING": _NEAREST if manifest.output.kind == "labels" else _RESIZED_LOGITS,
         "TNN": _TNN if "tnn" in artifact.formats else "",
-        "VERIFIED_ON": "on pictures" if manifest.images == "given" else "on noise",
+        "VERIFIED_ON": f"on {manifest.images_text}",
         "PARITY": _parity(manifest),
         "ACCURACY": _accuracy(figures),
         "LATENCY": _latency(figures),
