@@ -41,8 +41,13 @@ OPTIONS = {
         "--work-dir --json -q/--quiet -v/--verbose"
     ),
     "export": (
-        "TARGET --size --weights --partial-weights --format --input --output-dir --work-dir "
-        "--cache-dir --json -q/--quiet -v/--verbose"
+        "TARGET --size --weights --partial-weights --from --format --input --output --input-type "
+        "--precision --rescale --explain --no-rewrite --converter --tnn-home --images --bundle "
+        "--output-dir --work-dir --cache-dir --json -q/--quiet -v/--verbose"
+    ),
+    "verify": (
+        "TARGET --size --weights --partial-weights --images --fp16 --device/-s --runner "
+        "--runner-device --emulator --work-dir --cache-dir --json -q/--quiet -v/--verbose"
     ),
     "bench": (
         "TARGET --size --weights --partial-weights --device/-s --runner --precision "
