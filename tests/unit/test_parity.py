@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from topformer_cli.errors import ParityError
-from topformer_cli.parity import Parity, compare, require
+from topformer_cli.parity import (
+    Parity,
+    agreement,
+    compare,
+    compare_labels,
+    counted,
+    require,
+    tolerance_for,
+)
 
 REFERENCE = np.random.default_rng(0).standard_normal((1, 5, 4, 6)).astype(np.float32)
 
@@ -72,3 +80,76 @@ def test_a_reference_that_is_not_finite_proves_nothing() -> None:
     reference = np.full((1, 2, 1, 1), np.nan)
     with pytest.raises(ParityError, match="2 of 2 reference values are nan or inf"):
         compare(reference, np.ones((1, 2, 1, 1)))
+
+
+LOGITS = np.random.default_rng(6).standard_normal((2, 5, 6, 7), np.float32)
+
+
+def best() -> np.ndarray:
+    return LOGITS.argmax(1)[:, None]
+
+
+def test_right_labels_lose_nothing() -> None:
+    parity = compare_labels(LOGITS, best())
+    assert (parity.max_abs, parity.relative, parity.labels_equal) == (0, 0, 1)
+
+
+def test_a_wrong_label_costs_what_its_class_lacks() -> None:
+    labels = best()
+    worst = LOGITS[1, :, 3, 2].argmin()
+    labels[1, 0, 3, 2] = worst
+    parity = compare_labels(LOGITS, labels)
+    lost = LOGITS[1, :, 3, 2].max() - LOGITS[1, worst, 3, 2]
+    assert parity.max_abs == pytest.approx(lost)
+    assert parity.relative == pytest.approx(lost / np.abs(LOGITS).max())
+    assert parity.labels_equal == pytest.approx(1 - 1 / best().size)
+
+
+def test_a_tie_may_go_either_way() -> None:
+    tied = LOGITS.copy()
+    tied[0, 1, 0, 0] = tied[0, 4, 0, 0] = 9
+    labels = tied.argmax(1)[:, None]
+    labels[0, 0, 0, 0] = 4
+    parity = compare_labels(tied, labels)
+    assert parity.relative == 0
+    assert parity.labels_equal < 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (best()[:, 0], "label map of shape"),
+        (np.full((2, 1, 6, 7), 5), "labels 5 to 5 for 5 classes"),
+        (np.full((2, 1, 6, 7), -1), "labels -1 to -1"),
+    ],
+)
+def test_what_is_no_label_map_is_refused(labels: np.ndarray, message: str) -> None:
+    with pytest.raises(ParityError, match=message):
+        compare_labels(LOGITS, labels)
+
+
+def test_label_maps_differ_by_a_share() -> None:
+    other = best()
+    other[0, 0, 0, :2] = (other[0, 0, 0, :2] + 1) % 5
+    parity = agreement(best(), other)
+    assert parity.relative == pytest.approx(2 / other.size)
+    assert parity.labels_equal == pytest.approx(1 - 2 / other.size)
+    with pytest.raises(ParityError, match="label map of shape"):
+        agreement(best(), other[:1])
+
+
+def test_channels_that_pad_do_not_count() -> None:
+    padded = np.concatenate([LOGITS, np.full((2, 3, 6, 7), 1e9, np.float32)], axis=1)
+    np.testing.assert_array_equal(counted(padded, LOGITS), LOGITS)
+    assert agreement(LOGITS, padded).relative == 0
+    with pytest.raises(ParityError, match="output shape"):
+        agreement(padded, LOGITS)
+
+
+@pytest.mark.parametrize(
+    ("rounding", "tolerance"), [(0, 1e-5), (1e-6, 1e-5), (1e-5, 3e-5), (1e-2, 1e-3)]
+)
+def test_the_bound_gives_way_to_rounding_but_not_without_end(
+    rounding: float, tolerance: float
+) -> None:
+    assert tolerance_for(rounding) == pytest.approx(tolerance)
