@@ -15,7 +15,7 @@ from topformer_cli.bench.measure import measure_phone
 from topformer_cli.bench.plan import TOLERANCES, BenchPlan, Protocol
 from topformer_cli.deploy.artifact import Artifact
 from topformer_cli.deploy.bisect import Blobs, Departure, Expected, exposed, interpreted
-from topformer_cli.deploy.from_onnx import load_foreign
+from topformer_cli.deploy.from_onnx import load_graph
 from topformer_cli.deploy.passes import RewriteRules, rewrite
 from topformer_cli.deploy.runtimes import OPENERS, Runtime
 from topformer_cli.deploy.tnn.convert import blob_names
@@ -289,7 +289,7 @@ class _Held:
         if self.first != "onnx":
             return None
         rules = RewriteRules(left_out=frozenset(self.artifact.manifest.left_out))
-        rewritten = rewrite(load_foreign(self.artifact.onnx), rules)
+        rewritten = rewrite(load_graph(self.artifact.onnx), rules)
         names = blob_names(rewritten.model)
         expected = Expected.of_graph(rewritten.model, names, self._feeds())
         network = load_tnn(self.artifact.tnnproto).network

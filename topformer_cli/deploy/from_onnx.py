@@ -1,7 +1,8 @@
-"""Any user's ONNX file, brought to the form that the rewrites and the TNN converter take.
+"""ONNX files read: brought to the form that rewrites and the TNN converter take, or as they are.
 
-Float32 inputs of fixed shape, one opset, no functions, nothing that no output needs. An image input
-of bytes that is only cast to float becomes a float32 input with the values 0..255.
+The form, whatever wrote the file: float32 inputs of fixed shape, one opset, no functions, nothing
+that no output needs. An image input of bytes that is only cast to float becomes a float32 input
+with the values 0..255.
 """
 
 import contextlib
@@ -28,7 +29,7 @@ _WHOLE: Final = frozenset(
 )
 
 
-def load_foreign(path: Path, input_shapes: Mapping[str, tuple[int, ...]] | None = None) -> ir.Model:
+def load_graph(path: Path, input_shapes: Mapping[str, tuple[int, ...]] | None = None) -> ir.Model:
     """Read an ONNX file of opset 7 or newer, whatever wrote it.
 
     Args:
@@ -51,8 +52,19 @@ def load_foreign(path: Path, input_shapes: Mapping[str, tuple[int, ...]] | None 
         return _convert(model)
 
 
+def load_unchanged(path: Path) -> ir.Model:
+    """Read an ONNX file as it stands, of any opset.
+
+    Raises:
+        ExportError: the file is missing or is no valid ONNX model.
+    """
+    with _told(path):
+        onnx.checker.check_model(str(path), full_check=True)
+        return ir.load(path)
+
+
 def image_shapes(path: Path, input_hw: tuple[int, int]) -> dict[str, tuple[int, ...]]:
-    """Return what `load_foreign` takes as shapes, from height and width of the only image input.
+    """Return what `load_graph` takes as shapes, from height and width of the only image input.
 
     Raises:
         ExportError: the file is damaged, or there is not exactly one input of rank 4.
