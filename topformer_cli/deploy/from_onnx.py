@@ -15,6 +15,7 @@ import onnx_ir as ir
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx_ir.passes.common import InlinePass, RemoveUnusedNodesPass, ShapeInferencePass
 
+from topformer_cli.deploy.onnx_graph import graph_inputs
 from topformer_cli.errors import ExportError
 
 OPSET: Final = 20
@@ -73,11 +74,11 @@ def image_shapes(path: Path, input_hw: tuple[int, int]) -> dict[str, tuple[int, 
         graph = ir.from_proto(_read(path, weights=False)).graph
     images = [
         (value, value.shape.dims)
-        for value in _inputs(graph)
+        for value in graph_inputs(graph)
         if value.shape is not None and value.shape.rank() == 4
     ]
     if len(images) != 1:
-        found = ", ".join(f"{value.name} {_dims(value)}" for value in _inputs(graph)) or "none"
+        found = ", ".join(f"{value.name} {_dims(value)}" for value in graph_inputs(graph)) or "none"
         message = f"{path}: --input needs one image input [N, C, H, W]; the inputs are: {found}"
         raise ExportError(message)
     ((image, dims),) = images
@@ -156,13 +157,8 @@ def _check_opset(model: ir.Model, path: Path) -> None:
         raise ExportError(message)
 
 
-def _inputs(graph: ir.Graph) -> list[ir.Value]:
-    """Return the inputs that are no weights; old exporters list those too."""
-    return [value for value in graph.inputs if value.name not in graph.initializers]
-
-
 def _drop_unread_inputs(graph: ir.Graph) -> None:
-    kept = [value for value in _inputs(graph) if value.uses() or value.is_graph_output()]
+    kept = [value for value in graph_inputs(graph) if value.uses() or value.is_graph_output()]
     graph.inputs[:] = kept
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from topformer_cli.deploy.bisect import Expected, interpreted
 from topformer_cli.deploy.manifest import ParityRecord
-from topformer_cli.deploy.passes.check import graph_inputs
+from topformer_cli.deploy.onnx_graph import graph_inputs
 from topformer_cli.deploy.tnn.convert import blob_names
 from topformer_cli.deploy.tnn.half import simulate_half
 from topformer_cli.deploy.tnn.half_report import half_report
@@ -54,7 +54,7 @@ def _where(written: TnnWritten, proto: Path, proof: Proof) -> str:
     if written.model is None:
         return ""
     sample = proof.samples[0]
-    names = [str(value.name) for value in graph_inputs(written.model)]
+    names = [str(value.name) for value in graph_inputs(written.model.graph)]
     expected = Expected.of_graph(
         written.model, blob_names(written.model), dict(zip(names, sample, strict=True))
     )

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from tests.contract.test_export_sizes import well_conditioned
 from tests.fakes.onnx_text import apply, operators
 from topformer_cli.deploy.from_onnx import load_unchanged
+from topformer_cli.deploy.onnx_graph import compute_graph, noise_for
 from topformer_cli.deploy.passes import TNN_PASSES, Rewritten, rewrite
-from topformer_cli.deploy.passes.check import compute_graph, noise_for
 from topformer_cli.deploy.to_onnx import OPSET, export_onnx
 from topformer_cli.models.inference import fix_input_size
 from topformer_cli.models.spec import Fuse, ModelSpec, SizeName

@@ -4,7 +4,8 @@ import numpy as np
 import onnx_ir as ir
 
 from topformer_cli.deploy.constants import constant_of, new_constant
-from topformer_cli.deploy.passes.outcome import Outcome, Refusal, node_name
+from topformer_cli.deploy.onnx_graph import node_name
+from topformer_cli.deploy.passes.parts.outcome import Outcome, Refusal
 
 
 def fold_batchnorm(model: ir.Model) -> Outcome:

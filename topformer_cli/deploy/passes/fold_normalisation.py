@@ -5,21 +5,21 @@ from typing import Final
 import numpy as np
 import onnx_ir as ir
 
-from topformer_cli.deploy.passes.affine import Affine, affine_of
-from topformer_cli.deploy.passes.convolution import (
+from topformer_cli.deploy.passes.parts.affine import Affine, affine_of
+from topformer_cli.deploy.passes.parts.convolution import (
     NO_CONSTANTS,
     Parameters,
     parameters_of,
     unpadded,
 )
-from topformer_cli.deploy.passes.match import (
+from topformer_cli.deploy.passes.parts.match import (
     Findings,
     Vector,
     bypass,
     float32_constant,
     sole_reader,
 )
-from topformer_cli.deploy.passes.outcome import Outcome
+from topformer_cli.deploy.passes.parts.outcome import Outcome
 
 _STAYS: Final = (
     "the convolution pads with zeros, which stand for mean-valued pixels: one subtraction stays"

@@ -3,14 +3,19 @@
 import numpy as np
 import onnx_ir as ir
 
-from topformer_cli.deploy.passes.affine import NOT_PER_CHANNEL, Affine, affine_of, looks_affine
-from topformer_cli.deploy.passes.convolution import (
+from topformer_cli.deploy.passes.parts.affine import (
+    NOT_PER_CHANNEL,
+    Affine,
+    affine_of,
+    looks_affine,
+)
+from topformer_cli.deploy.passes.parts.convolution import (
     NO_CONSTANTS,
     Parameters,
     parameters_of,
     unpadded,
 )
-from topformer_cli.deploy.passes.match import (
+from topformer_cli.deploy.passes.parts.match import (
     Findings,
     bypass,
     producer,
@@ -18,7 +23,7 @@ from topformer_cli.deploy.passes.match import (
     sole_producer,
     sole_reader,
 )
-from topformer_cli.deploy.passes.outcome import Outcome
+from topformer_cli.deploy.passes.parts.outcome import Outcome
 
 
 def fold_scale(model: ir.Model) -> Outcome:

@@ -5,16 +5,23 @@ from typing import Final
 import numpy as np
 import onnx_ir as ir
 
-from topformer_cli.deploy.passes.absorb import Blocked, Place, passes_scale, plan_scale, write_plan
-from topformer_cli.deploy.passes.convolution import Parameters, parameters_of
-from topformer_cli.deploy.passes.match import (
+from topformer_cli.deploy.onnx_graph import node_name
+from topformer_cli.deploy.passes.parts.absorb import (
+    Blocked,
+    Place,
+    passes_scale,
+    plan_scale,
+    write_plan,
+)
+from topformer_cli.deploy.passes.parts.convolution import Parameters, parameters_of
+from topformer_cli.deploy.passes.parts.match import (
     Findings,
     float32_constant,
     read_elsewhere,
     replace_by,
     sole_producer,
 )
-from topformer_cli.deploy.passes.outcome import Outcome, node_name
+from topformer_cli.deploy.passes.parts.outcome import Outcome
 
 _SIX: Final = 6.0
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from topformer_cli.deploy.constants import scalar_of
-from topformer_cli.deploy.passes.match import sole_producer, variable_and_scalar
-from topformer_cli.deploy.passes.outcome import Outcome, node_name
+from topformer_cli.deploy.onnx_graph import node_name
+from topformer_cli.deploy.passes.parts.match import sole_producer, variable_and_scalar
+from topformer_cli.deploy.passes.parts.outcome import Outcome
 
 
 def recognise_hard_sigmoid(model: ir.Model) -> Outcome:

@@ -7,7 +7,7 @@ import numpy as np
 import onnx_ir as ir
 
 from topformer_cli.deploy.constants import constant_of, new_constant
-from topformer_cli.deploy.passes.match import (
+from topformer_cli.deploy.passes.parts.match import (
     Findings,
     producer,
     read_once,
@@ -15,7 +15,7 @@ from topformer_cli.deploy.passes.match import (
     static_dimension,
     variable_and_scalar,
 )
-from topformer_cli.deploy.passes.outcome import Outcome
+from topformer_cli.deploy.passes.parts.outcome import Outcome
 
 _OPSET: Final = 17
 

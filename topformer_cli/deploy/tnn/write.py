@@ -20,7 +20,7 @@ from topformer_cli.deploy.passes import (
     rewrite,
     rewrite_name,
 )
-from topformer_cli.deploy.passes.outcome import Outcome
+from topformer_cli.deploy.passes.parts.outcome import Outcome
 from topformer_cli.deploy.tnn.convert import to_tnn
 from topformer_cli.deploy.tnn.emit.node import static_shape
 from topformer_cli.deploy.tnn.interpreter import model_path

@@ -7,7 +7,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from topformer_cli.deploy.constants import constant_of
-from topformer_cli.deploy.passes.match import Vector, float32_constant
+from topformer_cli.deploy.passes.parts.match import Vector, float32_constant
 
 NO_CONSTANTS: Final = "the convolution's weights are no constants"
 

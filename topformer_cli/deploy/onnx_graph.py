@@ -1,4 +1,4 @@
-"""The check that a rewritten graph still computes the same, in onnxruntime."""
+"""An ONNX graph in memory: its inputs, and what onnxruntime computes from it as it stands."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,42 +8,15 @@ import onnx_ir as ir
 import onnxruntime
 from numpy.typing import NDArray
 
-from topformer_cli.errors import ExportError, ParityError
+from topformer_cli.errors import ExportError
 
 Arrays = Mapping[str, NDArray[Any]]
+"""By the names of inputs or outputs."""
 
 
-class SameOutputs:
-    """Holds every later form of a graph against the outputs of its first form.
-
-    tolerance: the largest accepted max|difference| / max|reference| of an output.
-    """
-
-    def __init__(self, model: ir.Model, tolerance: float, feeds: Arrays | None = None) -> None:
-        self.tolerance = tolerance
-        self.feeds = feeds or noise_for(model)
-        self.reference = compute_graph(model, self.feeds)
-
-    def require(self, model: ir.Model, step: str, padded: Mapping[str, int]) -> float:
-        """Return the largest difference of the outputs; padded ones count up to their channels.
-
-        Raises:
-            ParityError: the step changed what the graph computes; names it.
-        """
-        outputs = compute_graph(model, self.feeds)
-        worst = 0.0
-        for name, reference in self.reference.items():
-            found = outputs[name]
-            counted = found[:, : padded[name]] if name in padded else found
-            difference = relative_difference(reference, counted)
-            if not difference <= self.tolerance:
-                message = (
-                    f"the rewrite {step} changes output {name} by {difference:.1e} of its maximum, "
-                    f"more than {self.tolerance:.0e}; leave it out with --no-rewrite {step}"
-                )
-                raise ParityError(message)
-            worst = max(worst, difference)
-        return worst
+def node_name(node: ir.Node) -> str:
+    """Return how a node is called in messages; exporters leave some without a name."""
+    return node.name or f"the node that makes {node.outputs[0].name}"
 
 
 def noise_for(model: ir.Model) -> dict[str, NDArray[Any]]:
@@ -54,7 +27,7 @@ def noise_for(model: ir.Model) -> dict[str, NDArray[Any]]:
     """
     generator = np.random.default_rng(0)
     feeds: dict[str, NDArray[Any]] = {}
-    for value in graph_inputs(model):
+    for value in graph_inputs(model.graph):
         shape = [size for size in value.shape or (None,) if isinstance(size, int)]
         if value.shape is None or len(shape) != len(value.shape):
             message = f"input {value.name}: the shape of {value.name!r} is not static"
@@ -70,9 +43,9 @@ def noise_for(model: ir.Model) -> dict[str, NDArray[Any]]:
     return feeds
 
 
-def graph_inputs(model: ir.Model) -> list[ir.Value]:
-    """Return the inputs that have no initializer of their own."""
-    return [value for value in model.graph.inputs if value.name not in model.graph.initializers]
+def graph_inputs(graph: ir.Graph) -> list[ir.Value]:
+    """Return the inputs that are no weights; old exporters list those too."""
+    return [value for value in graph.inputs if value.name not in graph.initializers]
 
 
 def compute_graph(model: ir.Model, feeds: Arrays) -> dict[str, NDArray[Any]]:

@@ -13,10 +13,10 @@ import numpy as np
 import onnx_ir as ir
 
 from topformer_cli.deploy.constants import constant_of
-from topformer_cli.deploy.passes.convolution import NO_CONSTANTS, parameters_of, unpadded
-from topformer_cli.deploy.passes.match import Vector, channel_constant, float32_constant
-from topformer_cli.deploy.passes.match import read_elsewhere as read_by_others
-from topformer_cli.deploy.passes.outcome import node_name
+from topformer_cli.deploy.onnx_graph import node_name
+from topformer_cli.deploy.passes.parts.convolution import NO_CONSTANTS, parameters_of, unpadded
+from topformer_cli.deploy.passes.parts.match import Vector, channel_constant, float32_constant
+from topformer_cli.deploy.passes.parts.match import read_elsewhere as read_by_others
 
 _DEEPEST: Final = 100
 _SUMS: Final = ("Add", "Sub")

@@ -7,7 +7,8 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from topformer_cli.deploy.constants import constant_of, new_constant, scalar_of
-from topformer_cli.deploy.passes.outcome import Outcome, Refusal, node_name
+from topformer_cli.deploy.onnx_graph import node_name
+from topformer_cli.deploy.passes.parts.outcome import Outcome, Refusal
 
 Vector = NDArray[np.float64]
 """One number a channel, shape [C]; folded in float64, written in float32."""
