@@ -19,10 +19,9 @@ from topformer_cli.deploy.from_onnx import load_graph
 from topformer_cli.deploy.passes import RewriteRules, rewrite
 from topformer_cli.deploy.runtimes import OPENERS, Runtime
 from topformer_cli.deploy.tnn.convert import blob_names
-from topformer_cli.deploy.tnn.half import simulate_half
-from topformer_cli.deploy.tnn.half_report import HalfReport, half_report
-from topformer_cli.deploy.tnn.interpreter import load_tnn
-from topformer_cli.deploy.tnn_files import tnn_feeds
+from topformer_cli.deploy.tnn.half import check_half
+from topformer_cli.deploy.tnn.half_report import HalfReport
+from topformer_cli.deploy.tnn.interpreter import load_tnn, named_inputs
 from topformer_cli.deploy.verify import Proof
 from topformer_cli.engine.predict import normalised
 from topformer_cli.errors import ParityError, UsageError
@@ -256,9 +255,7 @@ class _Held:
 
     def half(self) -> HalfReport:
         """Simulate half precision on the samples."""
-        proto = self._proto()
-        loaded = load_tnn(proto)
-        return half_report([simulate_half(loaded, tnn_feeds(proto, one)) for one in self.samples])
+        return check_half(load_tnn(self._proto()), self.samples)
 
     def _proto(self) -> Path:
         if "tnn" not in self.artifact.formats:
@@ -296,8 +293,8 @@ class _Held:
         return expected.first_departure(network, blobs, bound)
 
     def _interpreted(self) -> Blobs:
-        proto = self.artifact.tnnproto
-        return interpreted(load_tnn(proto), tnn_feeds(proto, self.samples[0]))
+        loaded = load_tnn(self.artifact.tnnproto)
+        return interpreted(loaded, named_inputs(loaded, self.samples[0]))
 
     def _in_real(self, runner: HostTnn, proto: Path) -> Blobs:
         def values(blob: str) -> NDArray[Any]:

@@ -11,7 +11,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
 from topformer_cli.deploy.litert import LiteRtRuntime
 from topformer_cli.deploy.runtime_inputs import Arrays, check_shapes
-from topformer_cli.deploy.tnn.interpreter import load_tnn, run_tnn
+from topformer_cli.deploy.tnn.interpreter import load_tnn, named_inputs, run_tnn
 from topformer_cli.errors import ExportError
 
 ORT_ERRORS: Final = (
@@ -141,9 +141,7 @@ class TnnRuntime:
             ExportError: the inputs do not fit, or a layer cannot be computed.
         """
         check_shapes(self.path, self.shapes, inputs)
-        names = [blob.name for blob in self.loaded.network.inputs]
-        values = (np.asarray(array, dtype=np.float32) for array in inputs)
-        outputs = run_tnn(self.loaded, dict(zip(names, values, strict=True)))
+        outputs = run_tnn(self.loaded, named_inputs(self.loaded, inputs))
         return [outputs[name] for name in self.loaded.network.outputs]
 
 
