@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import onnx_ir as ir
-import onnxruntime
 from numpy.typing import NDArray
 
 from topformer_cli.errors import ExportError
+from topformer_cli.onnx_session import open_session
 
 Arrays = Mapping[str, NDArray[Any]]
 """By the names of inputs or outputs."""
@@ -50,14 +50,8 @@ def graph_inputs(graph: ir.Graph) -> list[ir.Value]:
 
 def compute_graph(model: ir.Model, feeds: Arrays) -> dict[str, NDArray[Any]]:
     """Compute the outputs of a graph in onnxruntime, on one thread, as it stands."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 4
     # onnxruntime's own rewrites would cost time and hide ours.
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(
-        ir.to_proto(model).SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = open_session(ir.to_proto(model).SerializeToString(), as_it_stands=True)
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(names, dict(feeds)), strict=True))
 
