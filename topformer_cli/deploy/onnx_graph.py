@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from topformer_cli.errors import ExportError
 from topformer_cli.onnx_session import open_session
 
-Arrays = Mapping[str, NDArray[Any]]
+NamedArrays = Mapping[str, NDArray[Any]]
 """By the names of inputs or outputs."""
 
 
@@ -48,7 +48,7 @@ def graph_inputs(graph: ir.Graph) -> list[ir.Value]:
     return [value for value in graph.inputs if value.name not in graph.initializers]
 
 
-def compute_graph(model: ir.Model, feeds: Arrays) -> dict[str, NDArray[Any]]:
+def compute_graph(model: ir.Model, feeds: NamedArrays) -> dict[str, NDArray[Any]]:
     """Compute the outputs of a graph in onnxruntime, on one thread, as it stands."""
     # onnxruntime's own rewrites would cost time and hide ours.
     session = open_session(ir.to_proto(model).SerializeToString(), as_it_stands=True)

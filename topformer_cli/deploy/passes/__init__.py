@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass, ShapeInferencePass
 
-from topformer_cli.deploy.onnx_graph import Arrays
+from topformer_cli.deploy.onnx_graph import NamedArrays
 from topformer_cli.deploy.passes.fold_batchnorm import fold_batchnorm
 from topformer_cli.deploy.passes.fold_constants import fold_constants
 from topformer_cli.deploy.passes.fold_depthwise_fuse import fold_depthwise_fuse
@@ -85,7 +85,7 @@ class RewriteRules:
 
     left_out: frozenset[str] = frozenset()
     tolerance: float = 1e-4
-    feeds: Arrays | None = None
+    feeds: NamedArrays | None = None
 
 
 def rewrite_name(step: Pass) -> str:

@@ -53,8 +53,7 @@ def _right(node: ir.Node) -> ir.Node | None:
 
 
 def _fold_behind(graph: ir.Graph, node: ir.Node, affine: Affine, conv: Parameters) -> None:
-    conv.weight *= conv.along_outputs(affine.scale)
-    conv.bias = conv.bias * affine.scale + affine.shift
+    conv.scale_outputs(affine.scale, affine.shift)
     conv.write(graph)
     bypass(graph, node, affine.x)
 
@@ -68,9 +67,7 @@ def _look_ahead(graph: ir.Graph, node: ir.Node, findings: Findings) -> None:
         findings.settle(node, reason)
     elif affine is not None and parameters is not None:
         findings.settle(node, "")
-        shift = parameters.weight * parameters.along_inputs(affine.shift)
-        parameters.bias = parameters.bias + shift.reshape(parameters.outputs, -1).sum(axis=1)
-        parameters.weight *= parameters.along_inputs(affine.scale)
+        parameters.scale_inputs(affine.scale, affine.shift)
         parameters.write(graph)
         bypass(graph, node, affine.x)
 

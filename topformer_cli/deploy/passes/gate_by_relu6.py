@@ -76,8 +76,7 @@ def _replace(graph: ir.Graph, gate: ir.Node, conv: Parameters) -> None:
     beta = gate.attributes.get_float("beta", 0.5)
     # 1 / 6 is no float32: what the exporter meant is one, and leaves the weights as they are.
     slope = 1.0 if abs(_SIX * alpha - 1) < 1e-6 else _SIX * alpha
-    conv.weight *= slope
-    conv.bias = conv.bias * slope + _SIX * beta
+    conv.scale_outputs(np.full(conv.outputs, slope), np.full(conv.outputs, _SIX * beta))
     conv.write(graph)
     name = gate.outputs[0].name
     bounds = [

@@ -4,7 +4,12 @@ from collections.abc import Mapping
 
 import onnx_ir as ir
 
-from topformer_cli.deploy.onnx_graph import Arrays, compute_graph, noise_for, relative_difference
+from topformer_cli.deploy.onnx_graph import (
+    NamedArrays,
+    compute_graph,
+    noise_for,
+    relative_difference,
+)
 from topformer_cli.errors import ParityError
 
 
@@ -14,7 +19,7 @@ class SameOutputs:
     tolerance: the largest accepted max|difference| / max|reference| of an output.
     """
 
-    def __init__(self, model: ir.Model, tolerance: float, feeds: Arrays | None = None) -> None:
+    def __init__(self, model: ir.Model, tolerance: float, feeds: NamedArrays | None = None) -> None:
         self.tolerance = tolerance
         self.feeds = feeds or noise_for(model)
         self.reference = compute_graph(model, self.feeds)

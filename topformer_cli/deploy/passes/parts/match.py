@@ -64,6 +64,11 @@ def producer(value: ir.Value | None, *op_types: str) -> ir.Node | None:
     return node
 
 
+def only_reader(value: ir.Value) -> ir.Node | None:
+    """Return the node that reads a value, if nothing else does and no output of the graph is it."""
+    return next(iter(value.consumers())) if read_once(value) else None
+
+
 def sole_reader(value: ir.Value, *op_types: str) -> ir.Node | None:
     """Return the node of one of the types that reads a value as its first input, if alone."""
     if not read_once(value):
