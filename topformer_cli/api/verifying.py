@@ -1,6 +1,7 @@
 """Hold an export's files against each other, against a real TNN, and against half precision."""
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from topformer_cli.deploy.artifact import Artifact
 from topformer_cli.deploy.bisect import Blobs, Departure, Expected, exposed, interpreted
 from topformer_cli.deploy.from_onnx import load_graph
 from topformer_cli.deploy.passes import RewriteRules, rewrite
+from topformer_cli.deploy.runtime_inputs import Arrays
 from topformer_cli.deploy.runtimes import OPENERS, Runtime
 from topformer_cli.deploy.tnn.convert import blob_names
 from topformer_cli.deploy.tnn.half import check_half
@@ -27,8 +29,6 @@ from topformer_cli.engine.predict import normalised
 from topformer_cli.errors import ParityError, UsageError
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.parity import LABELS_TOLERANCE, Parity, require
-
-Sample = list[NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,11 +149,11 @@ def verify(artifact: Artifact, choices: VerifyChoices) -> Verification:
     return Verification(artifact, f"{first} in {runtime.engine}", what, tuple(rows), half)
 
 
-def _samples(artifact: Artifact, images: Path | None) -> tuple[list[Sample], str]:
+def _samples(artifact: Artifact, images: Path | None) -> tuple[list[Arrays], str]:
     """Return sets of inputs: pictures as the card wants them, else noise."""
     taken = artifact.manifest.inputs
     pictures = _pictures(artifact, images)
-    arrays: Sample
+    arrays: list[NDArray[Any]]
     if pictures:
         if taken[0].type == "uint8":
             arrays = [picture.transpose(2, 0, 1)[None] for picture in pictures]
@@ -187,8 +187,13 @@ class _Held:
     """An export's reference outputs for some inputs."""
 
     artifact: Artifact
-    samples: list[Sample]
-    references: list[Sample]
+    samples: Sequence[Arrays]
+    references: Sequence[Arrays]
+
+    @property
+    def first(self) -> str:
+        """The format of the reference."""
+        return self.artifact.formats[0]
 
     def row(self, runtime: Runtime, kind: str) -> Verified:
         """Hold a format against the reference; the layers of TNN files are searched."""
@@ -263,7 +268,7 @@ class _Held:
             raise UsageError(message)
         return self.artifact.tnnproto
 
-    def _judge(self, outputs: list[Sample]) -> Parity:
+    def _judge(self, outputs: Sequence[Arrays]) -> Parity:
         return Proof(self.samples, self.references, 0.0).judge(outputs)
 
     def _bound(self, kind: str) -> float:
@@ -271,11 +276,6 @@ class _Held:
         if np.issubdtype(self.references[0][0].dtype, np.integer):
             return LABELS_TOLERANCE
         return sum(self.artifact.manifest.parity[one].bound for one in {kind, self.first})
-
-    @property
-    def first(self) -> str:
-        """The format of the reference."""
-        return self.artifact.formats[0]
 
     def _feeds(self) -> dict[str, NDArray[Any]]:
         names = [one.name for one in self.artifact.manifest.inputs]

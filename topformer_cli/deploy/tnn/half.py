@@ -8,12 +8,12 @@ A value of 65520 or more becomes infinite and goes on as such.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from topformer_cli.deploy.runtime_inputs import Arrays
 from topformer_cli.deploy.tnn.half_kernels import COMPUTED_IN_HALF, compute_half
 from topformer_cli.deploy.tnn.half_report import (
     HalfLayer,
@@ -33,7 +33,7 @@ _ROUNDING: Final = 2.0**-11
 """The relative error of one rounding to half."""
 
 
-def check_half(loaded: LoadedTnn, samples: Sequence[Sequence[NDArray[Any]]]) -> HalfReport:
+def check_half(loaded: LoadedTnn, samples: Sequence[Arrays]) -> HalfReport:
     """Run sets of inputs, each in the file's order, through a network and sum them up.
 
     Raises:

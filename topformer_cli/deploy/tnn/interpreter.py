@@ -1,15 +1,14 @@
 """The reference interpreter: computes what a .tnnproto and .tnnmodel pair on disk says."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from topformer_cli.deploy.runtime_inputs import Arrays
 from topformer_cli.deploy.tnn.model import read_model
 from topformer_cli.deploy.tnn.network import Layer, Network
 from topformer_cli.deploy.tnn.proto import read_proto
@@ -50,7 +49,7 @@ def load_tnn(proto: Path) -> LoadedTnn:
     return LoadedTnn(proto, network, weights)
 
 
-def named_inputs(loaded: LoadedTnn, arrays: Sequence[NDArray[Any]]) -> dict[str, FloatArray]:
+def named_inputs(loaded: LoadedTnn, arrays: Arrays) -> dict[str, FloatArray]:
     """Name inputs that stand in the file's order; bytes become the floats they stand for.
 
     Raises:

@@ -4,6 +4,7 @@ A file can ask for any size in a few bytes. So the sketch comes first, and what 
 is known to fit.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -135,10 +136,7 @@ def naming(where: str, layer: Layer) -> Iterator[None]:
 
 
 def _bytes(shape: Shape) -> int:
-    size = 4
-    for side in shape:
-        size *= side
-    return size
+    return 4 * math.prod(shape)
 
 
 class _Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
