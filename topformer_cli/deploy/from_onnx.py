@@ -208,6 +208,8 @@ def _fix_shape(value: ir.Value, given: tuple[int, ...] | None) -> list[str]:
             return [f"input {value.name}: no shape in the file; give it one"]
         value.shape = ir.Shape(given)
         return []
+    if value.shape.rank() == 0:
+        return [f"input {value.name}: a single number, TNN takes tensors; give it the shape [1]"]
     dims: list[int | str | None] = [
         size if isinstance(size, int) and size > 0 else None for size in value.shape.dims
     ]

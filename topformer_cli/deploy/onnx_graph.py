@@ -8,7 +8,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from topformer_cli.errors import ExportError
-from topformer_cli.onnx_session import open_session
+from topformer_cli.onnx_session import ORT_ERRORS, open_session
 
 NamedArrays = Mapping[str, NDArray[Any]]
 """By the names of inputs or outputs."""
@@ -49,11 +49,20 @@ def graph_inputs(graph: ir.Graph) -> list[ir.Value]:
 
 
 def compute_graph(model: ir.Model, feeds: NamedArrays) -> dict[str, NDArray[Any]]:
-    """Compute the outputs of a graph in onnxruntime, on one thread, as it stands."""
-    # onnxruntime's own rewrites would cost time and hide ours.
-    session = open_session(ir.to_proto(model).SerializeToString(), as_it_stands=True)
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, dict(feeds)), strict=True))
+    """Compute the outputs of a graph in onnxruntime, on one thread, as it stands.
+
+    Raises:
+        ExportError: onnxruntime does not know an operator, or cannot compute the graph.
+    """
+    try:
+        # onnxruntime's own rewrites would cost time and hide ours.
+        session = open_session(ir.to_proto(model).SerializeToString(), as_it_stands=True)
+        names = [output.name for output in session.get_outputs()]
+        return dict(zip(names, session.run(names, dict(feeds)), strict=True))
+    except ORT_ERRORS as error:
+        reason = " ".join(str(error).split()).rpartition(" : ")[2]
+        message = f"{model.graph.name or 'the graph'}: onnxruntime cannot compute it ({reason})"
+        raise ExportError(message) from error
 
 
 def relative_difference(reference: NDArray[Any], found: NDArray[Any]) -> float:

@@ -13,6 +13,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from tests.fakes import real_tnn
+from topformer_cli.deploy.foreign import subject_of
 from topformer_cli.deploy.from_onnx import image_shapes, load_graph
 from topformer_cli.deploy.passes import rewrite
 from topformer_cli.deploy.tnn.convert import TnnModel, to_tnn
@@ -320,3 +321,15 @@ def test_many_nodes_take_seconds(file: Path) -> None:
     start = time.process_time()
     assert len(convert(file).network.layers) == 5000
     assert time.process_time() - start < 20
+
+
+def test_what_onnxruntime_does_not_know_is_one_line(file: Path) -> None:
+    save(file, [helper.make_node("Odd", ["image"], ["y"], domain="mine")])
+    with pytest.raises(ExportError, match=r"onnxruntime cannot compute it .*mine:Odd"):
+        subject_of(file, load_graph(file))
+
+
+def test_a_single_number_is_no_input(file: Path) -> None:
+    save(file, [node("Relu", "image")], inputs=[info("image", [])], outputs=[info("y", [])])
+    with pytest.raises(ExportError, match=r"input image: a single number.*shape \[1\]"):
+        load_graph(file)
