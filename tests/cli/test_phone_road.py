@@ -15,7 +15,8 @@ from tests.fakes.runners import ANSWER_C
 from tests.unit.bench.conftest import StartDevice
 from topformer_cli.api.benching import fixed_input
 from topformer_cli.deploy.artifact import Artifact, load_artifact
-from topformer_cli.deploy.predictors import open_tnn
+from topformer_cli.deploy.predictors import FilePredictor
+from topformer_cli.deploy.runtimes import TnnRuntime
 from topformer_cli.engine.predict import normalised
 from topformer_cli.models.spec import ModelSpec
 
@@ -39,7 +40,7 @@ def runner(exported: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Path
 def knowing(exported: Artifact, inputs: np.ndarray, folder: Path) -> Path:
     if COMPILER is None or QEMU is None:
         pytest.skip("needs aarch64-linux-gnu-gcc and qemu-aarch64")
-    answer = open_tnn(exported.tnnproto)(inputs)
+    answer = FilePredictor(TnnRuntime(exported.tnnproto))(inputs)
     values = ",".join(f"{value:.7g}f" for value in answer.ravel())
     (folder / "answer.h").write_text(
         f'#define DIMS "4 {" ".join(str(side) for side in answer.shape)}"\n'

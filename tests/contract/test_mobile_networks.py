@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes import real_tnn
 from tests.fakes.mobile_networks import IMAGE, NETWORKS, build, write_onnx
-from topformer_cli.deploy.from_onnx import load_foreign
+from topformer_cli.deploy.from_onnx import load_graph
 from topformer_cli.deploy.passes import rewrite
 from topformer_cli.deploy.tnn.convert import to_tnn
 from topformer_cli.deploy.tnn.interpreter import load_tnn, run_tnn
@@ -29,7 +29,7 @@ def test_the_files_compute_what_onnxruntime_computes(
         path = tmp_path / f"{exporter}.onnx"
         write_onnx(net, path, exporter)
         (reference,) = onnxruntime.InferenceSession(path).run(None, {"image": image})
-        model = rewrite(load_foreign(path)).model
+        model = rewrite(load_graph(path)).model
         proto = real_tnn.write(to_tnn(model, path.name), tmp_path)
         found = counted(run_tnn(load_tnn(proto), {"image": image})["y"], reference)
         limit = 1e-5 * np.abs(reference).max()

@@ -13,7 +13,7 @@ import pytest
 
 from topformer_cli.bench.runners.tnntest import decode_output, encode_input
 from topformer_cli.deploy.tnn.half import simulate_half
-from topformer_cli.deploy.tnn.half_storage import to_half
+from topformer_cli.deploy.tnn.half_storage import store_half
 from topformer_cli.deploy.tnn.interpreter import load_tnn
 from topformer_cli.deploy.tnn.layers.convolution import RELU, Convolution
 from topformer_cli.deploy.tnn.layers.elementwise import Mul
@@ -80,7 +80,7 @@ def test_the_real_tnn_rounds_the_same(name: str, stored: str, tmp_path: Path) ->
     weights = tuple(weights_of(record))
     resources = [Resource(record.TYPE, "y", weights)] if weights else []
     (tmp_path / "net.tnnproto").write_text(write_proto(network))
-    content = write_model(to_half(resources) if stored == "fp16" else resources)
+    content = write_model(store_half(resources).resources if stored == "fp16" else resources)
     (tmp_path / "net.tnnmodel").write_bytes(content)
     image = 3 * numbers(*shape)
     found = run_real(tmp_path, image)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import parser
 
 from topformer_cli.deploy.passes import Pass, RewriteRules, Rewritten, rewrite
-from topformer_cli.deploy.passes.check import SameOutputs
+from topformer_cli.deploy.passes.parts.check import SameOutputs
 
 STRICT = 2e-6
 """Tolerance of max|reference|: what one operation in another order changes in float32."""

@@ -3,7 +3,10 @@
     sets        open, prepare, list, check and draw data sets
     training    plan and run a training
     models      load a model, evaluate it, segment pictures
-    exporting   write ONNX and TNN files
+    exporting   write a model as ONNX, TNN and LiteRT files
+    foreign     write an ONNX file of the user's as TNN files
+    bundling    put an export into a folder to build an app from
+    verifying   hold an export's files against each other and against a real TNN
     benching    measure an exported model on a phone or on this host
     demo        the whole road with a set of rendered scenes
 

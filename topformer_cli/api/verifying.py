@@ -1,6 +1,7 @@
 """Hold an export's files against each other, against a real TNN, and against half precision."""
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,21 +16,19 @@ from topformer_cli.bench.measure import measure_phone
 from topformer_cli.bench.plan import TOLERANCES, BenchPlan, Protocol
 from topformer_cli.deploy.artifact import Artifact
 from topformer_cli.deploy.bisect import Blobs, Departure, Expected, exposed, interpreted
-from topformer_cli.deploy.from_onnx import load_foreign
+from topformer_cli.deploy.from_onnx import load_graph
 from topformer_cli.deploy.passes import RewriteRules, rewrite
+from topformer_cli.deploy.runtime_inputs import Arrays
 from topformer_cli.deploy.runtimes import OPENERS, Runtime
 from topformer_cli.deploy.tnn.convert import blob_names
-from topformer_cli.deploy.tnn.half import simulate_half
-from topformer_cli.deploy.tnn.half_report import HalfReport, half_report
-from topformer_cli.deploy.tnn.interpreter import load_tnn
-from topformer_cli.deploy.tnn_files import tnn_feeds
+from topformer_cli.deploy.tnn.half import check_half
+from topformer_cli.deploy.tnn.half_report import HalfReport
+from topformer_cli.deploy.tnn.interpreter import load_tnn, named_inputs
 from topformer_cli.deploy.verify import Proof
 from topformer_cli.engine.predict import normalised
 from topformer_cli.errors import ParityError, UsageError
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.parity import LABELS_TOLERANCE, Parity, require
-
-Sample = list[NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,11 +149,11 @@ def verify(artifact: Artifact, choices: VerifyChoices) -> Verification:
     return Verification(artifact, f"{first} in {runtime.engine}", what, tuple(rows), half)
 
 
-def _samples(artifact: Artifact, images: Path | None) -> tuple[list[Sample], str]:
+def _samples(artifact: Artifact, images: Path | None) -> tuple[list[Arrays], str]:
     """Return sets of inputs: pictures as the card wants them, else noise."""
     taken = artifact.manifest.inputs
     pictures = _pictures(artifact, images)
-    arrays: Sample
+    arrays: list[NDArray[Any]]
     if pictures:
         if taken[0].type == "uint8":
             arrays = [picture.transpose(2, 0, 1)[None] for picture in pictures]
@@ -188,8 +187,13 @@ class _Held:
     """An export's reference outputs for some inputs."""
 
     artifact: Artifact
-    samples: list[Sample]
-    references: list[Sample]
+    samples: Sequence[Arrays]
+    references: Sequence[Arrays]
+
+    @property
+    def first(self) -> str:
+        """The format of the reference."""
+        return self.artifact.formats[0]
 
     def row(self, runtime: Runtime, kind: str) -> Verified:
         """Hold a format against the reference; the layers of TNN files are searched."""
@@ -256,9 +260,7 @@ class _Held:
 
     def half(self) -> HalfReport:
         """Simulate half precision on the samples."""
-        proto = self._proto()
-        loaded = load_tnn(proto)
-        return half_report([simulate_half(loaded, tnn_feeds(proto, one)) for one in self.samples])
+        return check_half(load_tnn(self._proto()), self.samples)
 
     def _proto(self) -> Path:
         if "tnn" not in self.artifact.formats:
@@ -266,7 +268,7 @@ class _Held:
             raise UsageError(message)
         return self.artifact.tnnproto
 
-    def _judge(self, outputs: list[Sample]) -> Parity:
+    def _judge(self, outputs: Sequence[Arrays]) -> Parity:
         return Proof(self.samples, self.references, 0.0).judge(outputs)
 
     def _bound(self, kind: str) -> float:
@@ -274,11 +276,6 @@ class _Held:
         if np.issubdtype(self.references[0][0].dtype, np.integer):
             return LABELS_TOLERANCE
         return sum(self.artifact.manifest.parity[one].bound for one in {kind, self.first})
-
-    @property
-    def first(self) -> str:
-        """The format of the reference."""
-        return self.artifact.formats[0]
 
     def _feeds(self) -> dict[str, NDArray[Any]]:
         names = [one.name for one in self.artifact.manifest.inputs]
@@ -289,15 +286,15 @@ class _Held:
         if self.first != "onnx":
             return None
         rules = RewriteRules(left_out=frozenset(self.artifact.manifest.left_out))
-        rewritten = rewrite(load_foreign(self.artifact.onnx), rules)
+        rewritten = rewrite(load_graph(self.artifact.onnx), rules)
         names = blob_names(rewritten.model)
         expected = Expected.of_graph(rewritten.model, names, self._feeds())
         network = load_tnn(self.artifact.tnnproto).network
         return expected.first_departure(network, blobs, bound)
 
     def _interpreted(self) -> Blobs:
-        proto = self.artifact.tnnproto
-        return interpreted(load_tnn(proto), tnn_feeds(proto, self.samples[0]))
+        loaded = load_tnn(self.artifact.tnnproto)
+        return interpreted(loaded, named_inputs(loaded, self.samples[0]))
 
     def _in_real(self, runner: HostTnn, proto: Path) -> Blobs:
         def values(blob: str) -> NDArray[Any]:

@@ -9,12 +9,17 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import onnxruntime
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
 from topformer_cli.bench.plan import BenchPlan, Protocol, file_sha256
 from topformer_cli.bench.stats import judge, round_of, summarise
 from topformer_cli.errors import DataError, MeasurementError, UsageError
+from topformer_cli.onnx_session import (
+    ORT_ERRORS,
+    ORT_VERSION,
+    Session,
+    first_line,
+    open_session,
+)
 from topformer_cli.parity import Parity, agreement, require
 from topformer_cli.predictor import FloatArray
 from topformer_cli.results import BenchResult, CoreUse, CpuFacts, DeviceFacts, Round
@@ -22,18 +27,6 @@ from topformer_cli.results import BenchResult, CoreUse, CpuFacts, DeviceFacts, R
 ENGINE: Final = "onnxruntime"
 Advance = Callable[[int, int], None]
 """Called after each round with the rounds done and the rounds in all."""
-
-ORT_ERRORS: Final[tuple[type[Exception], ...]] = (
-    ort_state.Fail,
-    ort_state.InvalidArgument,
-    ort_state.InvalidGraph,
-    ort_state.InvalidProtobuf,
-    ort_state.NoModel,
-    ort_state.NoSuchFile,
-    ort_state.NotImplemented,
-    ort_state.RuntimeException,
-)
-"""onnxruntime's errors have no base class of their own."""
 
 
 def measure_host(plan: BenchPlan, advance: Advance | None = None) -> BenchResult:
@@ -64,7 +57,7 @@ def measure_host(plan: BenchPlan, advance: Advance | None = None) -> BenchResult
         card=dict(plan.card),
         files={plan.artifact.name: file_sha256(plan.artifact)},
         engine=ENGINE,
-        engine_version=onnxruntime.__version__,
+        engine_version=ORT_VERSION,
         device=host_facts(),
         precision=plan.precision,
         threads=plan.threads,
@@ -105,22 +98,15 @@ def _check(plan: BenchPlan) -> None:
         raise DataError(message)
 
 
-def _open(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = 3
+def _open(path: Path, threads: int) -> Session:
     try:
-        return onnxruntime.InferenceSession(
-            str(path), sess_options=options, providers=["CPUExecutionProvider"]
-        )
+        return open_session(path, threads=threads)
     except ORT_ERRORS as error:
-        message = f"{path}: onnxruntime cannot load it ({_reason(error)}); export it again"
+        message = f"{path}: onnxruntime cannot load it ({first_line(error)}); export it again"
         raise DataError(message) from error
 
 
-def _network(session: onnxruntime.InferenceSession, inputs: FloatArray) -> Callable[[], FloatArray]:
+def _network(session: Session, inputs: FloatArray) -> Callable[[], FloatArray]:
     [first, *_] = session.get_inputs()
     outputs = [session.get_outputs()[0].name]
     feed = {first.name: np.ascontiguousarray(inputs)}
@@ -131,7 +117,7 @@ def _check_output(plan: BenchPlan, infer: Callable[[], FloatArray]) -> Parity:
     try:
         output = infer()
     except ORT_ERRORS as error:
-        message = f"{plan.artifact}: the network failed on its input ({_reason(error)})"
+        message = f"{plan.artifact}: the network failed on its input ({first_line(error)})"
         raise MeasurementError(message) from error
     parity = agreement(plan.reference, output)
     require(parity, f"{plan.artifact.name} in {ENGINE}", plan.bound(ENGINE))
@@ -151,10 +137,6 @@ def _run(infer: Callable[[], FloatArray], at_least: int, seconds: float) -> list
         infer()
         samples.append((time.perf_counter_ns() - before) / 1e6)
     return samples
-
-
-def _reason(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _usable_cpus() -> set[int]:

@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from topformer_cli.deploy.passes.check import compute_graph, relative_difference
+from topformer_cli.deploy.onnx_graph import compute_graph, relative_difference
 from topformer_cli.deploy.tnn.interpreter import LoadedTnn, model_path, run_tnn
 from topformer_cli.deploy.tnn.model import read_model
 from topformer_cli.deploy.tnn.network import Layer, Network

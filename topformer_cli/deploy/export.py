@@ -145,6 +145,8 @@ def _subject(module: nn.Module, card: Mapping[str, Any], request: ExportRequest)
     plain_card = json.loads(json.dumps(dict(card)))
     example = torch.from_numpy(images[:1])
     raw = images.dtype == np.uint8
+    names = (INPUT_NAME, OUTPUT_NAMES[request.output])
+    metadata = {CARD_KEY: json.dumps(plain_card, ensure_ascii=False)}
     return Subject(
         card=plain_card,
         source=request.source,
@@ -159,8 +161,8 @@ def _subject(module: nn.Module, card: Mapping[str, Any], request: ExportRequest)
         outputs=(_output(request, reference),),
         proof=replace(proof, labels=request.output == "labels"),
         images="noise" if request.images is None else request.shown,
-        write_onnx=partial(_write_onnx, module, example, request.output, plain_card),
-        write_tflite=partial(_write_tflite, module, example, request.output, plain_card),
+        write_onnx=partial(export_onnx, module, example, names=names, metadata=metadata),
+        write_tflite=partial(write_tflite, module, example, names=names, metadata=metadata),
     )
 
 
@@ -168,35 +170,6 @@ def _noise(input_hw: tuple[int, int]) -> NDArray[np.float32]:
     # Two pictures, so that a file which ignores its input does not pass.
     shape = (2, 3, *input_hw)
     return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
-
-
-def _write_onnx(
-    module: nn.Module,
-    example: torch.Tensor,
-    output: OutputKind,
-    card: Mapping[str, Any],
-    path: Path,
-) -> None:
-    metadata, names = _inside(output, card)
-    export_onnx(module, example, path, names=names, metadata=metadata)
-
-
-def _write_tflite(
-    module: nn.Module,
-    example: torch.Tensor,
-    output: OutputKind,
-    card: Mapping[str, Any],
-    path: Path,
-) -> None:
-    metadata, names = _inside(output, card)
-    write_tflite(module, example, path, metadata, names)
-
-
-def _inside(
-    output: OutputKind, card: Mapping[str, Any]
-) -> tuple[Mapping[str, str], tuple[str, str]]:
-    """Return the metadata and the names of input and output that a file carries."""
-    return {CARD_KEY: json.dumps(card, ensure_ascii=False)}, (INPUT_NAME, OUTPUT_NAMES[output])
 
 
 def _output(request: ExportRequest, reference: NDArray[Any]) -> TensorOutput:

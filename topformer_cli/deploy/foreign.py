@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from topformer_cli.deploy.artifact import describe_file
 from topformer_cli.deploy.manifest import OutputKind, Source, TensorInput, TensorOutput
-from topformer_cli.deploy.passes.check import (
+from topformer_cli.deploy.onnx_graph import (
     compute_graph,
     graph_inputs,
     noise_for,
@@ -42,7 +42,7 @@ def subject_of(path: Path, model: ir.Model, images: Images | None = None) -> Sub
             that has no identity card or several inputs.
     """
     card = _card(model)
-    names = [str(value.name) for value in graph_inputs(model)]
+    names = [str(value.name) for value in graph_inputs(model.graph)]
     sample = noise_for(model)
     if images is not None:
         sample[names[0]] = _image_input(path, model, card, images)[:1]
@@ -53,7 +53,7 @@ def subject_of(path: Path, model: ir.Model, images: Images | None = None) -> Sub
     return Subject(
         card=card,
         source=Source(kind="onnx", name=path.name, sha256=record.sha256),
-        inputs=tuple(_taken(value, card) for value in graph_inputs(model)),
+        inputs=tuple(_taken(value, card) for value in graph_inputs(model.graph)),
         outputs=tuple(
             _given(str(value.name), array, card)
             for value, array in zip(model.graph.outputs, outputs, strict=True)
@@ -76,7 +76,7 @@ def _card(model: ir.Model) -> dict[str, Any]:
 def _image_input(
     path: Path, model: ir.Model, card: Mapping[str, Any], images: Images
 ) -> NDArray[Any]:
-    (first, *others) = graph_inputs(model)
+    (first, *others) = graph_inputs(model.graph)
     shape = static_shape(first)
     if others or not card or len(shape) != 4 or shape[:2] != (1, 3):
         message = (

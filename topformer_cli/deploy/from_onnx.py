@@ -1,7 +1,8 @@
-"""Any user's ONNX file, brought to the form that the rewrites and the TNN converter take.
+"""ONNX files read: brought to the form that rewrites and the TNN converter take, or as they are.
 
-Float32 inputs of fixed shape, one opset, no functions, nothing that no output needs. An image input
-of bytes that is only cast to float becomes a float32 input with the values 0..255.
+The form, whatever wrote the file: float32 inputs of fixed shape, one opset, no functions, nothing
+that no output needs. An image input of bytes that is only cast to float becomes a float32 input
+with the values 0..255.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ import onnx_ir as ir
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx_ir.passes.common import InlinePass, RemoveUnusedNodesPass, ShapeInferencePass
 
+from topformer_cli.deploy.onnx_graph import graph_inputs
 from topformer_cli.errors import ExportError
 
 OPSET: Final = 20
@@ -28,7 +30,7 @@ _WHOLE: Final = frozenset(
 )
 
 
-def load_foreign(path: Path, input_shapes: Mapping[str, tuple[int, ...]] | None = None) -> ir.Model:
+def load_graph(path: Path, input_shapes: Mapping[str, tuple[int, ...]] | None = None) -> ir.Model:
     """Read an ONNX file of opset 7 or newer, whatever wrote it.
 
     Args:
@@ -51,8 +53,19 @@ def load_foreign(path: Path, input_shapes: Mapping[str, tuple[int, ...]] | None 
         return _convert(model)
 
 
+def load_unchanged(path: Path) -> ir.Model:
+    """Read an ONNX file as it stands, of any opset.
+
+    Raises:
+        ExportError: the file is missing or is no valid ONNX model.
+    """
+    with _told(path):
+        onnx.checker.check_model(str(path), full_check=True)
+        return ir.load(path)
+
+
 def image_shapes(path: Path, input_hw: tuple[int, int]) -> dict[str, tuple[int, ...]]:
-    """Return what `load_foreign` takes as shapes, from height and width of the only image input.
+    """Return what `load_graph` takes as shapes, from height and width of the only image input.
 
     Raises:
         ExportError: the file is damaged, or there is not exactly one input of rank 4.
@@ -61,11 +74,11 @@ def image_shapes(path: Path, input_hw: tuple[int, int]) -> dict[str, tuple[int, 
         graph = ir.from_proto(_read(path, weights=False)).graph
     images = [
         (value, value.shape.dims)
-        for value in _inputs(graph)
+        for value in graph_inputs(graph)
         if value.shape is not None and value.shape.rank() == 4
     ]
     if len(images) != 1:
-        found = ", ".join(f"{value.name} {_dims(value)}" for value in _inputs(graph)) or "none"
+        found = ", ".join(f"{value.name} {_dims(value)}" for value in graph_inputs(graph)) or "none"
         message = f"{path}: --input needs one image input [N, C, H, W]; the inputs are: {found}"
         raise ExportError(message)
     ((image, dims),) = images
@@ -144,13 +157,8 @@ def _check_opset(model: ir.Model, path: Path) -> None:
         raise ExportError(message)
 
 
-def _inputs(graph: ir.Graph) -> list[ir.Value]:
-    """Return the inputs that are no weights; old exporters list those too."""
-    return [value for value in graph.inputs if value.name not in graph.initializers]
-
-
 def _drop_unread_inputs(graph: ir.Graph) -> None:
-    kept = [value for value in _inputs(graph) if value.uses() or value.is_graph_output()]
+    kept = [value for value in graph_inputs(graph) if value.uses() or value.is_graph_output()]
     graph.inputs[:] = kept
 
 
@@ -200,6 +208,8 @@ def _fix_shape(value: ir.Value, given: tuple[int, ...] | None) -> list[str]:
             return [f"input {value.name}: no shape in the file; give it one"]
         value.shape = ir.Shape(given)
         return []
+    if value.shape.rank() == 0:
+        return [f"input {value.name}: a single number, TNN takes tensors; give it the shape [1]"]
     dims: list[int | str | None] = [
         size if isinstance(size, int) and size > 0 else None for size in value.shape.dims
     ]

@@ -37,8 +37,9 @@ def write_tflite(
     module: nn.Module,
     example: Tensor,
     path: Path,
-    metadata: Mapping[str, str],
+    *,
     names: tuple[str, str],
+    metadata: Mapping[str, str],
 ) -> None:
     """Write a module in evaluation mode as a LiteRT file with metadata inside.
 

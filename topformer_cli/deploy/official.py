@@ -21,8 +21,8 @@ from typing import Final
 
 import onnx_ir as ir
 
+from topformer_cli.deploy.from_onnx import load_unchanged
 from topformer_cli.deploy.passes.fold_constants import fold_constants
-from topformer_cli.deploy.to_onnx import load_onnx
 from topformer_cli.errors import ExportError
 from topformer_cli.process import Finished, run
 from topformer_cli.rundir import atomic_write
@@ -62,7 +62,7 @@ def convert_official(onnx_path: Path, stem: Path, tnn_home: Path) -> None:
     """
     extension = find_extension(tnn_home)
     python = _python_of(extension)
-    model = load_onnx(onnx_path)
+    model = load_unchanged(onnx_path)
     fold_constants(model)
     content = ir.to_proto(model).SerializeToString()
     with tempfile.TemporaryDirectory(prefix="topformer-onnx2tnn-") as name:

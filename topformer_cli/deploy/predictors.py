@@ -1,13 +1,12 @@
 """Exported files as predictors: images in, logits or labels out."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from topformer_cli.deploy.artifact import Artifact
-from topformer_cli.deploy.runtimes import OPENERS, OnnxRuntime, Runtime, TnnRuntime
+from topformer_cli.deploy.runtimes import OPENERS, Runtime
 from topformer_cli.errors import ExportError
 
 
@@ -55,16 +54,6 @@ class FilePredictor:
             message = f"{self.name}: has {len(outputs)} outputs, a predictor has one"
             raise ExportError(message)
         return outputs[0][:, : self._channels]
-
-
-def open_onnx(path: Path) -> FilePredictor:
-    """Open an ONNX file in onnxruntime."""
-    return FilePredictor(OnnxRuntime(path))
-
-
-def open_tnn(proto: Path, channels: int | None = None) -> FilePredictor:
-    """Open a TNN pair in the reference interpreter."""
-    return FilePredictor(TnnRuntime(proto), channels)
 
 
 def open_predictor(artifact: Artifact, kind: str) -> FilePredictor:

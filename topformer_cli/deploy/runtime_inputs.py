@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from topformer_cli.errors import ExportError
 
 Arrays: TypeAlias = Sequence[NDArray[Any]]
+"""One array an input, or one an output, in the order of the file's own list."""
 
 
 def check_shapes(path: Path, wanted: Sequence[tuple[int, ...]], inputs: Arrays) -> None:

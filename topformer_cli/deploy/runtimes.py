@@ -5,25 +5,13 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
 from topformer_cli.deploy.litert import LiteRtRuntime
 from topformer_cli.deploy.runtime_inputs import Arrays, check_shapes
-from topformer_cli.deploy.tnn.interpreter import load_tnn, run_tnn
+from topformer_cli.deploy.tnn.interpreter import load_tnn, named_inputs, run_tnn
 from topformer_cli.errors import ExportError
-
-ORT_ERRORS: Final = (
-    runtime.Fail,
-    runtime.InvalidArgument,
-    runtime.InvalidGraph,
-    runtime.InvalidProtobuf,
-    runtime.NoSuchFile,
-    runtime.NotImplemented,
-    runtime.RuntimeException,
-)
-"""onnxruntime's exceptions have no common base of their own."""
+from topformer_cli.onnx_session import ORT_ERRORS, first_line, open_session
 
 _DTYPES: Final[dict[str, np.dtype[Any]]] = {
     "tensor(float)": np.dtype(np.float32),
@@ -69,17 +57,10 @@ class OnnxRuntime:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = open_session(path)
         except ORT_ERRORS as error:
-            reason = str(error).strip().splitlines()[0]
-            message = f"{path}: onnxruntime cannot load it ({reason[:200]})"
+            message = f"{path}: onnxruntime cannot load it ({first_line(error)})"
             raise ExportError(message) from error
         self._inputs = self._session.get_inputs()
 
@@ -107,7 +88,7 @@ class OnnxRuntime:
         try:
             return list(self._session.run(None, feeds))
         except ORT_ERRORS as error:
-            message = f"{self.path}: onnxruntime fails ({str(error).strip().splitlines()[0][:200]})"
+            message = f"{self.path}: onnxruntime fails ({first_line(error)})"
             raise ExportError(message) from error
 
 
@@ -141,9 +122,7 @@ class TnnRuntime:
             ExportError: the inputs do not fit, or a layer cannot be computed.
         """
         check_shapes(self.path, self.shapes, inputs)
-        names = [blob.name for blob in self.loaded.network.inputs]
-        values = (np.asarray(array, dtype=np.float32) for array in inputs)
-        outputs = run_tnn(self.loaded, dict(zip(names, values, strict=True)))
+        outputs = run_tnn(self.loaded, named_inputs(self.loaded, inputs))
         return [outputs[name] for name in self.loaded.network.outputs]
 
 

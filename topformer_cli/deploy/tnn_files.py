@@ -1,26 +1,20 @@
 """TNN's two files: written, proved, and brought to the precision that was asked for."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from topformer_cli.deploy.bisect import Expected, interpreted
 from topformer_cli.deploy.manifest import ParityRecord
-from topformer_cli.deploy.passes.check import graph_inputs
+from topformer_cli.deploy.onnx_graph import graph_inputs
 from topformer_cli.deploy.tnn.convert import blob_names
-from topformer_cli.deploy.tnn.half import simulate_half
-from topformer_cli.deploy.tnn.half_report import half_report
+from topformer_cli.deploy.tnn.half import check_half
 from topformer_cli.deploy.tnn.half_storage import store_half
-from topformer_cli.deploy.tnn.interpreter import load_tnn, model_path
+from topformer_cli.deploy.tnn.interpreter import load_tnn, model_path, named_inputs
 from topformer_cli.deploy.tnn.model import read_model
 from topformer_cli.deploy.tnn.proto import read_proto
 from topformer_cli.deploy.tnn.rescale import rescale_files
 from topformer_cli.deploy.tnn.write import TnnChoices, TnnWritten, write_pair, write_tnn
-from topformer_cli.deploy.verify import Proof, Sample, prove
+from topformer_cli.deploy.verify import Proof, prove
 from topformer_cli.errors import ParityError
 from topformer_cli.parity import HALF_TOLERANCE
 
@@ -54,27 +48,19 @@ def _where(written: TnnWritten, proto: Path, proof: Proof) -> str:
     if written.model is None:
         return ""
     sample = proof.samples[0]
-    names = [str(value.name) for value in graph_inputs(written.model)]
+    names = [str(value.name) for value in graph_inputs(written.model.graph)]
     expected = Expected.of_graph(
         written.model, blob_names(written.model), dict(zip(names, sample, strict=True))
     )
     loaded = load_tnn(proto)
-    blobs = interpreted(loaded, tnn_feeds(proto, sample))
+    blobs = interpreted(loaded, named_inputs(loaded, sample))
     departure = expected.first_departure(loaded.network, blobs, proof.tolerance)
     return f"; {departure}" if departure else ""
 
 
-def tnn_feeds(proto: Path, sample: Sample) -> Mapping[str, NDArray[np.float32]]:
-    """Name a set of inputs as a TNN file does; bytes become the floats they stand for."""
-    inputs = read_proto(proto).inputs
-    values: list[NDArray[Any]] = [np.asarray(array, np.float32) for array in sample]
-    return {blob.name: array for blob, array in zip(inputs, values, strict=True)}
-
-
 def _rescale(proto: Path, proof: Proof) -> tuple[str, ...]:
     """Scale what overflows half precision on the samples, in place."""
-    loaded = load_tnn(proto)
-    report = half_report([simulate_half(loaded, tnn_feeds(proto, one)) for one in proof.samples])
+    report = check_half(load_tnn(proto), proof.samples)
     rescaled = rescale_files(proto, report.largest)
     if rescaled.changed:
         write_pair(proto, rescaled.network, rescaled.resources)

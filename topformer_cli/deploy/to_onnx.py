@@ -71,26 +71,6 @@ def export_onnx(
     atomic_write(path, proto.SerializeToString())
 
 
-def load_onnx(path: Path) -> ir.Model:
-    """Read an ONNX file.
-
-    Raises:
-        ExportError: the file is missing or is no valid ONNX model.
-    """
-    try:
-        onnx.checker.check_model(str(path), full_check=True)
-        return ir.load(path)
-    except (
-        OSError,
-        ValueError,
-        onnx.checker.ValidationError,
-        onnx.shape_inference.InferenceError,
-    ) as error:
-        reason = str(error).strip().splitlines()[0]
-        message = f"{path}: no readable ONNX model ({reason[:200]})"
-        raise ExportError(message) from error
-
-
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Hold back the exporter's progress notes, such as which optional packages it did not find."""

@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from topformer_cli.deploy.manifest import ParityRecord
+from topformer_cli.deploy.runtime_inputs import Arrays
 from topformer_cli.deploy.runtimes import OPENERS, Runtime
 from topformer_cli.parity import Parity, agreement, compare_labels, require
-
-Sample = Sequence[NDArray[Any]]
-"""One array an input, or one array an output."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,8 +25,8 @@ class Proof:
     references are the logits that decide it, not label maps.
     """
 
-    samples: Sequence[Sample]
-    references: Sequence[Sample]
+    samples: Sequence[Arrays]
+    references: Sequence[Arrays]
     tolerance: float
     labels: bool = False
 
@@ -48,7 +46,7 @@ class Proof:
         outputs = [runtime(sample) for sample in self.samples]
         return self.judge(outputs)
 
-    def judge(self, outputs: Sequence[Sample]) -> Parity:
+    def judge(self, outputs: Sequence[Arrays]) -> Parity:
         """Compare what a runtime gave for the samples, and return the worst output's parity.
 
         Raises:

@@ -18,7 +18,8 @@ from torch import nn
 from topformer_cli.deploy.artifact import Artifact, load_artifact
 from topformer_cli.deploy.export import ExportRequest, export
 from topformer_cli.deploy.manifest import Source
-from topformer_cli.deploy.predictors import open_onnx, open_tnn
+from topformer_cli.deploy.predictors import FilePredictor
+from topformer_cli.deploy.runtimes import OnnxRuntime, TnnRuntime
 from topformer_cli.deploy.to_onnx import OPSET
 from topformer_cli.deploy.verify import Proof, compute, prove
 from topformer_cli.errors import ExportError, ParityError
@@ -44,8 +45,8 @@ def test_the_written_files_compute_the_same(
     ):
         assert parity.relative <= EXPORT_TOLERANCE
         assert parity.labels_equal == 1
-    assert open_onnx(exported.onnx).input_shape == (1, 3, *HW)
-    assert open_tnn(exported.tnnproto).input_shape == (1, 3, *HW)
+    assert FilePredictor(OnnxRuntime(exported.onnx)).input_shape == (1, 3, *HW)
+    assert FilePredictor(TnnRuntime(exported.tnnproto)).input_shape == (1, 3, *HW)
 
 
 def test_the_onnx_file_is_whole_and_says_nothing_of_this_machine(exported: Artifact) -> None:

@@ -13,7 +13,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from tests.fakes import real_tnn
-from topformer_cli.deploy.from_onnx import image_shapes, load_foreign
+from topformer_cli.deploy.foreign import subject_of
+from topformer_cli.deploy.from_onnx import image_shapes, load_graph
 from topformer_cli.deploy.passes import rewrite
 from topformer_cli.deploy.tnn.convert import TnnModel, to_tnn
 from topformer_cli.deploy.tnn.interpreter import load_tnn, run_tnn
@@ -55,7 +56,7 @@ def node(op: str, inputs: str, outputs: str = "y", **attributes: Any) -> onnx.No
 
 
 def convert(path: Path, shapes: dict[str, tuple[int, ...]] | None = None) -> TnnModel:
-    return to_tnn(rewrite(load_foreign(path, shapes)).model, path.name)
+    return to_tnn(rewrite(load_graph(path, shapes)).model, path.name)
 
 
 def compare(path: Path, feed: np.ndarray, shapes: dict[str, tuple[int, ...]] | None = None) -> None:
@@ -187,11 +188,11 @@ def test_open_dimensions_are_fixed_by_shapes(file: Path, image: np.ndarray) -> N
     assert image_shapes(file, (8, 8)) == {"image": (1, 3, 8, 8)}
     compare(file, image, image_shapes(file, (8, 8)))
     with pytest.raises(ExportError, match=r"open dimensions in \[N, 3, height, \?\]; type --input"):
-        load_foreign(file)
+        load_graph(file)
     with pytest.raises(ExportError, match=r"\[1, 4, 8, 8\] does not fit \[N, 3, height, \?\]"):
-        load_foreign(file, {"image": (1, 4, 8, 8)})
+        load_graph(file, {"image": (1, 4, 8, 8)})
     with pytest.raises(ExportError, match="picture: no such input, there is image"):
-        load_foreign(file, {"picture": (1, 3, 8, 8)})
+        load_graph(file, {"picture": (1, 3, 8, 8)})
 
 
 def test_an_open_batch_is_one(file: Path) -> None:
@@ -216,7 +217,7 @@ def test_inputs_of_other_types_are_all_named(file: Path) -> None:
     nodes += [node("Sum", "half_f whole_f b")]
     save(file, nodes, inputs=[info(name, [1, 4], kind) for name, kind in kinds.items()])
     with pytest.raises(ExportError) as caught:
-        load_foreign(file)
+        load_graph(file)
     for part in ("half: type FLOAT16", "whole: type INT64", "byte: type UINT8"):
         assert part in str(caught.value)
 
@@ -225,7 +226,7 @@ def test_sequences_are_refused(file: Path) -> None:
     made = helper.make_tensor_sequence_value_info("y", FLOAT, None)
     save(file, [node("SequenceConstruct", "image")], outputs=[made])
     with pytest.raises(ExportError, match="output y: no tensor"):
-        load_foreign(file)
+        load_graph(file)
 
 
 def test_branches_that_stay_are_refused_by_name(file: Path) -> None:
@@ -259,14 +260,14 @@ def test_a_constant_branch_is_taken(file: Path, image: np.ndarray) -> None:
 def test_files_that_are_no_onnx_are_named(file: Path, content: bytes) -> None:
     file.write_bytes(content)
     with pytest.raises(ExportError, match="no readable ONNX model") as caught:
-        load_foreign(file)
+        load_graph(file)
     assert str(caught.value).startswith(str(file))
     assert "\n" not in str(caught.value)
 
 
 def test_a_missing_file_is_named(file: Path) -> None:
     with pytest.raises(ExportError, match=r"net\.onnx: no readable ONNX model .*No such file"):
-        load_foreign(file)
+        load_graph(file)
 
 
 def test_a_cut_file_is_refused(file: Path) -> None:
@@ -281,13 +282,13 @@ def test_a_cut_file_is_refused(file: Path) -> None:
 def test_an_empty_graph_is_refused(file: Path) -> None:
     save(file, [])
     with pytest.raises(ExportError, match="the graph holds no operators"):
-        load_foreign(file)
+        load_graph(file)
 
 
 def test_opsets_of_the_future_are_refused(file: Path) -> None:
     save(file, [node("Relu", "image")], opset=999)
     with pytest.raises(ExportError, match="999"):
-        load_foreign(file)
+        load_graph(file)
 
 
 def test_external_weights_are_read_or_missed_by_name(file: Path, image: np.ndarray) -> None:
@@ -299,7 +300,7 @@ def test_external_weights_are_read_or_missed_by_name(file: Path, image: np.ndarr
     compare(file, image)
     (file.parent / "net.weights").unlink()
     with pytest.raises(ExportError, match=r"its weights lie in 'net.weights', which is not beside"):
-        load_foreign(file)
+        load_graph(file)
 
 
 def test_odd_names_are_made_fit(file: Path, image: np.ndarray) -> None:
@@ -320,3 +321,15 @@ def test_many_nodes_take_seconds(file: Path) -> None:
     start = time.process_time()
     assert len(convert(file).network.layers) == 5000
     assert time.process_time() - start < 20
+
+
+def test_what_onnxruntime_does_not_know_is_one_line(file: Path) -> None:
+    save(file, [helper.make_node("Odd", ["image"], ["y"], domain="mine")])
+    with pytest.raises(ExportError, match=r"onnxruntime cannot compute it .*mine:Odd"):
+        subject_of(file, load_graph(file))
+
+
+def test_a_single_number_is_no_input(file: Path) -> None:
+    save(file, [node("Relu", "image")], inputs=[info("image", [])], outputs=[info("y", [])])
+    with pytest.raises(ExportError, match=r"input image: a single number.*shape \[1\]"):
+        load_graph(file)

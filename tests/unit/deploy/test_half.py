@@ -92,7 +92,7 @@ class TestSimulation:
             layer(Add(1), "b", "y"),
         ]
         loaded = net_of(chain, weights)
-        report = check_half(loaded, np.ones(MAP, np.float32))
+        report = check_half(loaded, [[np.ones(MAP, np.float32)]])
         assert report.first_overflow is not None
         assert report.first_overflow.name == "b"
         assert report.first_overflow.overflows == np.prod(MAP)
@@ -105,9 +105,9 @@ class TestSimulation:
     def test_a_float32_layer_overflows_where_half_reads_it(self) -> None:
         big = [layer(Unheard(), "x", "a"), layer(ReLU(), "a", "y")]
         image = np.full(MAP, 70000, np.float32)
-        unread = check_half(net_of([big[0]]), image)
+        unread = check_half(net_of([big[0]]), [[image]])
         assert unread.first_overflow is None
-        report = check_half(net_of(big), image)
+        report = check_half(net_of(big), [[image]])
         assert report.first_overflow is not None
         assert report.first_overflow.name == "a"
 
@@ -129,19 +129,19 @@ class TestSimulation:
 
     def test_weights_that_half_cannot_hold_are_named(self) -> None:
         weights = [Resource("Add", "y", (np.full(1, 1e5, np.float32),))]
-        report = check_half(net_of([layer(Add(1))], weights), numbers(*MAP))
+        report = check_half(net_of([layer(Add(1))], weights), [[numbers(*MAP)]])
         assert report.weights == ("y",)
 
     def test_labels_are_counted_only_over_classes(self) -> None:
         loaded = net_of([layer(ReLU())], shape=(1, 1, 4, 4))
-        assert check_half(loaded, numbers(1, 1, 4, 4)).outputs[0].labels_equal is None
+        assert check_half(loaded, [[numbers(1, 1, 4, 4)]]).outputs[0].labels_equal is None
 
     def test_whole_numbers_are_labels_themselves(self) -> None:
         image = np.full((1, 4, 2, 2), 0.1, np.float32)
         image[0, 1] = 0.100003
         image[0, 2, 0] = 5
         loaded = net_of([layer(ReLU(), "x", "a"), layer(Largest(), "a", "y")], shape=(1, 4, 2, 2))
-        found = check_half(loaded, image)
+        found = check_half(loaded, [[image]])
         # 0.1 and 0.100003 are one half, so that the first of both wins; 5 stays the largest.
         assert found.outputs[0].labels_equal == 0.5
 
@@ -151,11 +151,9 @@ class TestSimulation:
         found = simulate_half(loaded, {"x": numbers(*MAP)})
         np.testing.assert_allclose(found.values["y"], 2 * numbers(*MAP)[:, 3:], atol=4e-3)
 
-    def test_a_written_network_is_checked_by_path(
-        self, exported: Artifact, images: np.ndarray
-    ) -> None:
+    def test_a_written_network_on_two_images(self, exported: Artifact, images: np.ndarray) -> None:
         before = torch.get_num_threads()
-        report = check_half(exported.tnnproto, images)
+        report = check_half(load_tnn(exported.tnnproto), [[images[:1]], [images[1:]]])
         assert torch.get_num_threads() == before
         assert isinstance(report, HalfReport)
         assert report.images == 2
@@ -175,11 +173,13 @@ class TestSimulation:
     def test_what_does_not_fit_is_refused(self) -> None:
         loaded = net_of([layer(SplitV(1, (2, 2)), "x", "p q")])
         with pytest.raises(ExportError, match=r"net.tnnproto: layer 'p' .SplitV."):
-            check_half(loaded, numbers(*MAP))
+            check_half(loaded, [[numbers(*MAP)]])
         with pytest.raises(ExportError, match="takes the inputs"):
-            check_half(loaded, numbers(1, 3, 2, 2))
-        with pytest.raises(ExportError, match="1 inputs and 0 images"):
-            check_half(loaded, numbers(*MAP)[:0])
+            check_half(loaded, [[numbers(1, 3, 2, 2)]])
+        with pytest.raises(ExportError, match="takes the inputs x, got 2 arrays"):
+            check_half(loaded, [[numbers(*MAP), numbers(*MAP)]])
+        with pytest.raises(ExportError, match="no inputs"):
+            check_half(loaded, [])
 
 
 def test_layers_without_an_fp16_kernel_are_not_listed_as_having_one() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from topformer_cli.deploy.artifact import Artifact
-from topformer_cli.deploy.tnn.half_storage import store_half, to_half
+from topformer_cli.deploy.tnn.half_storage import KeptWeights, store_half
 from topformer_cli.deploy.tnn.interpreter import load_tnn
 from topformer_cli.deploy.tnn.model import parse_model, write_model
 from topformer_cli.deploy.tnn.network import Resource
@@ -17,7 +17,7 @@ def numbers(*shape: int, seed: int = 0) -> np.ndarray:
 class TestStorage:
     def test_weights_become_half_and_read_back(self) -> None:
         weight = numbers(4, 3, 1, 1)
-        stored = to_half([Resource("Convolution", "c", (weight, numbers(4)))])
+        stored = store_half([Resource("Convolution", "c", (weight, numbers(4)))]).resources
         content = write_model(stored)
         assert [array.dtype for array in parse_model(content)[0].weights] == [np.float16] * 2
         np.testing.assert_array_equal(parse_model(content)[0].weights[0], weight.astype("f2"))
@@ -28,10 +28,8 @@ class TestStorage:
         found = store_half([large, tiny])
         assert found.resources[0] is large
         assert found.resources[1].weights[0].dtype == np.float16
-        assert found.to_json() == {
-            "kept": [{"layer": "a", "type": "Add", "largest": 65505.0}],
-            "vanished": {"m": 2},
-        }
+        assert found.kept == (KeptWeights("a", "Add", 65505.0),)
+        assert found.vanished == {"m": 2}
 
     def test_the_largest_half_is_stored(self) -> None:
         found = store_half([Resource("Add", "a", (np.array([65504], np.float32),))])
@@ -44,7 +42,7 @@ class TestStorage:
             Resource("Convolution", "q", (np.ones((1, 1, 1, 1), np.int8),)),
             Resource("InnerProduct", "i", (np.ones((1, 1), np.float32), np.empty(0, np.float32))),
         )
-        found = to_half(others)
+        found = store_half(others).resources
         assert found[:2] == others[:2]
         assert found[2].weights[1].dtype == np.float16
 
@@ -52,7 +50,7 @@ class TestStorage:
         loaded = load_tnn(artifact.tnnproto)
         model = artifact.tnnproto.with_suffix(".tnnmodel")
         before = model.stat().st_size
-        model.write_bytes(write_model(to_half(parse_model(model.read_bytes()))))
+        model.write_bytes(write_model(store_half(parse_model(model.read_bytes())).resources))
         halved = load_tnn(artifact.tnnproto)
         assert model.stat().st_size < 0.7 * before
         for name, weights in loaded.weights.items():

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from topformer_cli.deploy.predictors import open_tnn
+from topformer_cli.deploy.predictors import FilePredictor
+from topformer_cli.deploy.runtimes import TnnRuntime
 from topformer_cli.deploy.tnn.interpreter import load_tnn, run_tnn
 from topformer_cli.deploy.tnn.layers.activation import ReLU
 from topformer_cli.deploy.tnn.layers.channels import SplitV
@@ -96,7 +97,7 @@ def test_another_input_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_predictor_runs_images_one_by_one(tmp_path: Path) -> None:
-    predictor = open_tnn(write(tmp_path, layer(ReLU())))
+    predictor = FilePredictor(TnnRuntime(write(tmp_path, layer(ReLU()))))
     images = np.random.default_rng(0).standard_normal((3, 3, 4, 4), np.float32)
     images.setflags(write=False)
     np.testing.assert_array_equal(predictor(images), np.maximum(images, 0))
@@ -109,6 +110,6 @@ def test_a_predictor_runs_images_one_by_one(tmp_path: Path) -> None:
 
 def test_a_predictor_has_one_output(tmp_path: Path) -> None:
     split = layer(SplitV(1, (1, 2)), "x", "p q")
-    predictor = open_tnn(write(tmp_path, split, outputs=("p", "q")))
+    predictor = FilePredictor(TnnRuntime(write(tmp_path, split, outputs=("p", "q"))))
     with pytest.raises(ExportError, match="has 2 outputs, a predictor has one"):
         predictor(IMAGE)

@@ -38,7 +38,7 @@ def tflite(
 ) -> Path:
     path = tmp_path_factory.mktemp("tflite") / "net.tflite"
     metadata = {"other": "é", "topformer": json.dumps(card)}
-    write_tflite(small_net, torch.zeros(1, 3, *HW), path, metadata, NAMES)
+    write_tflite(small_net, torch.zeros(1, 3, *HW), path, names=NAMES, metadata=metadata)
     return path
 
 
@@ -94,7 +94,13 @@ class Labels(nn.Module):
 def test_bytes_in_and_labels_out(small_net: nn.Module, tmp_path: Path) -> None:
     network = Labels(small_net).eval()
     path = tmp_path / "labels.tflite"
-    write_tflite(network, torch.zeros(1, 3, *HW, dtype=torch.uint8), path, {}, ("input", "labels"))
+    write_tflite(
+        network,
+        torch.zeros(1, 3, *HW, dtype=torch.uint8),
+        path,
+        names=("input", "labels"),
+        metadata={},
+    )
     runtime = LiteRtRuntime(path)
     assert runtime.types == (np.uint8,)
     images = np.random.default_rng(0).integers(0, 256, (2, 3, *HW), np.uint8)
@@ -122,7 +128,13 @@ def test_what_cannot_be_converted_is_one_line(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(ExportError, match="litert-torch cannot convert Branches: ") as caught:
-        write_tflite(Branches().eval(), torch.zeros(1, 3, *HW), tmp_path / "a.tflite", {}, NAMES)
+        write_tflite(
+            Branches().eval(),
+            torch.zeros(1, 3, *HW),
+            tmp_path / "a.tflite",
+            names=NAMES,
+            metadata={},
+        )
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
     assert capfd.readouterr() == ("", "")
@@ -130,7 +142,9 @@ def test_what_cannot_be_converted_is_one_line(
 
 def test_training_mode_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"Branches is in training mode; call eval\(\)"):
-        write_tflite(Branches(), torch.zeros(1, 3, *HW), tmp_path / "a.tflite", {}, NAMES)
+        write_tflite(
+            Branches(), torch.zeros(1, 3, *HW), tmp_path / "a.tflite", names=NAMES, metadata={}
+        )
 
 
 def refused(path: Path) -> str:
@@ -230,7 +244,9 @@ for name in ("litert_torch", "ai_edge_litert"):
     sys.modules[name] = None
 path = Path(sys.argv[1])
 for call in (
-    lambda: write_tflite(torch.nn.ReLU().eval(), torch.zeros(1), path, {}, ("a", "b")),
+    lambda: write_tflite(
+        torch.nn.ReLU().eval(), torch.zeros(1), path, names=("a", "b"), metadata={}
+    ),
     lambda: LiteRtRuntime(path),
     lambda: read_card(path),
 ):

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from topformer_cli.deploy import official
 from topformer_cli.deploy.artifact import Artifact
 from topformer_cli.deploy.official import convert_official, find_extension
-from topformer_cli.deploy.predictors import open_onnx, open_tnn
+from topformer_cli.deploy.predictors import FilePredictor
+from topformer_cli.deploy.runtimes import OnnxRuntime, TnnRuntime
 from topformer_cli.errors import ExportError
 
 PLACE = "tools/onnx2tnn/onnx-converter"
@@ -185,6 +186,6 @@ def test_the_real_converter_reads_legacy_exports(
 
 def assert_converted(source: Path, images: np.ndarray, folder: Path) -> None:
     convert_official(source, folder / "official", Path(os.environ["TOPFORMER_TNN_HOME"]))
-    expected = open_onnx(source)(images)
-    found = open_tnn(folder / "official.tnnproto")(images)
+    expected = FilePredictor(OnnxRuntime(source))(images)
+    found = FilePredictor(TnnRuntime(folder / "official.tnnproto"))(images)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes.onnx_text import apply, noise, operators, parse_graph, reasons
-from topformer_cli.deploy.passes.check import compute_graph, noise_for
-from topformer_cli.deploy.passes.match import static_dimension
+from topformer_cli.deploy.onnx_graph import compute_graph, noise_for
 from topformer_cli.deploy.passes.pad_classes import pad_classes
+from topformer_cli.deploy.passes.parts.match import static_dimension
 
 CONSTANTS = {
     "w": noise(11, 4, 1, 1),

@@ -179,3 +179,11 @@ def test_normalisation_that_others_read_stays() -> None:
     assert "scaled by zero" in reasons(apply(parse_graph(zero, IMAGE), fold_normalisation))[0]
     weights = f"{FLOATS} {{ v = Relu(w) n = Mul(x, inverse) y = Conv(n, v) }}"
     assert "no constants" in reasons(apply(parse_graph(weights, IMAGE), fold_normalisation))[0]
+
+
+def test_normalisation_that_the_graph_gives_out_on_the_way_stays() -> None:
+    text = """(float[1,3,12,16] x) => (float a, float y) {
+        a = Div(x, byte) m = Sub(a, mean) y = Conv(m, w, b) }"""
+    done = apply(parse_graph(text, IMAGE), fold_normalisation)
+    assert not done.changed
+    assert [value.name for value in done.model.graph.inputs] == ["x"]

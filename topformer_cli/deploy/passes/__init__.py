@@ -1,7 +1,7 @@
 """Rewrites of an ONNX graph before it becomes TNN; each keeps what the graph computes.
 
 A new rewrite is one module here, with before and after in its docstring, and one entry in
-TNN_PASSES.
+TNN_PASSES; what rewrites share is in parts/.
 """
 
 from collections.abc import Callable, Collection
@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass, ShapeInferencePass
 
-from topformer_cli.deploy.passes.check import Arrays, SameOutputs
+from topformer_cli.deploy.onnx_graph import NamedArrays
 from topformer_cli.deploy.passes.fold_batchnorm import fold_batchnorm
 from topformer_cli.deploy.passes.fold_constants import fold_constants
 from topformer_cli.deploy.passes.fold_depthwise_fuse import fold_depthwise_fuse
@@ -19,8 +19,9 @@ from topformer_cli.deploy.passes.fold_normalisation import fold_normalisation
 from topformer_cli.deploy.passes.fold_scale import fold_scale
 from topformer_cli.deploy.passes.gate_by_relu6 import gate_by_relu6
 from topformer_cli.deploy.passes.one_permute_attention import one_permute_attention
-from topformer_cli.deploy.passes.outcome import Outcome
 from topformer_cli.deploy.passes.pad_classes import pad_classes
+from topformer_cli.deploy.passes.parts.check import SameOutputs
+from topformer_cli.deploy.passes.parts.outcome import Outcome
 from topformer_cli.deploy.passes.recognise_gelu import recognise_gelu
 from topformer_cli.deploy.passes.recognise_hard_sigmoid import recognise_hard_sigmoid
 from topformer_cli.deploy.passes.recognise_hard_swish import recognise_hard_swish
@@ -84,7 +85,7 @@ class RewriteRules:
 
     left_out: frozenset[str] = frozenset()
     tolerance: float = 1e-4
-    feeds: Arrays | None = None
+    feeds: NamedArrays | None = None
 
 
 def rewrite_name(step: Pass) -> str:

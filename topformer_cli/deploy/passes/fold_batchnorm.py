@@ -4,7 +4,8 @@ import numpy as np
 import onnx_ir as ir
 
 from topformer_cli.deploy.constants import constant_of, new_constant
-from topformer_cli.deploy.passes.outcome import Outcome, Refusal, node_name
+from topformer_cli.deploy.passes.parts.match import Findings, read_once
+from topformer_cli.deploy.passes.parts.outcome import Outcome
 
 
 def fold_batchnorm(model: ir.Model) -> Outcome:
@@ -13,18 +14,11 @@ def fold_batchnorm(model: ir.Model) -> Outcome:
     Given: BatchNormalization(Conv(x, w, b), gamma, beta, mean, variance)
     Result: Conv(x, w * s, (b - mean) * s + beta) with s = gamma / sqrt(variance + epsilon)
     """
-    matched: list[str] = []
-    refused: list[Refusal] = []
+    findings = Findings()
     for node in list(model.graph):
-        if node.op_type != "BatchNormalization":
-            continue
-        name = node_name(node)
-        if reason := _obstacle(node):
-            refused.append(Refusal(name, reason))
-        else:
+        if node.op_type == "BatchNormalization" and findings.settle(node, _obstacle(node)):
             _fold(model.graph, node)
-            matched.append(name)
-    return Outcome(tuple(matched), tuple(refused))
+    return findings.outcome()
 
 
 def _obstacle(node: ir.Node) -> str:
@@ -33,7 +27,7 @@ def _obstacle(node: ir.Node) -> str:
     conv = source.producer() if source is not None else None
     if source is None or conv is None or conv.op_type != "Conv":
         return "follows no convolution"
-    if len(source.uses()) != 1 or source.is_graph_output():
+    if not read_once(source):
         return "the convolution's own output is used elsewhere"
     if node.attributes.get_int("training_mode", 0):
         return "is in training mode"

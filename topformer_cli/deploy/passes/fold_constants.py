@@ -8,7 +8,8 @@ from onnx_ir.passes.common import (
 )
 from onnxscript.optimizer import fold_constants as fold
 
-from topformer_cli.deploy.passes.outcome import Outcome, node_name
+from topformer_cli.deploy.onnx_graph import node_name
+from topformer_cli.deploy.passes.parts.outcome import Outcome
 
 
 def fold_constants(model: ir.Model) -> Outcome:

@@ -2,10 +2,10 @@
 
 import onnx_ir as ir
 
-from topformer_cli.deploy.passes.absorb import Blocked, plan_scale, write_plan
-from topformer_cli.deploy.passes.convolution import NO_CONSTANTS, parameters_of
-from topformer_cli.deploy.passes.match import Findings, bypass, read_elsewhere
-from topformer_cli.deploy.passes.outcome import Outcome
+from topformer_cli.deploy.passes.parts.absorb import Blocked, plan_scale, write_plan
+from topformer_cli.deploy.passes.parts.convolution import NO_CONSTANTS, parameters_of
+from topformer_cli.deploy.passes.parts.match import Findings, bypass, read_elsewhere
+from topformer_cli.deploy.passes.parts.outcome import Outcome
 
 
 def fold_depthwise_fuse(model: ir.Model) -> Outcome:

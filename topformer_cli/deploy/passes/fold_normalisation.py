@@ -5,21 +5,22 @@ from typing import Final
 import numpy as np
 import onnx_ir as ir
 
-from topformer_cli.deploy.passes.affine import Affine, affine_of
-from topformer_cli.deploy.passes.convolution import (
+from topformer_cli.deploy.passes.parts.affine import Affine, affine_of
+from topformer_cli.deploy.passes.parts.convolution import (
     NO_CONSTANTS,
     Parameters,
     parameters_of,
     unpadded,
 )
-from topformer_cli.deploy.passes.match import (
+from topformer_cli.deploy.passes.parts.match import (
     Findings,
     Vector,
     bypass,
     float32_constant,
+    only_reader,
     sole_reader,
 )
-from topformer_cli.deploy.passes.outcome import Outcome
+from topformer_cli.deploy.passes.parts.outcome import Outcome
 
 _STAYS: Final = (
     "the convolution pads with zeros, which stand for mean-valued pixels: one subtraction stays"
@@ -73,7 +74,7 @@ def _chain(first: ir.Node) -> tuple[list[tuple[ir.Node, Affine]], ir.Node | None
         output = node.outputs[0]
         if conv := sole_reader(output, "Conv"):
             return chain, conv
-        node = next(iter(output.consumers()), None) if len(output.uses()) == 1 else None
+        node = only_reader(output)
     return chain, None
 
 
@@ -85,13 +86,10 @@ def _compose(steps: list[Affine]) -> Affine:
 
 
 def _write(graph: ir.Graph, chain: list[ir.Node], total: Affine, conv: Parameters) -> None:
-    kept: Vector = np.zeros_like(total.shift)
-    if unpadded(conv.conv):
-        spread = conv.weight * conv.along_inputs(total.shift)
-        conv.bias = conv.bias + spread.reshape(conv.outputs, -1).sum(axis=1)
-    else:
-        kept = -total.shift / total.scale if total.shift.any() else kept
-    conv.weight *= conv.along_inputs(total.scale)
+    nothing: Vector = np.zeros_like(total.shift)
+    stays = not unpadded(conv.conv) and total.shift.any()
+    kept = -total.shift / total.scale if stays else nothing
+    conv.scale_inputs(total.scale, nothing if stays else total.shift)
     conv.write(graph)
     source, last = total.x, chain[-1]
     if kept.any():

@@ -3,14 +3,19 @@
 import numpy as np
 import onnx_ir as ir
 
-from topformer_cli.deploy.passes.affine import NOT_PER_CHANNEL, Affine, affine_of, looks_affine
-from topformer_cli.deploy.passes.convolution import (
+from topformer_cli.deploy.passes.parts.affine import (
+    NOT_PER_CHANNEL,
+    Affine,
+    affine_of,
+    looks_affine,
+)
+from topformer_cli.deploy.passes.parts.convolution import (
     NO_CONSTANTS,
     Parameters,
     parameters_of,
     unpadded,
 )
-from topformer_cli.deploy.passes.match import (
+from topformer_cli.deploy.passes.parts.match import (
     Findings,
     bypass,
     producer,
@@ -18,7 +23,7 @@ from topformer_cli.deploy.passes.match import (
     sole_producer,
     sole_reader,
 )
-from topformer_cli.deploy.passes.outcome import Outcome
+from topformer_cli.deploy.passes.parts.outcome import Outcome
 
 
 def fold_scale(model: ir.Model) -> Outcome:
@@ -48,8 +53,7 @@ def _right(node: ir.Node) -> ir.Node | None:
 
 
 def _fold_behind(graph: ir.Graph, node: ir.Node, affine: Affine, conv: Parameters) -> None:
-    conv.weight *= conv.along_outputs(affine.scale)
-    conv.bias = conv.bias * affine.scale + affine.shift
+    conv.scale_outputs(affine.scale, affine.shift)
     conv.write(graph)
     bypass(graph, node, affine.x)
 
@@ -63,9 +67,7 @@ def _look_ahead(graph: ir.Graph, node: ir.Node, findings: Findings) -> None:
         findings.settle(node, reason)
     elif affine is not None and parameters is not None:
         findings.settle(node, "")
-        shift = parameters.weight * parameters.along_inputs(affine.shift)
-        parameters.bias = parameters.bias + shift.reshape(parameters.outputs, -1).sum(axis=1)
-        parameters.weight *= parameters.along_inputs(affine.scale)
+        parameters.scale_inputs(affine.scale, affine.shift)
         parameters.write(graph)
         bypass(graph, node, affine.x)
 

@@ -5,16 +5,23 @@ from typing import Final
 import numpy as np
 import onnx_ir as ir
 
-from topformer_cli.deploy.passes.absorb import Blocked, Place, passes_scale, plan_scale, write_plan
-from topformer_cli.deploy.passes.convolution import Parameters, parameters_of
-from topformer_cli.deploy.passes.match import (
+from topformer_cli.deploy.onnx_graph import node_name
+from topformer_cli.deploy.passes.parts.absorb import (
+    Blocked,
+    Place,
+    passes_scale,
+    plan_scale,
+    write_plan,
+)
+from topformer_cli.deploy.passes.parts.convolution import Parameters, parameters_of
+from topformer_cli.deploy.passes.parts.match import (
     Findings,
     float32_constant,
     read_elsewhere,
     replace_by,
     sole_producer,
 )
-from topformer_cli.deploy.passes.outcome import Outcome, node_name
+from topformer_cli.deploy.passes.parts.outcome import Outcome
 
 _SIX: Final = 6.0
 
@@ -69,8 +76,7 @@ def _replace(graph: ir.Graph, gate: ir.Node, conv: Parameters) -> None:
     beta = gate.attributes.get_float("beta", 0.5)
     # 1 / 6 is no float32: what the exporter meant is one, and leaves the weights as they are.
     slope = 1.0 if abs(_SIX * alpha - 1) < 1e-6 else _SIX * alpha
-    conv.weight *= slope
-    conv.bias = conv.bias * slope + _SIX * beta
+    conv.scale_outputs(np.full(conv.outputs, slope), np.full(conv.outputs, _SIX * beta))
     conv.write(graph)
     name = gate.outputs[0].name
     bounds = [

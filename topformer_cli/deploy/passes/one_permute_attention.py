@@ -5,7 +5,7 @@ from typing import Final
 
 import onnx_ir as ir
 
-from topformer_cli.deploy.passes.match import (
+from topformer_cli.deploy.passes.parts.match import (
     Findings,
     producer,
     read_once,
@@ -13,7 +13,7 @@ from topformer_cli.deploy.passes.match import (
     sole_producer,
     variable_and_scalar,
 )
-from topformer_cli.deploy.passes.outcome import Outcome
+from topformer_cli.deploy.passes.parts.outcome import Outcome
 
 _OPSET: Final = 13
 _SCALES: Final = ("Mul", "Div")

@@ -7,9 +7,10 @@ import numpy as np
 import onnx_ir as ir
 
 from topformer_cli.deploy.constants import constant_of, new_constant
-from topformer_cli.deploy.passes.convolution import NO_CONSTANTS, parameters_of
-from topformer_cli.deploy.passes.match import Findings, static_dimension
-from topformer_cli.deploy.passes.outcome import Outcome, node_name
+from topformer_cli.deploy.onnx_graph import node_name
+from topformer_cli.deploy.passes.parts.convolution import NO_CONSTANTS, parameters_of
+from topformer_cli.deploy.passes.parts.match import Findings, static_dimension
+from topformer_cli.deploy.passes.parts.outcome import Outcome
 
 MULTIPLE: Final = 8
 """TNN on ARM computes 1x1 convolutions by its fast matrix product for such channels only."""

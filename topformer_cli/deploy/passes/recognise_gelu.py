@@ -6,15 +6,15 @@ from typing import Final
 import onnx_ir as ir
 
 from topformer_cli.deploy.constants import scalar_of
-from topformer_cli.deploy.passes.match import (
+from topformer_cli.deploy.passes.parts.match import (
     Findings,
     close_to,
-    read_once,
+    only_reader,
     replace_by,
     sole_producer,
     variable_and_scalar,
 )
-from topformer_cli.deploy.passes.outcome import Outcome
+from topformer_cli.deploy.passes.parts.outcome import Outcome
 
 _OPSET: Final = 20
 
@@ -57,12 +57,12 @@ def _argument(erf: ir.Node) -> tuple[ir.Value, ir.Node] | None:
 
 def _product(erf: ir.Node, x: ir.Value) -> list[ir.Node] | None:
     """Follow 1 + erf through products until x and one half are in it; return the nodes."""
-    add = _reader(erf)
+    add = only_reader(erf.outputs[0])
     if add is None or add.op_type != "Add" or not close_to(_number(add), 1):
         return None
     nodes, number, with_x = [add], 1.0, False
     while not (with_x and close_to(number, 0.5)):
-        node = _reader(nodes[-1])
+        node = only_reader(nodes[-1].outputs[0])
         if node is None or node.op_type not in ("Mul", "Div"):
             return None
         on_the_right = node.inputs[1] is nodes[-1].outputs[0]
@@ -82,11 +82,6 @@ def _product(erf: ir.Node, x: ir.Value) -> list[ir.Node] | None:
             return None
         nodes.append(node)
     return nodes
-
-
-def _reader(node: ir.Node) -> ir.Node | None:
-    value = node.outputs[0]
-    return next(iter(value.consumers())) if read_once(value) else None
 
 
 def _number(node: ir.Node) -> float | None:

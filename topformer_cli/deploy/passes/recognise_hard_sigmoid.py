@@ -5,8 +5,13 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from topformer_cli.deploy.constants import scalar_of
-from topformer_cli.deploy.passes.match import sole_producer, variable_and_scalar
-from topformer_cli.deploy.passes.outcome import Outcome, node_name
+from topformer_cli.deploy.passes.parts.match import (
+    Findings,
+    replace_by,
+    sole_producer,
+    variable_and_scalar,
+)
+from topformer_cli.deploy.passes.parts.outcome import Outcome
 
 
 def recognise_hard_sigmoid(model: ir.Model) -> Outcome:
@@ -15,10 +20,11 @@ def recognise_hard_sigmoid(model: ir.Model) -> Outcome:
     Given: Clip(x + b, 0, m) / m, or Clip(x + b, 0, m) * (1 / m), additions either way round
     Result: HardSigmoid(x, alpha = 1 / m, beta = b / m)
     """
-    matches = [match for node in model.graph if (match := _match(node))]
-    for match in matches:
+    findings = Findings()
+    for match in [match for node in model.graph if (match := _match(node))]:
+        findings.settle(match.last, "")
         _replace(model.graph, match)
-    return Outcome(tuple(node_name(match.last) for match in matches))
+    return findings.outcome()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +63,4 @@ def _scale(node: ir.Node) -> tuple[ir.Value, float] | None:
 def _replace(graph: ir.Graph, match: _Match) -> None:
     attributes = [ir.AttrFloat32("alpha", match.alpha), ir.AttrFloat32("beta", match.beta)]
     node = ir.Node("", "HardSigmoid", [match.x], attributes, name=match.last.name)
-    ir.convenience.replace_nodes_and_values(
-        graph,
-        match.last,
-        [match.last, match.clip, match.add],
-        [node],
-        [match.last.outputs[0]],
-        [node.outputs[0]],
-    )
+    replace_by(graph, [match.add, match.clip, match.last], node)

@@ -7,15 +7,15 @@ import numpy as np
 import onnx_ir as ir
 
 from topformer_cli.deploy.constants import constant_of, new_constant
-from topformer_cli.deploy.passes.match import (
+from topformer_cli.deploy.passes.parts.match import (
     Findings,
+    only_reader,
     producer,
-    read_once,
     replace_by,
     static_dimension,
     variable_and_scalar,
 )
-from topformer_cli.deploy.passes.outcome import Outcome
+from topformer_cli.deploy.passes.parts.outcome import Outcome
 
 _OPSET: Final = 17
 
@@ -129,8 +129,7 @@ def _replace(graph: ir.Graph, match: _Match) -> None:
 
 def _next(node: ir.Node, op_type: str) -> ir.Node | None:
     """Return the only reader of a node's result, if it is an operator of the type."""
-    value = node.outputs[0]
-    reader = next(iter(value.consumers())) if read_once(value) else None
+    reader = only_reader(node.outputs[0])
     return reader if reader is not None and reader.op_type == op_type else None
 
 

@@ -9,6 +9,7 @@ from typing import Final
 import onnx_ir as ir
 
 from topformer_cli.deploy.constants import constant_of
+from topformer_cli.deploy.onnx_graph import graph_inputs, node_name
 from topformer_cli.deploy.tnn.emit import EMITTERS
 from topformer_cli.deploy.tnn.emit.fuse_activation import fuse_activations
 from topformer_cli.deploy.tnn.emit.node import (
@@ -49,7 +50,7 @@ def to_tnn(model: ir.Model, where: str, *, fuse: bool = True) -> TnnModel:
             names of its nodes; `where` names the model in it.
     """
     graph = model.graph
-    inputs = [value for value in graph.inputs if value.name not in graph.initializers]
+    inputs = graph_inputs(graph)
     names = blob_names(model)
     findings: dict[str, list[str]] = {}
     emitted: list[Emitted] = []
@@ -60,7 +61,7 @@ def to_tnn(model: ir.Model, where: str, *, fuse: bool = True) -> TnnModel:
             _check_node(node)
             emitted += EMITTERS[node.op_type].emit(OnnxNode(node, names))
         except Unsupported as reason:
-            findings.setdefault(f"{node.op_type}: {reason}", []).append(_node_name(node))
+            findings.setdefault(f"{node.op_type}: {reason}", []).append(node_name(node))
     if findings:
         raise ExportError(_report(findings, where))
     outputs = tuple(names[value] for value in graph.outputs)
@@ -116,10 +117,6 @@ def _check_value(value: ir.Value, integers: frozenset[ir.DataType] = frozenset()
     require(fits, f"type {dtype.name if dtype else 'unknown'}, not float32")
 
 
-def _node_name(node: ir.Node) -> str:
-    return node.name or f"the node that makes {node.outputs[0].name}"
-
-
 def _report(findings: dict[str, list[str]], where: str) -> str:
     parts = [
         f"{reason} ({_some(nodes)})" if nodes else reason for reason, nodes in findings.items()
@@ -135,7 +132,7 @@ def _some(names: Sequence[str]) -> str:
 def blob_names(model: ir.Model) -> dict[ir.Value, str]:
     """Give every value a name without the characters that TNN's text form splits at."""
     graph = model.graph
-    inputs = [value for value in graph.inputs if value.name not in graph.initializers]
+    inputs = graph_inputs(graph)
     values = [*inputs, *(value for node in graph for value in node.outputs)]
     names: dict[ir.Value, str] = {}
     taken: set[str] = set()

@@ -5,6 +5,7 @@ count.
 """
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -150,7 +151,7 @@ def _describe(layer: Layer, made: LayerSketch, arrays: Weights | None) -> LayerD
         digest = _digest(arrays)
     elif layer.record.weight_count(len(layer.inputs)):
         meant = weight_shapes(layer)
-        weights = None if meant is None else sum(map(_size, meant))
+        weights = None if meant is None else sum(map(math.prod, meant))
         weight_bytes = None
     return LayerDescription(
         type=layer.record.TYPE,
@@ -164,13 +165,6 @@ def _describe(layer: Layer, made: LayerSketch, arrays: Weights | None) -> LayerD
         multiply_adds=made.multiply_adds,
         digest=digest,
     )
-
-
-def _size(shape: Shape) -> int:
-    size = 1
-    for side in shape:
-        size *= side
-    return size
 
 
 def _digest(arrays: Weights) -> str:

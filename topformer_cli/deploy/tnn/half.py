@@ -8,13 +8,12 @@ A value of 65520 or more becomes infinite and goes on as such.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from topformer_cli.deploy.runtime_inputs import Arrays
 from topformer_cli.deploy.tnn.half_kernels import COMPUTED_IN_HALF, compute_half
 from topformer_cli.deploy.tnn.half_report import (
     HalfLayer,
@@ -24,8 +23,9 @@ from topformer_cli.deploy.tnn.half_report import (
     half_report,
 )
 from topformer_cli.deploy.tnn.half_storage import HALF_MAX
-from topformer_cli.deploy.tnn.interpreter import LoadedTnn, load_tnn
+from topformer_cli.deploy.tnn.interpreter import LoadedTnn, fed, named_inputs
 from topformer_cli.deploy.tnn.network import Layer
+from topformer_cli.deploy.tnn.sketch import naming
 from topformer_cli.errors import ExportError
 from topformer_cli.predictor import FloatArray
 
@@ -33,18 +33,16 @@ _ROUNDING: Final = 2.0**-11
 """The relative error of one rounding to half."""
 
 
-def check_half(model: Path | LoadedTnn, images: FloatArray) -> HalfReport:
-    """Run normalised images [N, 3, H, W], one by one, through a network with one input.
+def check_half(loaded: LoadedTnn, samples: Sequence[Arrays]) -> HalfReport:
+    """Run sets of inputs, each in the file's order, through a network and sum them up.
 
     Raises:
-        ExportError: the files are damaged, the network has several inputs or takes other images.
+        ExportError: there are no inputs, they do not fit, or a layer cannot be computed.
     """
-    loaded = model if isinstance(model, LoadedTnn) else load_tnn(model)
-    inputs = loaded.network.inputs
-    if len(inputs) != 1 or not len(images):
-        message = f"{loaded.proto}: {len(inputs)} inputs and {len(images)} images; one and some"
+    if not samples:
+        message = f"{loaded.proto}: no inputs to run it on"
         raise ExportError(message)
-    runs = [simulate_half(loaded, {inputs[0].name: images[i : i + 1]}) for i in range(len(images))]
+    runs = [simulate_half(loaded, named_inputs(loaded, sample)) for sample in samples]
     return half_report(runs, _overflowing_weights(loaded))
 
 
@@ -88,20 +86,13 @@ class _Blobs:
     """The blobs of both runs at one place of the network, with their errors."""
 
     def __init__(self, loaded: LoadedTnn, feeds: Mapping[str, FloatArray]) -> None:
-        wanted = {blob.name: blob.shape for blob in loaded.network.inputs}
-        given = {name: array.shape for name, array in feeds.items()}
-        if wanted != given:
-            message = f"{loaded.proto}: takes the inputs {wanted}, got {given}"
-            raise ExportError(message)
+        self.exact = fed(loaded, feeds)
         self.loaded = loaded
         self.read_in_half = {
             name
             for layer in loaded.network.layers
             if layer.record.TYPE in COMPUTED_IN_HALF
             for name in layer.inputs
-        }
-        self.exact = {
-            name: torch.from_numpy(np.array(array, np.float32)) for name, array in feeds.items()
         }
         self.half = {
             name: value.half() if name in self.read_in_half else value
@@ -115,7 +106,7 @@ class _Blobs:
         weights = self.loaded.weights.get(layer.name, ())
         before = max((self.errors[name] for name in layer.inputs), default=0.0)
         inputs = [self.half[name] for name in layer.inputs]
-        try:
+        with naming(str(self.loaded.proto), layer):
             exact = layer.record.compute([self.exact[name] for name in layer.inputs], weights)
             if in_half:
                 halves = [x.half() for x in inputs]
@@ -124,10 +115,6 @@ class _Blobs:
                 found = layer.record.compute([x.float() for x in inputs], weights)
             self.exact.update(zip(layer.outputs, exact, strict=True))
             self.half.update(zip(layer.outputs, found, strict=True))
-        except (RuntimeError, ValueError, IndexError, TypeError) as error:
-            reason = str(error).splitlines()[0]
-            message = f"{self.loaded.proto}: layer {layer.name!r} ({layer.record.TYPE}): {reason}"
-            raise ExportError(message) from error
         self.errors.update({name: self._error(name) for name in layer.outputs})
         error_now = max(self.errors[name] for name in layer.outputs)
         return HalfLayer(

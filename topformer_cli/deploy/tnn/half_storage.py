@@ -7,7 +7,7 @@ not at all where it computes in half. Which layers do so was read in TNN at f0cb
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -54,11 +54,6 @@ class HalfStorage:
     kept: tuple[KeptWeights, ...]
     vanished: dict[str, int]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the plain record, without the weights."""
-        kept = [{"layer": k.layer, "type": k.type, "largest": k.largest} for k in self.kept]
-        return {"kept": kept, "vanished": dict(self.vanished)}
-
 
 def store_half(resources: Sequence[Resource]) -> HalfStorage:
     """Round weights to half where TNN accepts it and every weight of the layer fits."""
@@ -78,11 +73,6 @@ def store_half(resources: Sequence[Resource]) -> HalfStorage:
             vanished[resource.layer] = lost
         stored.append(Resource(resource.type, resource.layer, weights))
     return HalfStorage(tuple(stored), tuple(kept), vanished)
-
-
-def to_half(resources: Sequence[Resource]) -> tuple[Resource, ...]:
-    """Return the weights as a .tnnmodel file with fp16 storage holds them."""
-    return store_half(resources).resources
 
 
 def _can_be_half(resource: Resource) -> bool:

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from topformer_cli.deploy.runtime_inputs import Arrays
 from topformer_cli.deploy.tnn.model import read_model
 from topformer_cli.deploy.tnn.network import Layer, Network
 from topformer_cli.deploy.tnn.proto import read_proto
-from topformer_cli.deploy.tnn.sketch import LAYER_ERRORS, check_bounds, layer_message, sketch
+from topformer_cli.deploy.tnn.sketch import check_bounds, naming, sketch
 from topformer_cli.errors import ExportError
 from topformer_cli.predictor import FloatArray
 
@@ -48,6 +49,20 @@ def load_tnn(proto: Path) -> LoadedTnn:
     return LoadedTnn(proto, network, weights)
 
 
+def named_inputs(loaded: LoadedTnn, arrays: Arrays) -> dict[str, FloatArray]:
+    """Name inputs that stand in the file's order; bytes become the floats they stand for.
+
+    Raises:
+        ExportError: there are more or fewer than the network takes.
+    """
+    names = [blob.name for blob in loaded.network.inputs]
+    if len(arrays) != len(names):
+        message = f"{loaded.proto}: takes the inputs {', '.join(names)}, got {len(arrays)} arrays"
+        raise ExportError(message)
+    values = (np.asarray(array, np.float32) for array in arrays)
+    return dict(zip(names, values, strict=True))
+
+
 def run_tnn(loaded: LoadedTnn, feeds: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
     """Compute the outputs of a network for its inputs.
 
@@ -55,7 +70,7 @@ def run_tnn(loaded: LoadedTnn, feeds: Mapping[str, FloatArray]) -> dict[str, Flo
         ExportError: an input does not fit, or a layer's parameters, weights and inputs do not go
             together; names the file and the layer.
     """
-    blobs = _feed(loaded, feeds)
+    blobs = fed(loaded, feeds)
     last_use = {name: i for i, layer in enumerate(loaded.network.layers) for name in layer.inputs}
     keep = set(loaded.network.outputs)
     with torch.inference_mode():
@@ -67,7 +82,12 @@ def run_tnn(loaded: LoadedTnn, feeds: Mapping[str, FloatArray]) -> dict[str, Flo
     return {name: blobs[name].numpy() for name in loaded.network.outputs}
 
 
-def _feed(loaded: LoadedTnn, feeds: Mapping[str, FloatArray]) -> dict[str, Tensor]:
+def fed(loaded: LoadedTnn, feeds: Mapping[str, FloatArray]) -> dict[str, Tensor]:
+    """Return the first blobs of a run, in float32.
+
+    Raises:
+        ExportError: the inputs have other names or shapes than the network's.
+    """
     wanted = {blob.name: blob.shape for blob in loaded.network.inputs}
     given = {name: array.shape for name, array in feeds.items()}
     if wanted != given:
@@ -80,8 +100,6 @@ def _feed(loaded: LoadedTnn, feeds: Mapping[str, FloatArray]) -> dict[str, Tenso
 
 def _run_layer(loaded: LoadedTnn, layer: Layer, blobs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     inputs = [blobs[name] for name in layer.inputs]
-    try:
+    with naming(str(loaded.proto), layer):
         outputs = layer.record.compute(inputs, loaded.weights.get(layer.name, ()))
         return dict(zip(layer.outputs, outputs, strict=True))
-    except LAYER_ERRORS as error:
-        raise ExportError(layer_message(str(loaded.proto), layer, error)) from error

@@ -9,9 +9,9 @@ what q shrinks.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -42,10 +42,6 @@ class Unsaved:
     reason: str
     remedy: str = REMEDY
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the plain record."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rescaled:
@@ -74,32 +70,21 @@ class Rescaled:
             lines.append(f"not helped: {what}: {item.reason}; {item.remedy}")
         return tuple(lines)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the plain record, without network and weights."""
-        return {
-            "exponents": dict(self.exponents),
-            "changed": list(self.changed),
-            "unsaved": [item.to_json() for item in self.unsaved],
-        }
 
-
-def rescale_files(
-    proto: Path, largest: Mapping[str, float], headroom: float = HEADROOM
-) -> Rescaled:
+def rescale_files(proto: Path, largest: Mapping[str, float]) -> Rescaled:
     """Read a pair of files and rescale it.
 
     Raises:
         ExportError: the files are damaged or no pair, or as of `rescale`.
     """
     network = read_proto(proto)
-    return rescale(network, read_model(model_path(proto), network), largest, headroom)
+    return rescale(network, read_model(model_path(proto), network), largest)
 
 
 def rescale(
     network: Network,
     resources: Sequence[Resource],
     largest: Mapping[str, float],
-    headroom: float = HEADROOM,
 ) -> Rescaled:
     """Choose exponents for the largest values seen (`HalfReport.largest`) and work them in.
 
@@ -109,7 +94,7 @@ def rescale(
     """
     weights = {resource.layer: resource for resource in resources}
     seen = _largest_by_blob(network, largest)
-    limit = HALF_MAX / headroom
+    limit = HALF_MAX / HEADROOM
     groups = Groups(network, [_binding(layer, weights.get(layer.name)) for layer in network.layers])
     exponents = groups.solve(seen, limit)
     layers: list[Layer] = []

@@ -4,7 +4,9 @@ A file can ask for any size in a few bytes. So the sketch comes first, and what 
 is known to fit.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -120,11 +122,21 @@ def layer_message(where: str, layer: Layer, problem: object) -> str:
     return f"{where}: layer {layer.name[:60]!r} ({layer.record.TYPE}): {reason[:300]}"
 
 
+@contextmanager
+def naming(where: str, layer: Layer) -> Iterator[None]:
+    """Turn what torch raises inside into one line that names file and layer.
+
+    Raises:
+        ExportError: the layer's parameters, weights and inputs do not go together.
+    """
+    try:
+        yield
+    except LAYER_ERRORS as error:
+        raise ExportError(layer_message(where, layer, error)) from error
+
+
 def _bytes(shape: Shape) -> int:
-    size = 4
-    for side in shape:
-        size *= side
-    return size
+    return 4 * math.prod(shape)
 
 
 class _Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -167,15 +179,13 @@ class _Sketcher:
             return LayerSketch(None, None, 0, 0)
         before = self.counter.get_total_flops()
         self.meter.largest = self.meter.values = 0
-        try:
+        with naming(where, layer):
             _check_parameters(layer)
             on_meta = [tensor.to("meta") for tensor in meant]
             # What a layer makes for itself is to be without numbers too.
             with torch.device("meta"):
                 outputs = layer.record.compute(inputs, on_meta)
             self.blobs.update(zip(layer.outputs, outputs, strict=True))
-        except LAYER_ERRORS as error:
-            raise ExportError(layer_message(where, layer, error)) from error
         multiply_adds = (self.counter.get_total_flops() - before) // 2
         values = self.meter.values * _WORK_OF_A_VALUE + _window(layer, inputs) * sum(
             output.numel() for output in outputs

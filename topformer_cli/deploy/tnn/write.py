@@ -7,7 +7,7 @@ from typing import Final
 
 import onnx_ir as ir
 
-from topformer_cli.deploy.from_onnx import load_foreign
+from topformer_cli.deploy.from_onnx import load_graph
 from topformer_cli.deploy.manifest import Storage
 from topformer_cli.deploy.official import convert_official
 from topformer_cli.deploy.passes import (
@@ -20,7 +20,7 @@ from topformer_cli.deploy.passes import (
     rewrite,
     rewrite_name,
 )
-from topformer_cli.deploy.passes.outcome import Outcome
+from topformer_cli.deploy.passes.parts.outcome import Outcome
 from topformer_cli.deploy.tnn.convert import to_tnn
 from topformer_cli.deploy.tnn.emit.node import static_shape
 from topformer_cli.deploy.tnn.interpreter import model_path
@@ -84,7 +84,7 @@ def write_tnn(stem: Path, choices: TnnChoices, tolerance: float) -> TnnWritten:
         convert_official(onnx_path, stem, choices.tnn_home)
         return TnnWritten()
     rules = RewriteRules(left_out=choices.left_out, tolerance=tolerance)
-    rewritten = rewrite(load_foreign(onnx_path), rules)
+    rewritten = rewrite(load_graph(onnx_path), rules)
     fuse = FUSE_ACTIVATIONS not in choices.left_out
     converted = to_tnn(rewritten.model, stem.name, fuse=fuse)
     write_pair(stem.with_name(f"{stem.name}.tnnproto"), converted.network, converted.resources)

@@ -13,10 +13,14 @@ import numpy as np
 import onnx_ir as ir
 
 from topformer_cli.deploy.constants import constant_of
-from topformer_cli.deploy.passes.convolution import NO_CONSTANTS, parameters_of, unpadded
-from topformer_cli.deploy.passes.match import Vector, channel_constant, float32_constant
-from topformer_cli.deploy.passes.match import read_elsewhere as read_by_others
-from topformer_cli.deploy.passes.outcome import node_name
+from topformer_cli.deploy.onnx_graph import node_name
+from topformer_cli.deploy.passes.parts.convolution import NO_CONSTANTS, parameters_of, unpadded
+from topformer_cli.deploy.passes.parts.match import (
+    Vector,
+    channel_constant,
+    float32_constant,
+    read_elsewhere,
+)
 
 _DEEPEST: Final = 100
 _SUMS: Final = ("Add", "Sub")
@@ -76,8 +80,7 @@ def write_plan(graph: ir.Graph, places: list[Place]) -> None:
         if place.operand is not None:
             _write_constant(graph, place)
         elif parameters := parameters_of(place.node):
-            parameters.weight *= parameters.along_outputs(place.scale)
-            parameters.bias = parameters.bias * place.scale + place.shift
+            parameters.scale_outputs(place.scale, place.shift)
             parameters.write(graph)
 
 
@@ -86,7 +89,7 @@ def _plan(value: ir.Value, scale: Vector, sign: int, depth: int) -> list[Place]:
     if node is None:
         message = f"{value.name} is an input of the graph"
         raise Blocked(message)
-    if reason := read_by_others(value):
+    if reason := read_elsewhere(value):
         raise Blocked(reason)
     if depth == 0:
         message = f"more than {_DEEPEST} operators lie behind {node_name(node)}"

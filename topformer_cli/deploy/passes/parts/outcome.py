@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import onnx_ir as ir
-
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -24,8 +22,3 @@ class Outcome:
     matched: tuple[str, ...] = ()
     refused: tuple[Refusal, ...] = ()
     padded: Mapping[str, int] = field(default_factory=dict)
-
-
-def node_name(node: ir.Node) -> str:
-    """Return how a node is called in messages; exporters leave some without a name."""
-    return node.name or f"the node that makes {node.outputs[0].name}"

@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from topformer_cli.deploy.constants import constant_of
-from topformer_cli.deploy.passes.match import Vector, channel_constant
+from topformer_cli.deploy.passes.parts.match import Vector, channel_constant
 
 Pair = tuple[Vector, Vector]
 

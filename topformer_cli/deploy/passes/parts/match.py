@@ -7,7 +7,8 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from topformer_cli.deploy.constants import constant_of, new_constant, scalar_of
-from topformer_cli.deploy.passes.outcome import Outcome, Refusal, node_name
+from topformer_cli.deploy.onnx_graph import node_name
+from topformer_cli.deploy.passes.parts.outcome import Outcome, Refusal
 
 Vector = NDArray[np.float64]
 """One number a channel, shape [C]; folded in float64, written in float32."""
@@ -61,6 +62,11 @@ def producer(value: ir.Value | None, *op_types: str) -> ir.Node | None:
     if node is None or node.domain not in ("", "ai.onnx") or node.op_type not in op_types:
         return None
     return node
+
+
+def only_reader(value: ir.Value) -> ir.Node | None:
+    """Return the node that reads a value, if nothing else does and no output of the graph is it."""
+    return next(iter(value.consumers())) if read_once(value) else None
 
 
 def sole_reader(value: ir.Value, *op_types: str) -> ir.Node | None:

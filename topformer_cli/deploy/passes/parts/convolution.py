@@ -7,7 +7,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from topformer_cli.deploy.constants import constant_of
-from topformer_cli.deploy.passes.match import Vector, float32_constant
+from topformer_cli.deploy.passes.parts.match import Vector, float32_constant
 
 NO_CONSTANTS: Final = "the convolution's weights are no constants"
 
@@ -45,6 +45,17 @@ class Parameters:
         by_group = numbers.reshape(self.groups, 1, self.weight.shape[1])
         rows = np.repeat(by_group, self.outputs // self.groups, axis=1)
         return rows.reshape(self.outputs, -1, *[1] * (self.weight.ndim - 2))
+
+    def scale_outputs(self, scale: Vector, shift: Vector) -> None:
+        """Make it compute scale * y + shift in place of y."""
+        self.weight *= self.along_outputs(scale)
+        self.bias = self.bias * scale + shift
+
+    def scale_inputs(self, scale: Vector, shift: Vector) -> None:
+        """Make it take x where it took scale * x + shift; with padding the shift must be zero."""
+        spread = self.weight * self.along_inputs(shift)
+        self.bias = self.bias + spread.reshape(self.outputs, -1).sum(axis=1)
+        self.weight *= self.along_inputs(scale)
 
     def write(self, graph: ir.Graph) -> None:
         """Give the convolution weights and bias of its own; others may share the old ones."""
