@@ -154,6 +154,20 @@ def test_a_file_of_ours_is_converted_from_onnx(road: Road, usual: Artifact, tmp_
     refused(road.run("export", "--from", wrong), 4, "wrong.onnx")
 
 
+def test_operators_without_a_layer_are_listed_at_once(road: Road, tmp_path: Path) -> None:
+    text = """<ir_version: 10, opset_import: ["": 20, "my.ops": 1]>
+        net (float[1,3,8,8] x) => (float[1,3,8,8] y, float[1,3] z)
+        { a = my.ops.Foo(x) b = my.ops.Foo(a) z = Det(b) k = Constant<value_int = 1>()
+          y = CumSum(a, k) }"""
+    path = tmp_path / "odd.onnx"
+    onnx.save(onnx.parser.parse_model(text), path)
+    done = road.run("export", "--from", path, "--output-dir", tmp_path / "out")
+    refused(done, 4, "Foo: operators of my.ops have no TNN layer (")
+    assert "Det: no TNN layer is known for it (" in done.err
+    assert "CumSum: no TNN layer" in done.err
+    assert not (tmp_path / "out").exists()
+
+
 def test_verify_holds_the_formats_against_each_other(road: Road, usual: Artifact) -> None:
     done = road.run("verify", usual.path, "--json", "--fp16")
     assert done.code == 0, done.err

@@ -19,6 +19,7 @@ from topformer_cli.api.exporting import (
 from topformer_cli.deploy.export import Exported, Order, export_subject
 from topformer_cli.deploy.foreign import subject_of
 from topformer_cli.deploy.from_onnx import image_shapes, load_graph
+from topformer_cli.deploy.tnn.convert import check_operators
 from topformer_cli.engine.predict import normalised
 from topformer_cli.errors import UsageError
 from topformer_cli.models.spec import ModelSpec
@@ -42,7 +43,10 @@ def export_file(path: Path, choices: ExportChoices) -> Exported:
         tnn=choices.tnn,
     )
     shapes = image_shapes(path, choices.input_hw) if choices.input_hw else None
-    subject = subject_of(path, load_graph(path, shapes), images)
+    model = load_graph(path, shapes)
+    if "tnn" in choices.formats and choices.tnn_home is None:
+        check_operators(model, path.name)
+    subject = subject_of(path, model, images)
     with writing_to(order.output_dir):
         return export_subject(subject, order)
 

@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from topformer_cli.deploy.constants import constant_of
 from topformer_cli.deploy.onnx_graph import graph_inputs, node_name
+from topformer_cli.deploy.passes.fold_constants import fold_constants
 from topformer_cli.deploy.tnn.emit import EMITTERS
 from topformer_cli.deploy.tnn.emit.fuse_activation import fuse_activations
 from topformer_cli.deploy.tnn.emit.node import (
@@ -74,6 +75,24 @@ def to_tnn(model: ir.Model, where: str, *, fuse: bool = True) -> TnnModel:
     return TnnModel(network, tuple(item.resource for item in layers if item.resource))
 
 
+def check_operators(model: ir.Model, where: str) -> None:
+    """Refuse operators that have no TNN layer, before anything is computed with the graph.
+
+    Raises:
+        ExportError: lists them all, with the names of their nodes.
+    """
+    folded = model.clone()
+    fold_constants(folded)
+    findings: dict[str, list[str]] = {}
+    for node in folded.graph:
+        try:
+            _check_operator(node)
+        except Unsupported as reason:
+            findings.setdefault(f"{node.op_type}: {reason}", []).append(node_name(node))
+    if findings:
+        raise ExportError(_report(findings, where))
+
+
 def _check_model(
     model: ir.Model, inputs: Sequence[ir.Value], names: dict[ir.Value, str]
 ) -> Iterable[str]:
@@ -90,9 +109,13 @@ def _check_model(
             yield f"output {value.name} is made by no node"
 
 
-def _check_node(node: ir.Node) -> None:
+def _check_operator(node: ir.Node) -> None:
     require(node.domain in ("", "ai.onnx"), f"operators of {node.domain} have no TNN layer")
     require(node.op_type in EMITTERS, "no TNN layer is known for it")
+
+
+def _check_node(node: ir.Node) -> None:
+    _check_operator(node)
     unknown = sorted(set(node.attributes) - EMITTERS[node.op_type].attributes)
     require(not unknown, f"attribute {', '.join(unknown)}")
     for value in node.inputs:
