@@ -89,7 +89,7 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted", 130, verbose=verbose)
     except TopformerError as error:
-        return _fail(str(error), exit_code_of(error), verbose=verbose)
+        return _stopped(error) or _fail(str(error), exit_code_of(error), verbose=verbose)
     except BrokenPipeError:
         return 141
     except OSError as error:
@@ -97,8 +97,21 @@ def run(arguments: list[str]) -> int:
         return _fail(text, 1, verbose=verbose)
     except Exception as error:  # noqa: BLE001 - the last net before the shell
         text = f"unexpected {type(error).__name__}: {error} (-v shows where)"
-        return _fail(text, 1, verbose=verbose)
+        return _stopped(error) or _fail(text, 1, verbose=verbose)
     return outcome if isinstance(outcome, int) else 0
+
+
+def _stopped(error: BaseException) -> int:
+    """Return the exit code of a signal that a library turned into this error of its own, or 0.
+
+    Seen when the signal came while torch's exporter was being imported.
+    """
+    inner = error.__cause__ or error.__context__
+    if isinstance(inner, KeyboardInterrupt):
+        return 128 + signal.SIGINT
+    if isinstance(inner, SystemExit) and isinstance(inner.code, int):
+        return inner.code
+    return _stopped(inner) if inner is not None else 0
 
 
 def _fail(text: str, code: int, *, verbose: bool) -> int:

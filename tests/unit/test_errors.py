@@ -1,9 +1,16 @@
 """Every error class has its exit code, and the tree in the docstring shows it."""
 
+import click
 import pytest
 
-from topformer_cli import errors
-from topformer_cli.errors import MeasurementError, Stopped, TopformerError, exit_code_of
+from topformer_cli import cli, errors
+from topformer_cli.errors import (
+    ExportError,
+    MeasurementError,
+    Stopped,
+    TopformerError,
+    exit_code_of,
+)
 
 CODES = {
     "TopformerError": 1,
@@ -49,3 +56,23 @@ def test_the_drawn_tree_is_true() -> None:
 
 def test_a_measurement_may_carry_what_was_complete() -> None:
     assert MeasurementError("crashed").partial is None
+
+
+@pytest.mark.parametrize(("stop", "code"), [(SystemExit(143), 143), (KeyboardInterrupt(), 130)])
+@pytest.mark.parametrize("kind", [ExportError, AttributeError])
+def test_a_stop_that_a_library_turned_into_its_error_stays_a_stop(
+    monkeypatch: pytest.MonkeyPatch, stop: BaseException, code: int, kind: type[Exception]
+) -> None:
+    @click.command()
+    def stopped() -> None:
+        try:
+            try:
+                raise stop
+            finally:
+                {}["missing"]
+        except KeyError as error:
+            message = "torch cannot export"
+            raise kind(message) from error
+
+    monkeypatch.setattr(cli.CommandTable, "get_command", lambda *_: stopped)
+    assert cli.run(["stopped"]) == code
