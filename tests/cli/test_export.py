@@ -168,6 +168,23 @@ def test_operators_without_a_layer_are_listed_at_once(road: Road, tmp_path: Path
     assert not (tmp_path / "out").exists()
 
 
+def test_an_export_spares_its_own_source_and_folders(
+    road: Road, usual: Artifact, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.onnx"
+    own.write_bytes(usual.onnx.read_bytes())
+    done = road.run("export", "--from", own, "--output-dir", tmp_path)
+    refused(done, 2, "would replace this very file")
+    assert own.read_bytes() == usual.onnx.read_bytes()
+    words = ("export", "--from", own, "--format", "tnn", "--output-dir", tmp_path)
+    assert road.run(*words).code == 0
+    before = (tmp_path / "own.json").read_bytes()
+    (tmp_path / "own.tnnmodel").unlink()
+    (tmp_path / "own.tnnmodel").mkdir()
+    refused(road.run(*words), 4, "own.tnnmodel is a folder")
+    assert (tmp_path / "own.json").read_bytes() == before
+
+
 def test_verify_holds_the_formats_against_each_other(road: Road, usual: Artifact) -> None:
     done = road.run("verify", usual.path, "--json", "--fp16")
     assert done.code == 0, done.err

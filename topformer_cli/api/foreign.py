@@ -42,6 +42,7 @@ def export_file(path: Path, choices: ExportChoices) -> Exported:
         formats=choices.formats,
         tnn=choices.tnn,
     )
+    _spare(path, order)
     shapes = image_shapes(path, choices.input_hw) if choices.input_hw else None
     model = load_graph(path, shapes)
     if "tnn" in choices.formats and choices.tnn_home is None:
@@ -49,6 +50,17 @@ def export_file(path: Path, choices: ExportChoices) -> Exported:
     subject = subject_of(path, model, images)
     with writing_to(order.output_dir):
         return export_subject(subject, order)
+
+
+def _spare(path: Path, order: Order) -> None:
+    """Refuse an export that would take the place of the file that it is made from."""
+    written = order.output_dir / f"{order.name}.onnx"
+    if "onnx" in order.formats and written.exists() and written.samefile(path):
+        message = (
+            f"--from {path}: the export would replace this very file; choose another "
+            "--output-dir, or --format tnn"
+        )
+        raise UsageError(message)
 
 
 def _require_usual(path: Path, choices: ExportChoices) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from topformer_cli.deploy.manifest import Manifest
+from topformer_cli.errors import ExportError
 from topformer_cli.rundir import atomic_write
 
 
@@ -27,8 +28,16 @@ def staging(output_dir: Path, name: str) -> Iterator[Path]:
 
 
 def place(files: Sequence[Path], manifest: Manifest, output_dir: Path) -> Path:
-    """Give verified files their names; without its manifest, the last, a set is not whole."""
+    """Give verified files their names; without its manifest, the last, a set is not whole.
+
+    Raises:
+        ExportError: a folder has one of the names; nothing was replaced.
+    """
     staged = files[0].with_name(f"{manifest.name}.json")
+    for taken in (output_dir / path.name for path in (*files, staged)):
+        if taken.is_dir():
+            message = f"{taken} is a folder; rename it, or choose another --output-dir"
+            raise ExportError(message)
     atomic_write(staged, manifest.model_dump_json(indent=2) + "\n")
     final = output_dir / staged.name
     final.unlink(missing_ok=True)
