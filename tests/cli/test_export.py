@@ -12,6 +12,7 @@ from tests.fakes.tnntest import write_tnntest
 from topformer_cli.deploy.artifact import Artifact, load_artifact
 from topformer_cli.deploy.predictors import open_predictor
 from topformer_cli.deploy.tnn.proto import read_proto
+from topformer_cli.parity import HALF_TOLERANCE
 
 
 def exported(road: Road, folder: Path, *words: str | Path) -> Artifact:
@@ -166,6 +167,15 @@ def test_operators_without_a_layer_are_listed_at_once(road: Road, tmp_path: Path
     assert "Det: no TNN layer is known for it (" in done.err
     assert "CumSum: no TNN layer" in done.err
     assert not (tmp_path / "out").exists()
+
+
+def test_labels_of_halved_weights_are_verified_by_the_bound_of_halves(
+    road: Road, tmp_path: Path
+) -> None:
+    halved = exported(road, tmp_path, "--output", "labels", "--precision", "fp16")
+    done = road.run("verify", halved.path, "--json")
+    assert done.code == 0, done.err
+    assert [row["bound"] for row in done.record["runtimes"]] == [HALF_TOLERANCE]
 
 
 def test_an_export_spares_its_own_source_and_folders(

@@ -28,7 +28,7 @@ from topformer_cli.deploy.verify import Proof
 from topformer_cli.engine.predict import normalised
 from topformer_cli.errors import ParityError, UsageError
 from topformer_cli.models.spec import ModelSpec
-from topformer_cli.parity import LABELS_TOLERANCE, Parity, require
+from topformer_cli.parity import HALF_TOLERANCE, LABELS_TOLERANCE, Parity, require
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,7 +274,8 @@ class _Held:
     def _bound(self, kind: str) -> float:
         """Return how far two files may differ, each of which lies within its own bound."""
         if np.issubdtype(self.references[0][0].dtype, np.integer):
-            return LABELS_TOLERANCE
+            halved = self.artifact.manifest.tnn_storage == "fp16" and "tnn" in {kind, self.first}
+            return HALF_TOLERANCE if halved else LABELS_TOLERANCE
         return sum(self.artifact.manifest.parity[one].bound for one in {kind, self.first})
 
     def _feeds(self) -> dict[str, NDArray[Any]]:
