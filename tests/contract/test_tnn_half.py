@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 
 from topformer_cli.bench.runners.tnntest import decode_output, encode_input
-from topformer_cli.deploy.tnn.half import simulate_half
-from topformer_cli.deploy.tnn.half_storage import store_half
 from topformer_cli.deploy.tnn.interpreter import load_tnn
 from topformer_cli.deploy.tnn.layers.convolution import RELU, Convolution
 from topformer_cli.deploy.tnn.layers.elementwise import Mul
@@ -24,6 +22,8 @@ from topformer_cli.deploy.tnn.layers.softmax import SoftmaxCaffe
 from topformer_cli.deploy.tnn.layers.upsample import BILINEAR, Upsample
 from topformer_cli.deploy.tnn.model import write_model
 from topformer_cli.deploy.tnn.network import Input, Layer, Network, Resource
+from topformer_cli.deploy.tnn.precision.half import simulate_half
+from topformer_cli.deploy.tnn.precision.half_storage import store_half
 from topformer_cli.deploy.tnn.proto import write_proto
 from topformer_cli.process import run
 

@@ -21,6 +21,7 @@ from topformer_cli.deploy.artifact import Artifact
 from topformer_cli.deploy.manifest import TensorInput
 from topformer_cli.deploy.predictors import open_predictor
 from topformer_cli.errors import MeasurementError
+from topformer_cli.parity import HALF_TOLERANCE
 from topformer_cli.results import BenchResult
 from topformer_cli.rundir import new_run, write_json
 
@@ -111,7 +112,13 @@ def _plan(artifact: Artifact, file: Path, choices: BenchChoices) -> BenchPlan:
         threads=choices.threads,
         core=choices.core,
         protocol=choices.protocol,
+        tolerance=HALF_TOLERANCE if _of_other_weights(artifact, file) else None,
     )
+
+
+def _of_other_weights(artifact: Artifact, file: Path) -> bool:
+    """Say whether a file has other weights than the TNN files of its export, which are halves."""
+    return artifact.manifest.tnn_storage == "fp16" and file.suffix != ".tnnproto"
 
 
 def fixed_input(taken: TensorInput) -> NDArray[Any]:

@@ -21,9 +21,9 @@ from topformer_cli.deploy.passes import RewriteRules, rewrite
 from topformer_cli.deploy.runtime_inputs import Arrays
 from topformer_cli.deploy.runtimes import OPENERS, Runtime
 from topformer_cli.deploy.tnn.convert import blob_names
-from topformer_cli.deploy.tnn.half import check_half
-from topformer_cli.deploy.tnn.half_report import HalfReport
 from topformer_cli.deploy.tnn.interpreter import load_tnn, named_inputs
+from topformer_cli.deploy.tnn.precision.half import check_half
+from topformer_cli.deploy.tnn.precision.half_report import HalfReport
 from topformer_cli.deploy.verify import Proof
 from topformer_cli.engine.predict import normalised
 from topformer_cli.errors import ParityError, UsageError

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from topformer_cli.api.verifying import Verification
     from topformer_cli.deploy.artifact import Artifact
     from topformer_cli.deploy.export import Exported
-    from topformer_cli.deploy.tnn.half_report import HalfReport
+    from topformer_cli.deploy.tnn.precision.half_report import HalfReport
     from topformer_cli.deploy.tnn.write import TnnWritten
 
 

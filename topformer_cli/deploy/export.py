@@ -191,7 +191,8 @@ def _make(subject: Subject, order: Order, folder: Path) -> Exported:
     subject.write_onnx(stem.with_name(f"{order.name}.onnx"))
     parity: dict[str, ParityRecord] = {}
     tnn = None
-    for kind in order.formats:
+    # TNN first: what has no layer there is told before anything is proved.
+    for kind in sorted(order.formats, key=lambda kind: kind != "tnn"):
         if kind == "tnn":
             tnn, parity[kind] = make_tnn(stem, order.tnn, subject.proof)
             continue
@@ -209,7 +210,7 @@ def _make(subject: Subject, order: Order, folder: Path) -> Exported:
         inputs=subject.inputs,
         outputs=_padded(subject.outputs, tnn),
         files=tuple(describe_file(path) for path in files),
-        parity=parity,
+        parity={kind: parity[kind] for kind in order.formats},
         images=subject.images,
         tnn_storage=order.tnn.storage,
         rewrites=_rewrites(tnn),

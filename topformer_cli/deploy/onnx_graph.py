@@ -1,7 +1,8 @@
 """An ONNX graph in memory: its inputs, and what onnxruntime computes from it as it stands."""
 
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import onnx_ir as ir
@@ -19,11 +20,16 @@ def node_name(node: ir.Node) -> str:
     return node.name or f"the node that makes {node.outputs[0].name}"
 
 
+MAX_VALUES: Final = 10**9
+"""No network for a phone takes more; the check with noise needs all of them in memory."""
+
+
 def noise_for(model: ir.Model) -> dict[str, NDArray[Any]]:
     """Return seeded noise for the inputs of a graph; bytes for a uint8 input.
 
     Raises:
-        ExportError: an input's shape is not static, or its type is neither float32 nor uint8.
+        ExportError: an input's shape is not static or too large, or its type is neither float32
+            nor uint8.
     """
     generator = np.random.default_rng(0)
     feeds: dict[str, NDArray[Any]] = {}
@@ -31,6 +37,9 @@ def noise_for(model: ir.Model) -> dict[str, NDArray[Any]]:
         shape = [size for size in value.shape or (None,) if isinstance(size, int)]
         if value.shape is None or len(shape) != len(value.shape):
             message = f"input {value.name}: the shape of {value.name!r} is not static"
+            raise ExportError(message)
+        if math.prod(shape) > MAX_VALUES:
+            message = f"input {value.name}: {shape} holds more than {MAX_VALUES:.0e} values"
             raise ExportError(message)
         if value.dtype == ir.DataType.UINT8:
             feeds[str(value.name)] = generator.integers(0, 256, shape, np.uint8)

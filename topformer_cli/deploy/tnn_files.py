@@ -7,12 +7,12 @@ from topformer_cli.deploy.bisect import Expected, interpreted
 from topformer_cli.deploy.manifest import ParityRecord
 from topformer_cli.deploy.onnx_graph import graph_inputs
 from topformer_cli.deploy.tnn.convert import blob_names
-from topformer_cli.deploy.tnn.half import check_half
-from topformer_cli.deploy.tnn.half_storage import store_half
 from topformer_cli.deploy.tnn.interpreter import load_tnn, model_path, named_inputs
 from topformer_cli.deploy.tnn.model import read_model
+from topformer_cli.deploy.tnn.precision.half import check_half
+from topformer_cli.deploy.tnn.precision.half_storage import store_half
+from topformer_cli.deploy.tnn.precision.rescale import rescale_files
 from topformer_cli.deploy.tnn.proto import read_proto
-from topformer_cli.deploy.tnn.rescale import rescale_files
 from topformer_cli.deploy.tnn.write import TnnChoices, TnnWritten, write_pair, write_tnn
 from topformer_cli.deploy.verify import Proof, prove
 from topformer_cli.errors import ParityError

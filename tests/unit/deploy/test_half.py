@@ -12,10 +12,6 @@ import torch
 from torch import Tensor
 
 from topformer_cli.deploy.artifact import Artifact
-from topformer_cli.deploy.tnn.half import check_half, simulate_half
-from topformer_cli.deploy.tnn.half_kernels import COMPUTED_IN_HALF
-from topformer_cli.deploy.tnn.half_report import HalfReport, half_report
-from topformer_cli.deploy.tnn.half_storage import STORED_IN_HALF
 from topformer_cli.deploy.tnn.interpreter import LoadedTnn, load_tnn, run_tnn
 from topformer_cli.deploy.tnn.layers import LAYERS
 from topformer_cli.deploy.tnn.layers.activation import HardSigmoid, ReLU, Sigmoid
@@ -23,6 +19,10 @@ from topformer_cli.deploy.tnn.layers.channels import SplitV
 from topformer_cli.deploy.tnn.layers.elementwise import Add, Mul
 from topformer_cli.deploy.tnn.layers.record import LayerRecord
 from topformer_cli.deploy.tnn.network import Input, Layer, Network, Resource
+from topformer_cli.deploy.tnn.precision.half import check_half, simulate_half
+from topformer_cli.deploy.tnn.precision.half_kernels import COMPUTED_IN_HALF
+from topformer_cli.deploy.tnn.precision.half_report import HalfReport, half_report
+from topformer_cli.deploy.tnn.precision.half_storage import STORED_IN_HALF
 from topformer_cli.errors import ExportError
 
 MAP = (1, 8, 12, 10)

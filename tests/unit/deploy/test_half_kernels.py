@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from topformer_cli.deploy.tnn.half_kernels import compute_half
-from topformer_cli.deploy.tnn.half_winograd import winograd, winograd_form
 from topformer_cli.deploy.tnn.layers.convolution import NO_ACTIVATION, RELU, RELU6, Convolution
 from topformer_cli.deploy.tnn.layers.elementwise import Div
 from topformer_cli.deploy.tnn.layers.matmul import MatMul
 from topformer_cli.deploy.tnn.layers.record import LayerRecord
 from topformer_cli.deploy.tnn.layers.softmax import SoftmaxCaffe
+from topformer_cli.deploy.tnn.precision.half_kernels import compute_half
+from topformer_cli.deploy.tnn.precision.half_winograd import winograd, winograd_form
 
 
 def numbers(*shape: int, seed: int = 0) -> np.ndarray:

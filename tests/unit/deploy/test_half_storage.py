@@ -4,10 +4,10 @@ import numpy as np
 import torch
 
 from topformer_cli.deploy.artifact import Artifact
-from topformer_cli.deploy.tnn.half_storage import KeptWeights, store_half
 from topformer_cli.deploy.tnn.interpreter import load_tnn
 from topformer_cli.deploy.tnn.model import parse_model, write_model
 from topformer_cli.deploy.tnn.network import Resource
+from topformer_cli.deploy.tnn.precision.half_storage import KeptWeights, store_half
 
 
 def numbers(*shape: int, seed: int = 0) -> np.ndarray:

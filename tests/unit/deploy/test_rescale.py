@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from topformer_cli.deploy.tnn.half import check_half
 from topformer_cli.deploy.tnn.interpreter import LoadedTnn, run_tnn
 from topformer_cli.deploy.tnn.layers import LAYERS
 from topformer_cli.deploy.tnn.layers.activation import (
@@ -34,9 +33,10 @@ from topformer_cli.deploy.tnn.layers.softmax import Softmax
 from topformer_cli.deploy.tnn.layers.upsample import BILINEAR, Upsample
 from topformer_cli.deploy.tnn.model import write_model
 from topformer_cli.deploy.tnn.network import Input, Layer, Network, Resource
+from topformer_cli.deploy.tnn.precision.half import check_half
+from topformer_cli.deploy.tnn.precision.rescale import Rescaled, rescale, rescale_files
+from topformer_cli.deploy.tnn.precision.scaling import RULES, times
 from topformer_cli.deploy.tnn.proto import write_proto
-from topformer_cli.deploy.tnn.rescale import Rescaled, rescale, rescale_files
-from topformer_cli.deploy.tnn.scaling import RULES, times
 from topformer_cli.errors import ExportError
 
 IMAGE = np.random.default_rng(0).standard_normal((1, 4, 6, 6), dtype=np.float32)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from topformer_cli.deploy.tnn.half_storage import HALF_MAX
+from topformer_cli.deploy.tnn.precision.half_storage import HALF_MAX
 from topformer_cli.predictor import FloatArray
 
 

@@ -14,17 +14,17 @@ import torch
 from torch import Tensor
 
 from topformer_cli.deploy.runtime_inputs import Arrays
-from topformer_cli.deploy.tnn.half_kernels import COMPUTED_IN_HALF, compute_half
-from topformer_cli.deploy.tnn.half_report import (
+from topformer_cli.deploy.tnn.interpreter import LoadedTnn, fed, named_inputs
+from topformer_cli.deploy.tnn.network import Layer
+from topformer_cli.deploy.tnn.precision.half_kernels import COMPUTED_IN_HALF, compute_half
+from topformer_cli.deploy.tnn.precision.half_report import (
     HalfLayer,
     HalfOutput,
     HalfReport,
     HalfRun,
     half_report,
 )
-from topformer_cli.deploy.tnn.half_storage import HALF_MAX
-from topformer_cli.deploy.tnn.interpreter import LoadedTnn, fed, named_inputs
-from topformer_cli.deploy.tnn.network import Layer
+from topformer_cli.deploy.tnn.precision.half_storage import HALF_MAX
 from topformer_cli.deploy.tnn.sketch import naming
 from topformer_cli.errors import ExportError
 from topformer_cli.predictor import FloatArray

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from topformer_cli.deploy.tnn.network import Network
-from topformer_cli.deploy.tnn.scaling import Binding
+from topformer_cli.deploy.tnn.precision.scaling import Binding
 
 _SWEEPS: Final = 100
 _SMALLEST: Final = -100

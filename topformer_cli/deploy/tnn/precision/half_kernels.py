@@ -25,13 +25,13 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor
 
-from topformer_cli.deploy.tnn.half_storage import HALF_MAX
-from topformer_cli.deploy.tnn.half_winograd import winograd, winograd_form
 from topformer_cli.deploy.tnn.layers.convolution import NO_ACTIVATION, RELU, RELU6, Convolution
 from topformer_cli.deploy.tnn.layers.elementwise import Div
 from topformer_cli.deploy.tnn.layers.matmul import MatMul
 from topformer_cli.deploy.tnn.layers.record import LayerRecord
 from topformer_cli.deploy.tnn.layers.softmax import Softmax
+from topformer_cli.deploy.tnn.precision.half_storage import HALF_MAX
+from topformer_cli.deploy.tnn.precision.half_winograd import winograd, winograd_form
 
 Tensors: TypeAlias = Sequence[Tensor]
 

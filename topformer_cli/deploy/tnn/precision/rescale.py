@@ -15,13 +15,13 @@ from typing import Final
 
 import numpy as np
 
-from topformer_cli.deploy.tnn.exponents import Groups
-from topformer_cli.deploy.tnn.half_storage import HALF_MAX
 from topformer_cli.deploy.tnn.interpreter import model_path
 from topformer_cli.deploy.tnn.model import read_model
 from topformer_cli.deploy.tnn.network import Layer, Network, Resource
+from topformer_cli.deploy.tnn.precision.exponents import Groups
+from topformer_cli.deploy.tnn.precision.half_storage import HALF_MAX
+from topformer_cli.deploy.tnn.precision.scaling import Binding, Exponents, rule_of
 from topformer_cli.deploy.tnn.proto import read_proto
-from topformer_cli.deploy.tnn.scaling import Binding, Exponents, rule_of
 from topformer_cli.errors import ExportError
 
 HEADROOM: Final = 8.0

@@ -1,0 +1,1 @@
+"""Half precision: storage, simulation on the host, and rescaling that avoids overflow."""
