@@ -95,13 +95,13 @@ def test_given_images_and_reference_are_what_counts(
     wrong = reference + np.float32(2e-3) * np.abs(reference).max()
     with pytest.raises(
         ParityError,
-        match=r"net.onnx: max difference is (2.00|1.99)e-03.*kept in .*net-parity-failed",
+        match=r"net.tnnproto: max difference is (2.00|1.99)e-03.*kept in .*net-parity-failed",
     ):
         export(small_net, card, dataclasses.replace(good, reference=wrong))
     after = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     assert after == before
     kept = {path.name for path in (tmp_path / "net-parity-failed").iterdir()}
-    assert kept == {"net.onnx"}
+    assert kept == {"net.onnx", "net.tnnproto", "net.tnnmodel"}
 
 
 def test_a_wider_bound_is_the_callers_choice_and_recorded(
