@@ -14,7 +14,7 @@ from typing import Final, NoReturn
 import click
 
 from topformer_cli import __version__
-from topformer_cli.errors import TopformerError, exit_code_of
+from topformer_cli.errors import ExportError, TopformerError, exit_code_of
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("topformer_cli.commands.demo", "The whole road in a few minutes, without network."),
@@ -88,8 +88,10 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted", 130, verbose=verbose)
-    except TopformerError as error:
+    except ExportError as error:
         return _stopped(error) or _fail(str(error), exit_code_of(error), verbose=verbose)
+    except TopformerError as error:
+        return _fail(str(error), exit_code_of(error), verbose=verbose)
     except BrokenPipeError:
         return 141
     except OSError as error:

@@ -78,10 +78,17 @@ def justified(sizes: Sequence[Size], width: int, height: int) -> list[Size]:
     heights = [_filling(row, width) for row in rows if row]
     heights[-1] = min(heights[-1], height)
     return [
-        (max(1, int(shape * high)), max(1, round(high)))
+        (wide, max(1, round(high)))
         for row, high in zip(rows, heights, strict=False)
-        for shape in row
+        for wide in _widths([shape * high for shape in row], width)
     ]
+
+
+def _widths(row: Sequence[float], width: int) -> list[int]:
+    """Round the widths of a row down, none below 1; the widest gives what that takes."""
+    widths = [max(1, int(wide)) for wide in row]
+    widths[widths.index(max(widths))] -= max(0, sum(widths) + GAP * (len(row) - 1) - width)
+    return widths
 
 
 def _filling(row: Sequence[float], width: int) -> float:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -75,6 +75,7 @@ def test_a_picture_fits_its_cell(size: tuple[int, int], cell: tuple[int, int]) -
 
 
 @given(st.lists(sizes, min_size=1, max_size=30), st.integers(600, 3000))
+@example([(1, 2), (1, 2), (584, 1)], 613)
 def test_justified_rows_fill_the_width_and_keep_shapes(
     drawn: list[tuple[int, int]], width: int
 ) -> None:
