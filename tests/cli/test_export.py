@@ -22,7 +22,7 @@ def exported(road: Road, folder: Path, *words: str | Path) -> Artifact:
     return load_artifact(manifest)
 
 
-def refused(done: Ran, code: int, message: str) -> None:
+def check_refused(done: Ran, code: int, message: str) -> None:
     assert done.code == code, done.err
     last = done.err.splitlines()[-1]
     assert message in last, last
@@ -132,7 +132,7 @@ def test_wrong_wishes_are_told_and_nothing_is_written(
     road: Road, tmp_path: Path, words: tuple[str, ...], code: int, message: str
 ) -> None:
     done = road.run("export", road.latest, "--output-dir", tmp_path, *words)
-    refused(done, code, message)
+    check_refused(done, code, message)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -147,12 +147,14 @@ def test_a_file_of_ours_is_converted_from_onnx(road: Road, usual: Artifact, tmp_
         open_predictor(usual, "tnn")(normalised(made)),
     )
     both = road.run("export", "--from", usual.onnx, road.latest)
-    refused(both, 2, "name one of them")
-    refused(road.run("export", "--from", usual.onnx, "--output", "full"), 2, "as it is")
-    refused(road.run("export", "--from", usual.onnx, "--format", "tflite"), 2, "from a checkpoint")
+    check_refused(both, 2, "name one of them")
+    check_refused(road.run("export", "--from", usual.onnx, "--output", "full"), 2, "as it is")
+    check_refused(
+        road.run("export", "--from", usual.onnx, "--format", "tflite"), 2, "from a checkpoint"
+    )
     wrong = tmp_path / "wrong.onnx"
     wrong.write_text("no model")
-    refused(road.run("export", "--from", wrong), 4, "wrong.onnx")
+    check_refused(road.run("export", "--from", wrong), 4, "wrong.onnx")
 
 
 def test_operators_without_a_layer_are_listed_at_once(road: Road, tmp_path: Path) -> None:
@@ -163,7 +165,7 @@ def test_operators_without_a_layer_are_listed_at_once(road: Road, tmp_path: Path
     path = tmp_path / "odd.onnx"
     onnx.save(onnx.parser.parse_model(text), path)
     done = road.run("export", "--from", path, "--output-dir", tmp_path / "out")
-    refused(done, 4, "Foo: operators of my.ops have no TNN layer (")
+    check_refused(done, 4, "Foo: operators of my.ops have no TNN layer (")
     assert "Det: no TNN layer is known for it (" in done.err
     assert "CumSum: no TNN layer" in done.err
     assert not (tmp_path / "out").exists()
@@ -184,14 +186,14 @@ def test_an_export_spares_its_own_source_and_folders(
     own = tmp_path / "own.onnx"
     own.write_bytes(usual.onnx.read_bytes())
     done = road.run("export", "--from", own, "--output-dir", tmp_path)
-    refused(done, 2, "would replace this very file")
+    check_refused(done, 2, "would replace this very file")
     assert own.read_bytes() == usual.onnx.read_bytes()
     words = ("export", "--from", own, "--format", "tnn", "--output-dir", tmp_path)
     assert road.run(*words).code == 0
     before = (tmp_path / "own.json").read_bytes()
     (tmp_path / "own.tnnmodel").unlink()
     (tmp_path / "own.tnnmodel").mkdir()
-    refused(road.run(*words), 4, "own.tnnmodel is a folder")
+    check_refused(road.run(*words), 4, "own.tnnmodel is a folder")
     assert (tmp_path / "own.json").read_bytes() == before
 
 
@@ -218,18 +220,18 @@ def test_verify_names_the_layer_that_a_runner_computes_wrongly(
     spoilt = layers[len(layers) // 2].name
     write_tnntest(tmp_path, spoilt)
     done = road.run(*words)
-    refused(done, 4, f"layer {spoilt!r} (Convolution) is the first to depart")
+    check_refused(done, 4, f"layer {spoilt!r} (Convolution) is the first to depart")
 
 
 def test_verify_needs_something_to_hold_against(road: Road, tmp_path: Path) -> None:
     alone = exported(road, tmp_path, "--format", "tnn")
-    refused(road.run("verify", alone.path), 2, "nothing to hold it against")
-    refused(road.run("verify", alone.path, "--emulator", "qemu"), 2, "go with --runner PATH")
+    check_refused(road.run("verify", alone.path), 2, "nothing to hold it against")
+    check_refused(road.run("verify", alone.path, "--emulator", "qemu"), 2, "go with --runner PATH")
     script = tmp_path / "TNNTest"
     script.write_text("#!/bin/sh\necho 'E/tnn: device is nil'; exit 0\n")
     script.chmod(0o755)
     words = ("--runner", script, "--runner-device", "ARM")
-    refused(
+    check_refused(
         road.run("verify", alone.path, *words), 6, "no output; it printed: E/tnn: device is nil"
     )
 

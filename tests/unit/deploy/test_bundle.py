@@ -104,7 +104,10 @@ def bundled(
         "labels", AsLabels(network).eval(), output="labels", formats=("onnx",),
         images=noise, reference=full_logits(network, noise),
     )  # fmt: skip
-    full = make("bytes", AsFull(network).eval(), output="full", formats=("onnx",), images=pixels)
+    full = make(
+        "bytes", AsFull(network).eval(), output="full", formats=("onnx",),
+        images=pixels, shown="rendered",
+    )  # fmt: skip
     return {"logits": logits, "labels": labels, "bytes": full}
 
 
@@ -246,6 +249,15 @@ def test_the_constants_are_those_of_the_model(bundle: Path) -> None:
 
 def _upper(name: str) -> str:
     return "".join(f"_{c}" if c.isupper() and at else c for at, c in enumerate(name)).upper()
+
+
+def test_the_card_says_on_what_the_files_were_verified(bundle: Path) -> None:
+    shown = {
+        "logits": "(on noise)",
+        "bytes": "(on rendered scenes)",
+        "labels": "(on pictures that were given)",
+    }
+    assert shown[bundle.name] in (bundle / "MODEL_CARD.md").read_text()
 
 
 def test_the_bundle_holds_the_whole_export(bundled: Mapping[str, Artifact], tmp_path: Path) -> None:

@@ -59,7 +59,9 @@ def convert(path: Path, shapes: dict[str, tuple[int, ...]] | None = None) -> Tnn
     return to_tnn(rewrite(load_graph(path, shapes)).model, path.name)
 
 
-def compare(path: Path, feed: np.ndarray, shapes: dict[str, tuple[int, ...]] | None = None) -> None:
+def check_same(
+    path: Path, feed: np.ndarray, shapes: dict[str, tuple[int, ...]] | None = None
+) -> None:
     (reference,) = onnxruntime.InferenceSession(path).run(None, {"image": feed})
     loaded = load_tnn(real_tnn.write(convert(path, shapes), path.parent))
     (found,) = run_tnn(loaded, {"image": feed.astype(np.float32)}).values()
@@ -112,7 +114,7 @@ OLD: dict[str, tuple[int, list[onnx.NodeProto], dict[str, Any]]] = {
 def test_old_opsets_are_read_as_they_were_meant(name: str, file: Path, image: np.ndarray) -> None:
     opset, nodes, weights = OLD[name]
     save(file, nodes, weights=weights, opset=opset, ir_version=7)
-    compare(file, image)
+    check_same(file, image)
 
 
 def test_weights_listed_as_inputs_are_no_inputs(file: Path, image: np.ndarray) -> None:
@@ -125,7 +127,7 @@ def test_weights_listed_as_inputs_are_no_inputs(file: Path, image: np.ndarray) -
         ir_version=3,
         opset=11,
     )
-    compare(file, image)
+    check_same(file, image)
     assert [blob.name for blob in convert(file).network.inputs] == ["image"]
 
 
@@ -133,7 +135,7 @@ def test_functions_are_opened(file: Path, image: np.ndarray) -> None:
     body = [node("Relu", "x", "a"), node("Neg", "a", "b")]
     function = helper.make_function("mine", "F", ["x"], ["b"], body, [helper.make_opsetid("", 20)])
     save(file, [node("F", "image", domain="mine")], functions=[function])
-    compare(file, image)
+    check_same(file, image)
 
 
 def test_what_no_output_needs_does_no_harm(file: Path) -> None:
@@ -158,14 +160,14 @@ def test_bytes_that_are_cast_to_float_become_float(file: Path) -> None:
         weights={"c": np.float32(255)},
         inputs=[info("image", [1, 3, 8, 8], TensorProto.UINT8)],
     )
-    compare(file, np.random.default_rng(0).integers(0, 256, (1, 3, 8, 8), np.uint8))
+    check_same(file, np.random.default_rng(0).integers(0, 256, (1, 3, 8, 8), np.uint8))
     assert [layer.record.TYPE for layer in convert(file).network.layers] == ["Div"]
 
 
 def test_labels_need_no_cast(file: Path, image: np.ndarray) -> None:
     nodes = [node("ArgMax", "image", "a", axis=1), node("Cast", "a", to=TensorProto.UINT8)]
     save(file, nodes, outputs=[info("y", None, TensorProto.UINT8)])
-    compare(file, image)
+    check_same(file, image)
     assert convert(file).network.outputs == ("y",)
 
 
@@ -186,7 +188,7 @@ def test_open_dimensions_are_fixed_by_shapes(file: Path, image: np.ndarray) -> N
         outputs=[info("y", ["N", 3, "height", None])],
     )
     assert image_shapes(file, (8, 8)) == {"image": (1, 3, 8, 8)}
-    compare(file, image, image_shapes(file, (8, 8)))
+    check_same(file, image, image_shapes(file, (8, 8)))
     with pytest.raises(ExportError, match=r"open dimensions in \[N, 3, height, \?\]; type --input"):
         load_graph(file)
     with pytest.raises(ExportError, match=r"\[1, 4, 8, 8\] does not fit \[N, 3, height, \?\]"):
@@ -251,7 +253,7 @@ def test_a_constant_branch_is_taken(file: Path, image: np.ndarray) -> None:
     ]
     nodes = [node("If", "c", then_branch=branches[0], else_branch=branches[1])]
     save(file, nodes, weights={"c": np.array(True)})
-    compare(file, image)
+    check_same(file, image)
 
 
 @pytest.mark.parametrize(
@@ -297,7 +299,7 @@ def test_external_weights_are_read_or_missed_by_name(file: Path, image: np.ndarr
     onnx.save(
         onnx.load(file), file, save_as_external_data=True, location="net.weights", size_threshold=0
     )
-    compare(file, image)
+    check_same(file, image)
     (file.parent / "net.weights").unlink()
     with pytest.raises(ExportError, match=r"its weights lie in 'net.weights', which is not beside"):
         load_graph(file)
@@ -308,7 +310,7 @@ def test_odd_names_are_made_fit(file: Path, image: np.ndarray) -> None:
     chain = ["image", *names, "y"]
     nodes = [helper.make_node("Relu", [a], [b]) for a, b in itertools.pairwise(chain)]
     save(file, nodes)
-    compare(file, image)
+    check_same(file, image)
     blobs = convert(file).network.blobs
     assert len(set(blobs)) == len(chain)
     assert all(not set(name) & set(' ,"\n') for name in blobs)
