@@ -25,6 +25,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "export": ("topformer_cli.commands.export", "Convert to ONNX, TNN and LiteRT, verified."),
     "verify": ("topformer_cli.commands.verify", "Check that exported files compute the same."),
     "bench": ("topformer_cli.commands.bench", "Measure latency on a phone or on this host."),
+    "sweep": ("topformer_cli.commands.sweep", "Find what fits my phone: sizes x inputs x engines."),
+    "runner": ("topformer_cli.commands.runner", "Build and check the programs for phones."),
     "info": ("topformer_cli.commands.info", "Show a resolved recipe and what its model costs."),
     "doctor": ("topformer_cli.commands.doctor", "Say what is missing on this machine."),
 }
@@ -66,6 +68,9 @@ def topformer() -> None:
 def main() -> NoReturn:
     """Run the command line and end the process with the documented exit code."""
     signal.signal(signal.SIGTERM, _terminate)
+    # The terminal is closed; `nohup` has it ignored, and it stays so.
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, _terminate)
     if sys.stdout is None:  # closed by the caller, who does not want to read it
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - until the end
     # GNU OpenMP's threads spin long for the next piece of work, which starves them all where
@@ -73,7 +78,13 @@ def main() -> NoReturn:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     # onnxruntime's wheels write a device id at import and may send usage over the network.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    sys.exit(run(sys.argv[1:]))
+    try:
+        code = run(sys.argv[1:])
+    except SystemExit as stop:  # of `_terminate`
+        if _notes(stop):
+            _fail(_noted("terminated", stop), 0, verbose=False)
+        raise
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -86,8 +97,8 @@ def run(arguments: list[str]) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        return _fail("interrupted", 130, verbose=verbose)
+    except (KeyboardInterrupt, click.Abort) as stop:
+        return _fail(_noted("interrupted", stop), 130, verbose=verbose)
     except ExportError as error:
         return _stopped(error) or _fail(str(error), exit_code_of(error), verbose=verbose)
     except TopformerError as error:
@@ -98,7 +109,7 @@ def run(arguments: list[str]) -> int:
         text = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         return _fail(text, 1, verbose=verbose)
     except Exception as error:  # noqa: BLE001 - the last net before the shell
-        text = f"unexpected {type(error).__name__}: {error} (-v shows where)"
+        text = _noted(f"unexpected {type(error).__name__}: {error} (-v shows where)", error)
         return _stopped(error) or _fail(text, 1, verbose=verbose)
     return outcome if isinstance(outcome, int) else 0
 
@@ -114,6 +125,16 @@ def _stopped(error: BaseException) -> int:
     if isinstance(inner, SystemExit) and isinstance(inner.code, int):
         return inner.code
     return _stopped(inner) if inner is not None else 0
+
+
+def _noted(text: str, error: BaseException) -> str:
+    return "; ".join([text, *_notes(error)])
+
+
+def _notes(error: BaseException) -> list[str]:
+    """Return what was added to an error; click puts one of its own around an interruption."""
+    inner = error.__cause__ if isinstance(error, click.Abort) else error
+    return list(getattr(inner, "__notes__", ()))
 
 
 def _fail(text: str, code: int, *, verbose: bool) -> int:

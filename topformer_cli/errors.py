@@ -9,12 +9,12 @@
     ├── DeviceError           5  phone, runner or transfer
     ├── MeasurementError      6  a run that crashed or whose numbers cannot be trusted
     └── ThresholdError        7  --fail-under was missed
-    Stopped                 130  SIGINT; 143 SIGTERM
+    Stopped                 130  SIGINT; 143 SIGTERM; 129 SIGHUP
 
 A message is one line that names the value, the place and the remedy.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 
@@ -84,6 +84,22 @@ class Stopped(TopformerError):  # noqa: N818 - being asked to stop is not an err
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.signal_exit_code = 128 + signal_number
+
+
+def add_to(error: BaseException, text: str) -> None:
+    """Add to what is shown of an error; an interruption, which has no text, gets a note."""
+    if isinstance(error, TopformerError):
+        error.args = (f"{error}; {text}",)
+    else:
+        error.add_note(text)
+
+
+def together(errors: Sequence[TopformerError]) -> TopformerError:
+    """Return the first of some errors, which then also says what the others say."""
+    first, *others = errors
+    for other in others:
+        add_to(first, str(other))
+    return first
 
 
 def exit_code_of(error: TopformerError) -> int:

@@ -1,9 +1,20 @@
 """The one place that starts another program."""
 
+import contextlib
+import queue
 import subprocess
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+
+class OvertimeError(TimeoutError):
+    """A program that was killed because its time was over; stdout is what it had printed."""
+
+    def __init__(self, message: str, stdout: str) -> None:
+        super().__init__(message)
+        self.stdout = stdout
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +36,7 @@ def run(
     """Run a program to its end and return its exit code and output.
 
     Raises:
-        TimeoutError: it did not end within `timeout_s` seconds; it has been killed.
+        OvertimeError: it did not end within `timeout_s` seconds; it has been killed.
         FileNotFoundError: there is no such program.
     """
     words = [str(word) for word in command]
@@ -42,5 +53,46 @@ def run(
         )
     except subprocess.TimeoutExpired as error:
         message = f"{words[0]} did not end within {timeout_s:g} s"
-        raise TimeoutError(message) from error
+        raise OvertimeError(message, _text(error.stdout)) from error
     return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def _text(printed: str | bytes | None) -> str:
+    """Return what `subprocess` has of a killed program, which is bytes on some systems."""
+    return printed.decode(errors="replace") if isinstance(printed, bytes) else printed or ""
+
+
+@contextlib.contextmanager
+def streaming(command: Sequence[str | Path]) -> Iterator[Callable[[], list[str]]]:
+    """Run a program inside the block; yields what returns the lines printed since the last call.
+
+    It is ended with the block. One that cannot be started prints nothing.
+    """
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+    try:
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            errors="replace",
+        )
+    except OSError:
+        yield list
+        return
+
+    def collect() -> None:
+        for line in process.stdout or ():
+            lines.put(line.rstrip("\n"))
+
+    reader = threading.Thread(target=collect, daemon=True)
+    reader.start()
+    try:
+        yield lambda: [lines.get() for _ in range(lines.qsize())]
+    finally:
+        process.kill()
+        process.wait()
+        reader.join()
+        if process.stdout is not None:
+            process.stdout.close()

@@ -1,4 +1,4 @@
-"""Names inside a run folder, atomic writes, and which run is the latest.
+"""Names inside a run folder, atomic writes, hashes of files, and which run is the latest.
 
 runs/<command>/<recipe>-<size>-NNN/
     recipe.yaml  env.json  metrics.jsonl  log.txt  result.json
@@ -8,6 +8,7 @@ runs/<command>/latest -> the newest of them
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -186,3 +187,9 @@ def _umask() -> int:
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "cli": {"errors"},  # commands are imported by name, when they are used
     "commands": {
         "commands", "api", "console", "draw", "report", "recipe", "sections",
-        "models.spec", "bench.plan",  # plain records, for choices and protocols
+        "models.spec", "bench.protocol",  # plain records, for choices and protocols
     },
     "api": {
         "api", "engine", "models", "data", "deploy", "bench", "draw", "recipe", "sections",
@@ -42,6 +42,20 @@ MAY_IMPORT = {
 }  # fmt: skip
 """Part of the package -> the parts and modules it may import besides COMMON."""
 
+INSIDE_BENCH: dict[str, set[str]] = {
+    "adb": set(),
+    "building": {"programs"},
+    "formats": {"machine"},
+    "host": {"formats", "machine", "programs", "runners"},
+    "machine": set(),
+    "phone": {"adb", "formats", "machine"},
+    "programs": {"formats", "runners"},
+    "runners": {"formats"},
+    "sessions": set(),
+    "statistics": set(),
+}  # fmt: skip
+"""Package of bench -> the other packages of bench it may import; plain modules are for all."""
+
 ONLY_IN = {
     "subprocess": {"process"},
     "onnx": {"deploy"},
@@ -52,14 +66,14 @@ ONLY_IN = {
     "datasets": {"data"},
     "faster_coco_eval": {"data", "engine"},
     "fsspec": {"data"},
-    "requests": {"data"},
+    "requests": {"bench", "data"},
     "scipy": {"data"},
     "simplejpeg": {"data"},
     "safetensors": {"models"},
     "matplotlib": {"report"},
     "click": {"cli", "commands"},
     "rich": {"console"},
-    "torch": {"models", "engine", "data", "deploy", "api"},
+    "torch": {"models", "engine", "data", "deploy", "api", "bench"},
     "torchvision": {"models"},
 }
 """Library -> the only parts that may import it, anywhere."""
@@ -67,12 +81,13 @@ ONLY_IN = {
 LIGHT = (
     "cli", "errors", "results", "rundir", "recipe", "cache", "console", "process", "units",
     "models", "models.spec", "data", "data.spec", "data.catalog", "data.datasets", "commands",
+    "bench", "bench.protocol",
 )  # fmt: skip
 HEAVY = {
     "torch", "torchvision", "numpy", "cv2", "onnx", "onnxruntime", "onnxscript", "datasets",
     "adbutils", "scipy", "PIL", "matplotlib", "pyarrow", "rich",
 }  # fmt: skip
-WORKS_LATE = {"commands.artifacts", "commands.show"}
+WORKS_LATE = {"commands.artifacts", "commands.show", "commands.show_bench"}
 """Shared by commands, imported inside them."""
 
 
@@ -104,6 +119,31 @@ def test_parts_import_only_what_they_may(part: str) -> None:
         if part_of(module) == part
         for one in imports(path)
         if (target := own_module(one.name)) is not None and not covered(short(target), allowed)
+    ]
+    assert wrong == []
+
+
+def package_of_bench(module: str) -> str | None:
+    words = short(module).split(".")
+    return words[1] if words[0] == "bench" and f"{PACKAGE}.bench.{words[1]}" in folders() else None
+
+
+def folders() -> set[str]:
+    return {name for name, path in modules().items() if path.name == "__init__.py"}
+
+
+def test_packages_of_bench_import_only_what_they_may() -> None:
+    inside = {
+        name: package_of_bench(name) for name in modules() if short(name).startswith("bench.")
+    }
+    assert {package for package in inside.values() if package} == set(INSIDE_BENCH)
+    wrong = [
+        f"{name}:{one.line} imports {one.name}"
+        for name, package in inside.items()
+        if package
+        for one in imports(modules()[name])
+        if (own := own_module(one.name)) in inside
+        and inside[own] not in (None, package, *INSIDE_BENCH[package])
     ]
     assert wrong == []
 
@@ -146,10 +186,11 @@ def test_only_recipes_and_what_parses_foreign_json_import_pydantic() -> None:
         if one.name.split(".")[0] == "pydantic"
     }
     foreign_json = {"data.sources.boxes", "data.sources.detail", "data.sources.foreign"}
+    records = {"results.bench", "bench.sessions.history", "bench.sessions.share"}
     sections = {name for name in users if name.startswith("sections.")}
     assert (
         users - sections
-        <= {"recipe", "data.card", "deploy.artifact", "deploy.manifest"} | foreign_json
+        <= {"recipe", "data.card", "deploy.artifact", "deploy.manifest"} | foreign_json | records
     )
 
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,10 @@ from PIL import Image
 
 from topformer_cli import cli
 from topformer_cli.api import demo, demo_set
-from topformer_cli.bench.plan import Protocol
+from topformer_cli.bench.protocol import Protocol
 from topformer_cli.data.store import prepared_names
 from topformer_cli.deploy.artifact import load_artifact
-from topformer_cli.results import BenchResult
+from topformer_cli.results import BenchSession
 from topformer_cli.rundir import open_run
 
 SMALL = functools.partial(
@@ -39,7 +39,7 @@ SMALL = functools.partial(
         "augment.crop=[64, 64]",
         "batch=4",
     ),
-    repetitions=Protocol(warmup=1, rounds=2, iterations=3, min_warmup_s=0, min_round_s=0.05),
+    repetitions=Protocol(warmup=1, warmup_s=0, rounds=2, iterations=3, round_s=0.05),
     examples=2,
 )
 
@@ -108,15 +108,16 @@ def test_the_numbers_are_those_of_the_records(first: Ran) -> None:
     run = open_run(Path(first.record["run"]))
     page = Path(first.record["page"]).read_text()
     evaluation = json.loads((run.path / "eval-scenes-val.json").read_text())
-    [latency] = [json.loads(path.read_text()) for path in run.path.glob("bench/*-001/result.json")]
+    [path] = run.path.glob("bench/*-001/result.json")
+    [latency] = BenchSession.from_json(json.loads(path.read_text())).results
     [manifest] = run.exports.glob("*.json")
     artifact = load_artifact(manifest)
     assert first.record["evaluation"] == evaluation
-    assert first.record["bench"] == latency
+    assert first.record["bench"] == json.loads(json.dumps(asdict(latency)))
     assert first.record["export"] == artifact.manifest.model_dump(mode="json")
     assert artifact.formats == ("onnx", "tnn")
     assert f"{evaluation['miou']:.2f}" in page
-    assert BenchResult.from_json(latency).latency_statement() in page
+    assert latency.latency_statement() in page
     assert f"{artifact.manifest.parity['tnn'].relative:.1e}" in page
 
 

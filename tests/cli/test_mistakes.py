@@ -48,8 +48,10 @@ def test_usage_errors_end_with_2(words: str, said: str) -> None:
 
 @pytest.mark.parametrize("device", ["cpu", "cuda:0", "auto", "mps"])
 def test_a_torch_device_is_no_phone(nowhere: Road, device: str) -> None:
-    line = refused(nowhere.run("bench", "--device", device), 2)
-    assert f"--device '{device}' is a torch device; bench takes an adb serial or `host`" in line
+    done = nowhere.run("bench", "--device", device)
+    line = last_line(done)
+    assert done.code == 2
+    assert f"'{device}' is a torch device; bench takes an adb serial, `all`, or `host`" in line
 
 
 def test_nothing_prepared_is_told_with_the_line_to_type(nowhere: Road) -> None:

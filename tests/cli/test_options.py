@@ -50,9 +50,27 @@ OPTIONS = {
         "--runner-device --emulator --work-dir --cache-dir --json -q/--quiet -v/--verbose"
     ),
     "bench": (
-        "TARGET --size --weights --partial-weights --device/-s --runner --precision "
-        "--threads --core --warmup --rounds --iterations --work-dir --cache-dir --json "
-        "-q/--quiet -v/--verbose"
+        "TARGETS --size --weights --partial-weights --device/-s --engine --accelerator "
+        "--runner --emulator --precision --threads --core --mask --warmup --warmup-seconds "
+        "--rounds --iterations --seconds --cool-seconds --mlperf --sustained "
+        "--retry-throttled --reproduce-paper --parity/--no-parity --per-layer --keep-awake "
+        "--fixed-performance --clean --strict --csv --plot --share --compare --fail-over "
+        "--work-dir --cache-dir --json -q/--quiet -v/--verbose"
+    ),
+    "sweep": (
+        "--sizes --inputs --engines --budget-ms --eval/--no-eval --fresh --device/-s "
+        "--accelerator --runner --emulator --precision --threads --core --mask --warmup "
+        "--warmup-seconds --rounds --iterations --seconds --cool-seconds --mlperf --sustained "
+        "--retry-throttled --reproduce-paper --parity/--no-parity --per-layer --keep-awake "
+        "--fixed-performance --work-dir --cache-dir --json -q/--quiet -v/--verbose"
+    ),
+    "runner build": (
+        "--tnn-home --ndk --cxx --abi --output --cache-dir --json -q/--quiet -v/--verbose"
+    ),
+    "runner check": ("FILE --json -q/--quiet -v/--verbose"),
+    "runner list": ("--cache-dir --json -q/--quiet -v/--verbose"),
+    "runner fetch": (
+        "NAME --version --from --url --again --cache-dir --json -q/--quiet -v/--verbose"
     ),
     "info": (
         "TARGET --size --preset -o --input --diff --work-dir --cache-dir --json -q/--quiet "

@@ -21,7 +21,10 @@ from topformer_cli.engine.predict import normalised
 from topformer_cli.models.spec import ModelSpec
 
 COMPILER = shutil.which("aarch64-linux-gnu-gcc")
-FEW = ("--rounds", "2", "--iterations", "3", "--warmup", "1")
+FEW = (
+    "--rounds", "2", "--iterations", "3", "--warmup", "1", "--seconds", "0",
+    "--warmup-seconds", "0",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +85,10 @@ def test_bench_on_a_phone_and_again_with_the_kept_runner(
     assert "verdict: emulated" in well(first).out
     assert "output agrees with the reference: max difference" in first.out
     again = well(ade20k.run("bench", "--device", phone.serial, "--json", *FEW))
-    record = again.record
-    assert (record["engine"], record["precision"], record["emulated"]) == ("TNN", "fp32", True)
+    exact, auto = again.record["results"]
+    assert (exact["precision"], auto["precision"]) == ("fp32", "auto")
+    record = exact
+    assert (record["engine"], record["emulated"]) == ("TNN", True)
     assert record["device"]["model"] == "Eight Cores"
     assert record["core"]["verified"] is True
     assert record["parity"]["labels_equal"] == 1
@@ -98,7 +103,7 @@ def test_without_a_runner_what_is_needed_is_told(
     done = ade20k.run(*words, cache=False)
     assert done.code == 5
     assert done.out == ""
-    for word in ("arm64-v8a", "TNNTest", "https://github.com/Tencent/TNN", "--runner PATH"):
+    for word in ("arm64-v8a", "runner build --tnn-home", "TNNTest", "--runner PATH"):
         assert word in done.err
 
 

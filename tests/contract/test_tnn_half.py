@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from topformer_cli.bench.runners.tnntest import decode_output, encode_input
+from topformer_cli.bench.runners.tnntest import decode_outputs, encode_input
 from topformer_cli.deploy.tnn.interpreter import load_tnn
 from topformer_cli.deploy.tnn.layers.convolution import RELU, Convolution
 from topformer_cli.deploy.tnn.layers.elementwise import Mul
@@ -101,4 +101,4 @@ def run_real(folder: Path, image: np.ndarray) -> np.ndarray:
     ]  # fmt: skip
     finished = run(command, timeout_s=60, cwd=folder)
     assert (folder / "output.txt").is_file(), finished.stdout + finished.stderr
-    return decode_output((folder / "output.txt").read_bytes())["y"]
+    return decode_outputs((folder / "output.txt").read_bytes())["y"]

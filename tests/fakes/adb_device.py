@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -43,9 +44,10 @@ class Faults:
     stall_push_after: int | None = None
     full_after: int | None = None
     corrupt_push: bool = False
-    in_command: str = "runner pid"
+    in_command: str = "Cpus_allowed_list"
     skip_runs: int = 0  # so many runs are left alone first
     drop_run: bool = False  # the link goes after the first output, and stays gone
+    during_run: Callable[["FakeDevice"], None] | None = None  # called after the first output
     lose_exit: bool = False  # the stream closes without the exit code
     garbage: bool = False  # bytes that are no text, instead of the output
     answer_delay_s: float = 0.0
@@ -71,10 +73,13 @@ class FakeDevice:
     commands: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", self.port))
-        self.port = self._listener.getsockname()[1]
+        self._listen()
         self._connections: list[Connection] = []
         self._threads: list[threading.Thread] = []
+
+    def _listen(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = self._listener.getsockname()[1]
 
     @property
     def serial(self) -> str:
@@ -101,8 +106,22 @@ class FakeDevice:
         for connection in self._connections:
             connection.cut()
 
+    def come_back(self) -> None:
+        """Be there again at the same address, as a cable that is plugged in anew."""
+        self._listen()
+        self.start(self.serve)
+
+    def reboot(self, away_s: float = 0.2) -> None:
+        """Vanish, and come back after a new boot."""
+        self.vanish()
+        self.root.kill_all()
+        self.root.boot()
+        time.sleep(away_s)
+        self.come_back()
+
     def stop(self) -> None:
         self.vanish()
+        self.root.kill_all()
         for thread in self._threads:
             thread.join(timeout=10)
 

@@ -5,6 +5,7 @@ Source: AOSP adb, shell_protocol.h and docs/dev/sync.md.
 """
 
 import os
+import signal
 import struct
 import subprocess
 import threading
@@ -75,14 +76,16 @@ def _copy(stream: "Stream", pipe: IO[bytes], kind: int, framed: bool, hit: bool)
             stream.write(frame(kind, data) if framed else data)
             if hit and faults.drop_run:
                 device.vanish()
+            if hit and faults.during_run:
+                happen, faults.during_run = faults.during_run, None
+                happen(device)
 
 
 def _end_with_stream(stream: "Stream", process: "subprocess.Popen[bytes]") -> None:
-    """Hang up the command when its stream closes, as adbd does."""
+    """Hang up the command when its stream closes; adbd tells only the process that it started."""
     stream.closed.wait()
     if process.poll() is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, 9)
+        process.send_signal(signal.SIGHUP)
 
 
 def serve_sync(stream: "Stream", _argument: str) -> None:

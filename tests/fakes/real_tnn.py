@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from topformer_cli.bench.runners.tnntest import decode_output, encode_input
+from topformer_cli.bench.runners.tnntest import decode_outputs, encode_input
 from topformer_cli.deploy.tnn.convert import TnnModel
 from topformer_cli.deploy.tnn.model import write_model
 from topformer_cli.deploy.tnn.proto import write_proto
@@ -41,4 +41,4 @@ def run_real_tnn(proto: Path, numbers: np.ndarray) -> dict[str, np.ndarray]:
     finished = run(command, timeout_s=120, cwd=folder)
     output = folder / "output.txt"
     assert output.is_file(), finished.stdout + finished.stderr
-    return decode_output(output.read_bytes())
+    return decode_outputs(output.read_bytes())

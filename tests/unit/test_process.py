@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from topformer_cli.cache import cache_dir
-from topformer_cli.process import run
+from topformer_cli.process import OvertimeError, run
 
 
 def test_output_and_exit_code_come_back(tmp_path: Path) -> None:
@@ -23,6 +23,13 @@ def test_bytes_that_are_no_text_are_replaced() -> None:
 def test_a_program_that_hangs_is_ended() -> None:
     with pytest.raises(TimeoutError, match=r"did not end within 0\.2 s"):
         run([sys.executable, "-c", "import time; time.sleep(600)"], timeout_s=0.2)
+
+
+def test_what_a_program_printed_before_it_was_ended_is_kept() -> None:
+    code = "import time; print('so far \u00fc', flush=True); time.sleep(600)"
+    with pytest.raises(OvertimeError) as caught:
+        run([sys.executable, "-X", "utf8", "-c", code], timeout_s=2)
+    assert caught.value.stdout == "so far \u00fc\n"
 
 
 def test_no_such_program() -> None:

@@ -7,7 +7,10 @@
     foreign     write an ONNX file of the user's as TNN files
     bundling    put an export into a folder to build an app from
     verifying   hold an export's files against each other and against a real TNN
-    benching    measure an exported model on a phone or on this host
+    benching    measure exported models on phones or on this host
+    bench_records    keep measurements, write and compare them
+    sweeping    sizes x inputs x engines on one device, with mIoU
+    runner_building, runner_fetching    the programs that measure on phones
     demo        the whole road with a set of rendered scenes
 
 Each module is imported by the command that needs it: torch loads only where it works.

@@ -18,7 +18,7 @@ from topformer_cli.deploy.artifact import Artifact
 from topformer_cli.deploy.bundle import Figures, Sample, refuse_strangers, write_bundle
 from topformer_cli.errors import DataError, ExportError
 from topformer_cli.models.cost import cost_by_part
-from topformer_cli.results import BenchResult, EvalResult
+from topformer_cli.results import BenchResult, BenchSession, EvalResult
 
 GOLDEN_HW: Final = (360, 640)
 """Of the rendered picture: a usual camera's shape, and the size of no network's input."""
@@ -132,10 +132,10 @@ def _latencies(model: Model, artifact: Artifact, places: Places) -> Iterator[Ben
         if path.parent.is_symlink():  # `latest`
             continue
         with contextlib.suppress(DataError):
-            result = BenchResult.from_json(_read(path))
-            trusted = result.verdict == "stable" and not result.emulated
-            if trusted and result.files and set(result.files.values()) <= hashes:
-                found.append(result)
+            for result in BenchSession.from_json(_read(path)).results:
+                trusted = result.verdict == "stable" and not result.emulated
+                if trusted and result.files and set(result.files.values()) <= hashes:
+                    found.append(result)
     yield from sorted(found, key=lambda result: result.started, reverse=True)
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from topformer_cli import __version__, draw
 from topformer_cli.api import demo_set
-from topformer_cli.api.benching import HOST, BenchChoices, bench
+from topformer_cli.api.benching import HOST, BenchChoices, Subject, bench, find_targets
 from topformer_cli.api.exporting import ExportChoices, export_model
 from topformer_cli.api.models import (
     EvalRequest,
@@ -27,7 +27,7 @@ from topformer_cli.api.models import (
 from topformer_cli.api.places import USUAL, Places
 from topformer_cli.api.sets import open_set
 from topformer_cli.api.training import TrainPlan, TrainRequest, plan_training, run_training
-from topformer_cli.bench.plan import Protocol as Repetitions
+from topformer_cli.bench.protocol import Protocol as Repetitions
 from topformer_cli.cache import cache_dir
 from topformer_cli.data.decode import decode_image, decode_mask
 from topformer_cli.deploy.artifact import Artifact
@@ -51,6 +51,10 @@ STAGES: Final = (
 )
 
 
+BRIEF = Repetitions(warmup_s=1.0, round_s=1.0)
+"""A demo does not wait long for a number."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoSettings:
     """How much the demo does; scene_hw is (height, width) in pixels.
@@ -65,7 +69,7 @@ class DemoSettings:
     val_scenes: int = 60
     scene_hw: tuple[int, int] = (192, 256)
     overrides: tuple[str, ...] = ()
-    repetitions: Repetitions = field(default_factory=Repetitions)
+    repetitions: Repetitions = BRIEF
     examples: int = 6
     least_miou: float = 60.0
     places: Places = USUAL
@@ -117,7 +121,7 @@ class DemoResult:
             "training": asdict(data.training),
             "evaluation": data.evaluation.to_json(),
             "export": dict(data.manifest),
-            "bench": data.bench.to_json(),
+            "bench": asdict(data.bench),
             "stages": [asdict(stage) for stage in data.stages],
         }
 
@@ -229,8 +233,9 @@ def _export(model: Model, settings: DemoSettings, road: _Road) -> Artifact:
 def _bench(artifact: Artifact, settings: DemoSettings, run: RunDir, road: _Road) -> BenchResult:
     with road.stage() as work:
         inside = Places(run.path, settings.places.cache)
-        choices = BenchChoices(device=HOST, protocol=settings.repetitions, places=inside)
-        result, _ = bench(artifact, choices, work.update)
+        choices = BenchChoices(devices=(HOST,), protocol=settings.repetitions, places=inside)
+        targets = find_targets(choices)
+        [result] = bench([Subject(artifact)], choices, targets, work.update).session.results
         if result.summary is not None:
             work.outcome = f"{result.summary.median_ms:.2f} ms median, {result.verdict}"
     return result

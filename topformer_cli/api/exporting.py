@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from topformer_cli.deploy.export import (
     ExportRequest,
     export,
 )
-from topformer_cli.deploy.manifest import Images, Source, Storage
+from topformer_cli.deploy.manifest import Images, Source, Storage, TensorInput
 from topformer_cli.deploy.tnn.write import PLAIN, TnnChoices, expand
 from topformer_cli.engine.predict import normalised
 from topformer_cli.errors import DataError, ExportError, UsageError
@@ -36,6 +35,7 @@ from topformer_cli.models.inference import fix_input_size
 from topformer_cli.models.spec import Ending, InputType, ModelSpec
 from topformer_cli.models.topformer import TopFormer
 from topformer_cli.parity import compare, tolerance_for
+from topformer_cli.rundir import file_sha256
 
 VERIFIED_IMAGES = 2
 
@@ -103,7 +103,7 @@ def export_model(model: Model, choices: ExportChoices, places: Places) -> Export
         shown=shown,
         reference=proof.reference,
         tolerance=proof.tolerance,
-        source=Source(name=model.file.name, sha256=sha256(model.file)),
+        source=Source(name=model.file.name, sha256=file_sha256(model.file)),
         tnn=tnn,
     )
     card = {**model.spec.to_json(), "input_size": list(input_hw)}
@@ -140,8 +140,14 @@ def export_folder(model: Model, asked: Path | None) -> Path:
     return model.run.exports if model.run is not None else Path("export")
 
 
-def fresh_artifact(model: Model, places: Places) -> tuple[Artifact, bool]:
-    """Return the usual export of this very checkpoint, and whether it had to be made."""
+def fresh_artifact(
+    model: Model, places: Places, formats: tuple[str, ...] = ()
+) -> tuple[Artifact, bool]:
+    """Return the usual export of this very checkpoint, and whether it had to be made.
+
+    formats: what it must have beside the usual ones.
+    """
+    wanted = tuple(dict.fromkeys((*USUAL_FORMATS, *formats)))
     name = export_name(model.spec, model.spec.input_size, ExportChoices())
     path = export_folder(model, None) / f"{name}.json"
     if path.is_file():
@@ -149,9 +155,25 @@ def fresh_artifact(model: Model, places: Places) -> tuple[Artifact, bool]:
             artifact = load_artifact(path)
         except ExportError:
             artifact = None
-        if artifact is not None and artifact.manifest.source.sha256 == sha256(model.file):
+        same = artifact is not None and artifact.manifest.source.sha256 == file_sha256(model.file)
+        if artifact is not None and same and set(wanted) <= set(artifact.formats):
             return artifact, False
-    return export_model(model, ExportChoices(), places).artifact, True
+    return export_model(model, ExportChoices(formats=wanted), places).artifact, True
+
+
+def write_program(model: Model, taken: TensorInput, path: Path) -> None:
+    """Write a segmentation network as a program of `torch.export`, for PyTorch to run.
+
+    Shapes: the input's, fixed; normalised float32 in, logits out.
+
+    Raises:
+        ExportError: the network is for another task, or the input is not float32.
+    """
+    if not isinstance(model.network, TopFormer) or taken.type != "float32":
+        message = f"{model.file}: PyTorch measures segmentation networks with float32 input only"
+        raise ExportError(message)
+    fixed = fix_input_size(model.network, *taken.shape[2:]).eval()
+    torch.export.save(torch.export.export(fixed, (torch.zeros(taken.shape),)), path)
 
 
 def open_artifact(path: Path) -> Artifact:
@@ -160,13 +182,13 @@ def open_artifact(path: Path) -> Artifact:
     Raises:
         ExportError: there is no such export, or its files do not belong together.
     """
+    if path.suffix == ".onnx" and path.is_file() and not path.with_suffix(".json").exists():
+        message = (
+            f"{path} has no manifest {path.with_suffix('.json').name} beside it; make an export "
+            f"of it with `topformer export --from {path}` and give that"
+        )
+        raise ExportError(message)
     return load_artifact(path)
-
-
-def sha256(path: Path) -> str:
-    """Return a file's SHA-256 in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_formats(formats: tuple[str, ...]) -> None:

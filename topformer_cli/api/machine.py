@@ -26,11 +26,12 @@ class Finding:
 
 
 def examine(places: Places) -> list[Finding]:
-    """Look at packages, processor, disk, data sets, phones and phone runners."""
-    looks: tuple[Callable[[Places], Finding], ...] = (
-        _python, _packages, _processor, _disk, _sets, _phone, _runner
+    """Look at packages, processor, disk, data sets, phones, their runners, and compilers."""
+    looks: tuple[Callable[[Places], Finding | list[Finding]], ...] = (
+        _python, _packages, _processor, _disk, _sets, _phone, _runner, _toolchains
     )  # fmt: skip
-    return [look(places) for look in looks]
+    found = [look(places) for look in looks]
+    return [one for some in found for one in (some if isinstance(some, list) else [some])]
 
 
 def _python(_: Places) -> Finding:
@@ -73,22 +74,35 @@ def _sets(places: Places) -> Finding:
     return Finding("prepared data", ", ".join(names) or "none", remedy)
 
 
-def _phone(_: Places) -> Finding:
-    from topformer_cli.bench.discover import choose_device
+def _phone(_: Places) -> list[Finding]:
+    from topformer_cli.bench.phone.discover import PAIRING, choose_devices
 
     try:
-        phone = choose_device(os.environ.get("ANDROID_SERIAL"))
+        phones = choose_devices(("all",))
+    except DeviceError as error:
+        wireless = Finding("phone over Wi-Fi", PAIRING)
+        return [Finding("phone", "none ready", str(error)), wireless]
+    found = []
+    for phone in phones:
         facts = phone.facts()
-    except DeviceError as error:
-        return Finding("phone", "none ready", str(error))
-    return Finding("phone", f"{facts.name}, Android {facts.release}, {', '.join(facts.abis)}")
+        words = f"{facts.name}, Android {facts.release}, {', '.join(facts.abis)}"
+        found.append(Finding("phone", f"{phone.serial}: {words}"))
+    return found
 
 
-def _runner(places: Places) -> Finding:
-    from topformer_cli.bench.runner import find_runner
+def _runner(places: Places) -> list[Finding]:
+    from topformer_cli.bench.programs.store import HOW_TO_GET, kept_runners
 
     try:
-        runner = find_runner(None, cache_dir(places.cache), ("arm64-v8a", "armeabi-v7a"))
+        kept = kept_runners(cache_dir(places.cache))
     except DeviceError as error:
-        return Finding("phone runner", "none kept", str(error))
-    return Finding("phone runner", runner.version)
+        return [Finding("phone runner", "damaged", str(error))]
+    if not kept:
+        return [Finding("phone runner", "none kept", HOW_TO_GET)]
+    return [Finding("phone runner", f"{one.module.ENGINE}: {one.version}") for one in kept]
+
+
+def _toolchains(_: Places) -> list[Finding]:
+    from topformer_cli.bench.building.toolchains import examine_toolchains
+
+    return [Finding(one.what, one.found, one.remedy) for one in examine_toolchains()]

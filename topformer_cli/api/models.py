@@ -1,5 +1,6 @@
 """Load a model of any task, evaluate it, segment pictures."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +122,21 @@ def _run(source: ModelSource) -> RunDir:
         )
         raise UsageError(message)
     return next((run for run in runs if _checkpoints(run)), runs[0])
+
+
+def newest_of_size(size: SizeName, places: Places) -> RunDir | None:
+    """Return the newest segmentation run of a size that has a checkpoint."""
+    try:
+        runs = runs_newest_first(places.work_dir)
+    except UsageError:
+        return None
+    for run in runs:
+        if _checkpoints(run):
+            with contextlib.suppress(RecipeError):
+                recipe = load_resolved(run.recipe)
+                if (recipe.task, recipe.size) == ("segmentation", size):
+                    return run
+    return None
 
 
 def _task_of(run: RunDir) -> Task | None:

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from topformer_cli.api.benching import BenchChoices, find_target
+from topformer_cli.api.benching import HOST, BenchChoices, find_targets
 from topformer_cli.api.exporting import given_pictures, rendered_pictures
-from topformer_cli.bench.host_tnn import HostTnn
-from topformer_cli.bench.measure import measure_phone
-from topformer_cli.bench.plan import TOLERANCES, BenchPlan, Protocol
+from topformer_cli.bench.host.tnn import HostTnn
+from topformer_cli.bench.lane import Entrant
+from topformer_cli.bench.measure import Measurement
+from topformer_cli.bench.plan import TOLERANCES, BenchPlan
+from topformer_cli.bench.protocol import Protocol
 from topformer_cli.deploy.artifact import Artifact
 from topformer_cli.deploy.bisect import Blobs, Departure, Expected, exposed, interpreted
 from topformer_cli.deploy.from_onnx import load_graph
@@ -36,7 +38,7 @@ class VerifyChoices:
     """What an export is held against.
 
     images: pictures; rendered ones or noise when absent. device: the serial of a phone. runner: a
-    TNNTest for that phone, or without one for this machine, through the emulator if need be;
+    TNN runner for that phone, or without one for this machine, through the emulator if need be;
     runner_device: TNN's device. half: simulate half precision, too.
     """
 
@@ -208,11 +210,11 @@ class _Held:
         """Hold a real TNN against the reference.
 
         Raises:
-            UsageError: the export has no TNN files, or more inputs than TNNTest can be fed.
+            UsageError: the export has no TNN files, or more inputs than a runner can be fed.
         """
         proto = self._proto()
         if len(self.artifact.manifest.inputs) != 1:
-            message = f"{proto}: takes several inputs, TNNTest feeds one"
+            message = f"{proto}: takes several inputs, a runner feeds one"
             raise UsageError(message)
         order = load_tnn(proto).network.outputs
         outputs = []
@@ -234,29 +236,33 @@ class _Held:
             DeviceError: the phone or its runner is not ready.
             MeasurementError: the runner failed there.
         """
-        proto = self._proto()
-        protocol = Protocol(warmup=0, rounds=1, iterations=1)
-        wanted = BenchChoices(device=choices.device, runner=choices.runner, protocol=protocol)
-        target = find_target(wanted)
-        if target is None:
+        if choices.device == HOST:
             message = "--device host: name a phone; --runner PATH alone runs a TNN on this machine"
             raise UsageError(message)
-        plans = [
-            BenchPlan(
-                name=self.artifact.name,
-                card=self.artifact.card,
-                artifact=proto,
-                inputs=sample[0],
-                reference=reference[0],
-                core="any",
-                protocol=protocol,
-                tolerance=float("inf"),  # judged below, with the others
+        proto = self._proto()
+        serials = (choices.device,) if choices.device else ()
+        wanted = BenchChoices(devices=serials, runner=choices.runner, engine="tnn")
+        [target] = find_targets(wanted)
+        entrants = [
+            Entrant(
+                BenchPlan(
+                    name=self.artifact.name,
+                    card=self.artifact.card,
+                    artifact=proto,
+                    inputs=sample[0],
+                    reference=reference[0],
+                    core="any",
+                    tolerance=float("inf"),  # judged below, with the others
+                ),
+                target.runner,
             )
             for sample, reference in zip(self.samples, self.references, strict=True)
         ]
-        found = [measure_phone(plan, target.phone, target.runner).parity or {} for plan in plans]
-        worst = max((Parity(**one) for one in found), key=lambda parity: parity.relative)
-        return Verified(f"tnn in TNN on {target.phone.serial}", worst, self._bound("tnn"))
+        measurement = Measurement(target.station, entrants, Protocol())
+        measurement.check()
+        found = [lane.parity for lane in measurement.lanes if lane.parity is not None]
+        worst = max(found, key=lambda parity: parity.relative)
+        return Verified(f"tnn in TNN on {target.station.name}", worst, self._bound("tnn"))
 
     def half(self) -> HalfReport:
         """Simulate half precision on the samples."""

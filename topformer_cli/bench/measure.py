@@ -1,236 +1,267 @@
-"""One measurement on a phone, from an empty folder there to no folder there.
+"""One measurement on a machine, from an empty folder there to no folder there.
 
-    preflight -> push, hash on the phone -> round, output against reference (x rounds) -> remove
+    preflight -> put, hash there -> every lane once for its output
+              -> rounds: every lane in turn, cooled before each -> layers -> remove
 
-A round is one process of the runner. Whatever ends the run, its folder on the phone is removed;
-when the link is gone the message says which folder is left.
+A round is one process of the runner. The lanes take turns within each round and the order rotates,
+so that whatever drifts hits all of them alike. Whatever ends the measurement, the folder is
+removed; when the machine is gone the message says which folder is left.
 """
 
-import shlex
-import uuid
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
-from pathlib import PurePosixPath
 from typing import Final
 
-from topformer_cli.bench.adb import LinkLostError
-from topformer_cli.bench.cores import choose_core, verify_core
-from topformer_cli.bench.execution import Workplace
-from topformer_cli.bench.phone import Phone
-from topformer_cli.bench.plan import BenchPlan
-from topformer_cli.bench.runner import Runner
-from topformer_cli.bench.stats import judge, summarise
-from topformer_cli.errors import DeviceError, MeasurementError
-from topformer_cli.parity import Parity, agreement, counted, require
-from topformer_cli.predictor import FloatArray
-from topformer_cli.results import BenchResult, CoreUse, DeviceFacts, Round
+from topformer_cli.bench.lane import Entrant, Lane
+from topformer_cli.bench.machine.cooling import cool_down
+from topformer_cli.bench.machine.cores import choose_core
+from topformer_cli.bench.machine.preflight import preflight
+from topformer_cli.bench.machine.sensors import hottest
+from topformer_cli.bench.machine.watch import (
+    Watch,
+    slowed_by_times_alone,
+    watching,
+    why_throttled,
+)
+from topformer_cli.bench.protocol import Protocol
+from topformer_cli.bench.record import Setting, result_of
+from topformer_cli.bench.station import Station
+from topformer_cli.bench.statistics.summary import crowded, ratio
+from topformer_cli.errors import MeasurementError, add_to
+from topformer_cli.results import BenchResult, BenchSession, DeviceFacts, Ratio, Round
 
-WORK: Final = PurePosixPath("/data/local/tmp")
-"""The only folder of a phone that its shell may both write to and execute from."""
+SUSTAINED_ROUND_S: Final = 10.0
 
-PREFIX: Final = "topformer-"
-OUTPUT_BYTES_PER_VALUE: Final = 24
-"""A float as text, generously."""
-
-Advance = Callable[[int, int], None]
-"""Called after each round with the rounds done and the rounds in all."""
+Advance = Callable[[float, float, str], None]
+"""Called with what is done, what there is in all (rounds or seconds), and what comes next."""
 
 
-def measure_phone(
-    plan: BenchPlan, phone: Phone, runner: Runner, advance: Advance | None = None
-) -> BenchResult:
-    """Measure an exported model on a phone and check its output against the reference.
+class Measurement:
+    """Entrants on a station; `run` measures them, `session` tells what is known so far.
 
-    Raises:
-        DeviceError: the phone, the runner or a transfer failed before anything ran.
-        DataError: the artifact is not one that the runner reads.
-        ParityError: the output differs from the reference.
-        MeasurementError: the runner crashed, hung or lost its phone; `partial` has the rounds
-            that were complete.
+    left: what could not be removed or undone on the station at the end, in words.
     """
-    run = PhoneRun(plan, phone, runner)
-    try:
-        run.prepare()
-        for index in range(plan.protocol.rounds):
-            run.round()
-            if advance:
-                advance(index + 1, plan.protocol.rounds)
-    except BaseException as error:
-        if left := run.remove():
-            error.args = (f"{error}; {left}",)
-        raise
-    if left := run.remove():
-        run.notes.append(left)
-    return run.result()
 
-
-class PhoneRun:
-    """The folder of one run on the phone, its rounds so far, and how to leave no trace."""
-
-    def __init__(self, plan: BenchPlan, phone: Phone, runner: Runner) -> None:
-        self.plan = plan
-        self.phone = phone
-        self.runner = runner
-        self.folder = WORK / f"{PREFIX}{uuid.uuid4()}"
-        self.facts = DeviceFacts(kind="phone", serial=phone.serial)
-        self.core = CoreUse(asked=plan.core)
-        self.rounds: list[Round] = []
+    def __init__(self, station: Station, entrants: Sequence[Entrant], protocol: Protocol) -> None:
+        self.station = station
+        self.entrants = entrants
+        self.protocol = protocol
+        self.facts = DeviceFacts(kind="phone", serial=station.name)
+        self.lanes: list[Lane] = []
         self.notes: list[str] = []
-        self.files: dict[str, str] = {}
-        self.parity: Parity | None = None
+        self.left: str | None = None
+        self.start_celsius: float | None = None
         self.started = datetime.now().astimezone().isoformat(timespec="seconds")
-        self._created = False
+        self.finished = False
 
-    def prepare(self) -> None:
-        """Check phone and space, then push runner, model and input, each verified there.
-
-        Raises:
-            DeviceError: something does not fit or did not arrive; nothing has run.
-        """
-        model = self.runner.module.model_files(self.plan.artifact)
-        self.facts = self.phone.facts()
-        if self.runner.abi not in self.facts.abis:
-            known = ", ".join(self.facts.abis) or "an unknown ABI"
-            message = (
-                f"{self.runner.path} is built for {self.runner.abi}, "
-                f"{self.phone.serial} runs {known}"
-            )
-            raise DeviceError(message)
-        self.core = choose_core(self.facts.cpus, self.plan.core)
-        self._note_remains()
-        inputs = self.runner.module.encode_input(self.plan.inputs)
-        programs = (self.runner.path, *self.runner.libraries)
-        payload = len(inputs) + sum(path.stat().st_size for path in (*model, *programs))
-        self._require_space(payload)
-        self._created = True
-        self.phone.ask(f"mkdir {self.folder}")
-        for path in programs:
-            self.phone.push(path, self.folder / path.name, 0o755)
-        for path in model:
-            self.files[path.name] = self.phone.push(path, self.folder / path.name)
-        self.phone.push(inputs, self.folder / self.runner.module.INPUT_NAME)
-        self.phone.ask(f"chmod 755 {shlex.quote(str(self.folder / self.runner.path.name))}")
-
-    def round(self) -> None:
-        """Run one process of the runner, check its output, and keep its times.
+    def run(self, advance: Advance | None = None) -> None:
+        """Measure all entrants.
 
         Raises:
-            MeasurementError: it crashed, hung, printed no times, or the phone went away.
-            ParityError: its output differs from the reference.
+            DeviceError: the machine, a runner or a transfer failed.
+            DataError: an artifact is not one that its runner reads.
+            ParityError: an output differs from its reference.
+            MeasurementError: a runner crashed, hung or lost its machine; `session` has the rounds
+                that were complete.
         """
-        module, protocol = self.runner.module, self.plan.protocol
-        words = (f"./{self.runner.path.name}", *module.arguments(self.plan, self.runner.abi))
-        workplace = Workplace(self.phone, self.folder, self.core)
-        try:
-            done = workplace.execute(words, module.OUTPUT_NAME, protocol.deadline_s)
-            times = module.parse_round(done.stdout, done.stderr, protocol.iterations)
-            self.core = verify_core(self.core, done.stdout)
-            parity = self._check_output()
-        except MeasurementError as error:
-            raise self._broken(str(error)) from error
-        self.rounds.append(times)
-        if self.parity is None or parity.relative > self.parity.relative:
-            self.parity = parity
+        with self._at_work():
+            self._prove(advance)
+            with watching(self.station, self.facts, self.lanes[0].core) as watch:
+                self.start_celsius = hottest(self.station.read(watch.zone_paths))
+                self._rounds(watch, advance)
+            self._profile()
+            self.finished = True
 
-    def remove(self) -> str | None:
-        """Remove the run's folder from the phone; return what to say when that failed."""
-        if not self._created:
-            return None
-        try:
-            self.phone.ask(f"rm -rf {self.folder}")
-        except DeviceError:
-            return f"left on {self.phone.serial}: {self.folder}"
-        self._created = False
-        return None
+    def check(self) -> None:
+        """Run every entrant once for its output, held against the reference, without timing it.
 
-    def result(self) -> BenchResult:
-        """Return the record of the rounds so far."""
-        summary = summarise(self.rounds)
-        complete = len(self.rounds) == self.plan.protocol.rounds
-        emulated = self._why_emulated()
-        notes = [*([emulated] if emulated else []), *self.notes]
-        return BenchResult(
-            model=self.plan.name,
-            card=dict(self.plan.card),
-            files=self.files,
-            engine=self.runner.module.ENGINE,
-            engine_version=self.runner.version,
-            device=self.facts,
-            precision=self.plan.precision,
-            threads=self.plan.threads,
-            core=self.core,
-            input_shape=self.plan.inputs.shape,
-            output=self.plan.output,
-            covers=self.runner.module.COVERS,
-            warmup=self.plan.protocol.warmup,
-            rounds=tuple(self.rounds),
-            summary=summary,
-            verdict=judge(summary, self.core, bool(emulated), complete),
-            parity=self.parity.to_json() if self.parity else None,
-            started=self.started,
-            emulated=bool(emulated),
-            notes=tuple(notes),
+        Raises:
+            TopformerError: the same as `run`.
+        """
+        with self._at_work():
+            self._prove(None)
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Have everything in place on the station inside the block, and nothing after it."""
+        self._look()
+        try:
+            self._bring()
+            yield
+        except BaseException as error:
+            self.left = self._close()
+            if self.left:
+                add_to(error, self.left)
+            raise
+        self.left = self._close()
+        if self.left:
+            self.notes.append(self.left)
+
+    def _close(self) -> str | None:
+        try:
+            return self.station.close()
+        except (KeyboardInterrupt, SystemExit):  # a second one, in haste; a third ends it
+            return self.station.close()
+
+    def session(self) -> BenchSession:
+        """Return the record of all rounds so far."""
+        results = tuple(
+            result_of(lane, self._judged(lane), self._setting(lane)) for lane in self.lanes
         )
+        return BenchSession(results, tuple(_ratios(results)), self.finished)
 
-    def _note_remains(self) -> None:
-        """Tell of folders that runs without an end, or without a phone at their end, have left."""
-        listed = self.phone.shell(f"ls -d {WORK}/{PREFIX}*").stdout.split()
-        if listed:
+    def _setting(self, lane: Lane) -> Setting:
+        whole = self.finished or len(lane.rounds) >= self.protocol.rounds
+        return Setting(self.facts, self.protocol, self.started, tuple(self.notes), whole)
+
+    def _look(self) -> None:
+        """Check what can be checked before a byte is pushed."""
+        self.facts = self.station.facts()
+        folders: dict[tuple[object, ...], str] = {}
+        for entrant in self.entrants:
+            plan = entrant.plan
+            plan.bound(entrant.runner.module.ENGINE)  # before anything, not after the pushing
+            core = choose_core(self.facts.cpus, plan.core, plan.mask, plan.threads)
+            # Precisions of one artifact share its files; an output lies there for one run only.
+            same = (plan.artifact, id(plan.inputs), entrant.runner.module)
+            folder = folders.setdefault(same, str(len(folders)))
+            self.lanes.append(Lane(entrant, self.station, folder, core))
+        self._require_fit()
+        if remains := self.station.remains():
             self.notes.append(
-                f"{len(listed)} folder(s) of other runs on {self.phone.serial}: when none is "
-                f"under way, adb -s {self.phone.serial} shell 'rm -rf {WORK}/{PREFIX}*'"
+                f"{len(remains)} folder(s) of other measurements on {self.station.name}; when none "
+                "is under way, `topformer bench --clean` removes them"
             )
 
-    def _require_space(self, payload: int) -> None:
-        """Refuse a phone without room for twice the payload: the output is text and large."""
-        free = self.phone.free_bytes(WORK)
-        needed = 2 * payload + OUTPUT_BYTES_PER_VALUE * self.plan.reference.size
-        if free is not None and free < needed:
-            message = (
-                f"{self.phone.serial} has {free / 1e6:.1f} MB free in {WORK}, the run needs "
-                f"{needed / 1e6:.1f} MB; make room there"
-            )
-            raise DeviceError(message)
+    def _require_fit(self) -> None:
+        """Let a phone be refused for what its facts and the programs' headers tell."""
+        if self.facts.kind != "phone":
+            return
+        runners = {entrant.runner.sha256: entrant.runner for entrant in self.entrants}.values()
+        programs = [path for runner in runners for path in runner.files]
+        payload = sum(path.stat().st_size for path in programs)
+        payload += sum(lane.payload for lane in self._owners().values())
+        output = max(lane.output_bytes for lane in self.lanes)
+        free = self.station.free_bytes()
+        self.notes += preflight(self.facts, 2 * payload + output, free)
 
-    def _check_output(self) -> Parity:
+    def _bring(self) -> None:
+        self.station.open()
+        put: set[str] = set()
+        for entrant in self.entrants:
+            for path in entrant.runner.files:
+                if path.name not in put:
+                    self.station.put(path, path.name, program=True)
+                    put.add(path.name)
+        owners = self._owners()
+        for lane in owners.values():
+            lane.put()
+        for lane in self.lanes:
+            lane.files = owners[lane.folder].files
+
+    def _owners(self) -> dict[str, Lane]:
+        """Return the lane that fills each folder: the first that works there."""
+        return {lane.folder: lane for lane in reversed(self.lanes)}
+
+    def _prove(self, advance: Advance | None) -> None:
+        for lane in self.lanes:
+            if advance:
+                advance(0, self._total(), f"{lane.entrant.plan.name}: output")
+            with self._told(lane, "before the rounds"):
+                lane.prove(self.protocol)
+
+    def _rounds(self, watch: Watch, advance: Advance | None) -> None:
+        """Let the lanes run in turn until the rounds, or the time of a sustained run, are over."""
+        began = time.monotonic()
+        index = 0
+        while not self._over(index, time.monotonic() - began):
+            for lane in _turn(self.lanes, index):
+                if advance:
+                    done = index if self.protocol.sustained_s is None else time.monotonic() - began
+                    advance(done, self._total(), lane.entrant.plan.name)
+                with self._told(lane, f"round {index + 1}"):
+                    lane.rounds.append(self._round(lane, watch, first=index == 0))
+            index += 1
+        if advance:
+            advance(self._total(), self._total(), "")
+
+    def _over(self, rounds: int, seconds: float) -> bool:
+        if self.protocol.sustained_s is None:
+            return rounds >= self.protocol.rounds
+        return rounds > 0 and seconds >= self.protocol.sustained_s
+
+    def _total(self) -> float:
+        return self.protocol.sustained_s or self.protocol.rounds
+
+    def _round(self, lane: Lane, watch: Watch, *, first: bool) -> Round:
+        """Run one round, cooled before; a throttled one is repeated as often as is allowed."""
+        attempts = self.protocol.retries
+        measured = self._attempt(lane, watch, first=first, cool=not first or lane.set_aside != [])
+        while measured.throttled and attempts > 0:
+            lane.set_aside.append(measured)
+            attempts -= 1
+            measured = self._attempt(lane, watch, first=first, cool=True)
+        return measured
+
+    def _attempt(self, lane: Lane, watch: Watch, *, first: bool, cool: bool) -> Round:
+        sustained = self.protocol.sustained_s is not None
+        protocol = self.protocol
+        if sustained:
+            protocol = replace(protocol, round_s=max(protocol.round_s, SUSTAINED_ROUND_S))
+        hot = cool and not sustained
+        waited_s, cooled = self._cool(watch) if hot else (0.0, None)
+        watch.take()  # what it read while nothing ran
+        measured = lane.round(protocol, warm=first or not sustained)
+        measured = replace(measured, waited_s=waited_s, cooled=cooled, readings=watch.take())
+        loaded = crowded(measured) or self._loaded()
+        why = why_throttled(measured, watch.cpu, self.station.thermal_status(), loaded=loaded)
+        return replace(measured, throttled=why)
+
+    def _loaded(self) -> bool:
+        """Say whether other programs had the core in any round so far."""
+        return any(crowded(one) for lane in self.lanes for one in lane.rounds)
+
+    def _judged(self, lane: Lane) -> list[Round]:
+        """Return a lane's rounds; a load that came later takes back what times alone had said."""
+        if not self._loaded():
+            return lane.rounds
+        return [
+            replace(one, throttled=None) if slowed_by_times_alone(one) else one
+            for one in lane.rounds
+        ]
+
+    def _cool(self, watch: Watch) -> tuple[float, bool | None]:
+        return cool_down(self.station, watch.zone_paths, self.start_celsius, self.protocol)
+
+    def _profile(self) -> None:
+        for lane in self.lanes:
+            if lane.entrant.plan.per_layer:
+                lane.profile(self.protocol)
+
+    @contextmanager
+    def _told(self, lane: Lane, when: str) -> Iterator[None]:
+        """Say in which round of what a measurement broke, and what is kept."""
         try:
-            content = self.phone.pull(self.folder / self.runner.module.OUTPUT_NAME)
-        except LinkLostError as error:
-            message = f"its output could not be read ({error})"
-            raise MeasurementError(message) from error
-        except DeviceError as error:
-            message = f"the runner printed times but wrote no output ({error})"
-            raise MeasurementError(message) from error
-        tensors = self.runner.module.decode_output(content)
-        parity = agreement(self.plan.reference, _matching(tensors, self.plan.reference))
-        engine = self.runner.module.ENGINE
-        what = f"{self.plan.artifact.name} in {engine} on {self.phone.serial}"
-        require(parity, what, self.plan.bound(engine))
-        return parity
-
-    def _broken(self, what: str) -> MeasurementError:
-        message = f"round {len(self.rounds) + 1} of {self.plan.protocol.rounds}: {what}"
-        if self.rounds:
-            message += f"; {len(self.rounds)} complete before it"
-        return MeasurementError(message, self.result().to_json())
-
-    def _why_emulated(self) -> str | None:
-        machine = self.facts.machine
-        if machine and _family(machine) != _family(self.runner.abi):
-            return (
-                f"emulated: the runner is {self.runner.abi}, the kernel {machine}; "
-                "the times are those of the emulator"
-            )
-        if self.facts.virtual:
-            return "emulated: the device presents itself as an Android emulator"
-        return None
+            yield
+        except MeasurementError as error:
+            kept = sum(len(one.rounds) for one in self.lanes)
+            text = f"{lane.entrant.plan.name}, {when}: {error}"
+            if kept:
+                text += f"; {kept} complete before it"
+            raise MeasurementError(text) from error
 
 
-def _family(machine: str) -> str:
-    return "arm" if machine.startswith(("arm", "aarch64")) else "x86"
+def _ratios(results: Sequence[BenchResult]) -> Iterator[Ratio]:
+    """Yield how long each takes in units of the first."""
+    for row, one in enumerate(results[1:], 1):
+        found = ratio(one.label, results[0].label, one.rounds, results[0].rounds)
+        if found is not None:
+            yield replace(found, row=row)
 
 
-def _matching(tensors: dict[str, FloatArray], reference: FloatArray) -> FloatArray:
-    counting = [counted(one, reference) for one in tensors.values()]
-    fitting = [one for one in counting if one.shape == reference.shape]
-    return (fitting or counting)[0]
+def _turn(lanes: Sequence[Lane], index: int) -> list[Lane]:
+    start = index % len(lanes)
+    return [*lanes[start:], *lanes[:start]]

@@ -1,22 +1,23 @@
-"""What is to be measured, and by which protocol."""
+"""What is to be measured, and one process of that."""
 
-import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from topformer_cli.bench.protocol import CORES, Accelerator, Precision
 from topformer_cli.errors import UsageError
 from topformer_cli.parity import HALF_TOLERANCE, LABELS_TOLERANCE
 
-Precision = Literal["fp32", "auto"]
-"""`auto` leaves the choice to the engine: fp16 where processor and build have it."""
-
 TOLERANCES: Final[Mapping[tuple[str, Precision], float]] = {
     ("onnxruntime", "fp32"): 1e-4,
+    ("PyTorch", "fp32"): 1e-4,
+    ("LiteRT", "fp32"): 5e-4,
+    ("LiteRT", "auto"): HALF_TOLERANCE,
     ("TNN", "fp32"): 5e-4,
     ("TNN", "auto"): HALF_TOLERANCE,
 }
@@ -26,40 +27,15 @@ TNN's ARM kernels (Winograd, fast sigmoid) lie up to 8e-5 away in fp32; fp16 kee
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Protocol:
-    """How often the network runs, and for how long at least.
-
-    A phone's TNNTest knows counts only; the times hold for engines that are driven from here.
-    deadline_s is the longest that one round may take before it counts as hanging.
-    """
-
-    warmup: int = 10
-    rounds: int = 5
-    iterations: int = 50
-    min_warmup_s: float = 1.0
-    min_round_s: float = 1.0
-    deadline_s: float = 300.0
-
-    def __post_init__(self) -> None:
-        """Refuse counts that measure nothing."""
-        for name in ("rounds", "iterations"):
-            if getattr(self, name) < 1:
-                message = f"{name} is {getattr(self, name)}; it must be at least 1"
-                raise UsageError(message)
-        if self.warmup < 0:
-            message = f"warmup is {self.warmup}; it must not be negative"
-            raise UsageError(message)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class BenchPlan:
     """One artifact, the fixed input it gets and the output it must give.
 
-    artifact: a `.onnx` file, or a `.tnnproto` with its `.tnnmodel` beside it. inputs
-    [1, 3, H, W] are normalised float32 or bytes, reference is the network's own output: logits, or
-    an integer label map. output says where the
-    graph ends. core is `prime`, `any` or a core's number. tolerance None takes the engine's.
+    artifact: the file that the runner reads; its other files lie beside it. inputs [1, 3, H, W]
+    are normalised float32 or bytes, reference is the network's own output: logits, or an integer
+    label map. output says where the graph ends. core is `prime`, `big`, `little`, `any` or a
+    core's number; mask, bare hexadecimal, takes its place. parity False leaves the output
+    unchecked. tolerance None takes the engine's.
     """
 
     name: str
@@ -71,8 +47,11 @@ class BenchPlan:
     precision: Precision = "fp32"
     threads: int = 1
     core: str = "prime"
-    protocol: Protocol = Protocol()
     tolerance: float | None = None
+    accelerator: Accelerator = "cpu"
+    mask: str | None = None
+    parity: bool = True
+    per_layer: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a precision, thread count or core that no engine knows."""
@@ -82,12 +61,25 @@ class BenchPlan:
         if self.threads < 1:
             message = f"threads is {self.threads}; it must be at least 1"
             raise UsageError(message)
-        if self.core not in ("prime", "any") and not self.core.isdecimal():
-            message = f"core {self.core!r}: give prime, any or a core's number"
+        if self.core not in CORES and not self.core.isdecimal():
+            message = f"core {self.core!r}: give {', '.join(CORES)} or a core's number"
+            raise UsageError(message)
+        if self.mask is not None and not (
+            re.fullmatch(r"[0-9a-f]{1,64}", self.mask) and int(self.mask, 16)
+        ):
+            message = f"mask {self.mask!r}: give bare hexadecimal such as 80 for core 7"
             raise UsageError(message)
 
     def bound(self, engine: str) -> float:
-        """Return the parity bound of this plan on an engine."""
+        """Return the parity bound of this plan on an engine.
+
+        Raises:
+            UsageError: the engine has no such precision.
+        """
+        if (engine, self.precision) not in TOLERANCES:
+            known = [precision for name, precision in TOLERANCES if name == engine]
+            message = f"--precision {self.precision}: {engine} has {', '.join(known)} only"
+            raise UsageError(message)
         if self.tolerance is not None:
             return self.tolerance
         if np.issubdtype(self.reference.dtype, np.integer):
@@ -95,7 +87,28 @@ class BenchPlan:
         return TOLERANCES[engine, self.precision]
 
 
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One process of a runner, as it is asked for; names are relative to its working folder.
+
+    warmup, warmup_s, iterations, seconds: at least so many inferences and so much time, first
+    without and then with counting. residency: path of the core's time_in_state, to be read around
+    the timed inferences. shape: of the input, for programs that must be told. device: TNN's word
+    for what computes, in place of the one that follows from ABI and accelerator.
+    """
+
+    model: str
+    input: str
+    output: str
+    abi: str
+    precision: Precision = "fp32"
+    threads: int = 1
+    accelerator: Accelerator = "cpu"
+    warmup: int = 0
+    warmup_s: float = 0.0
+    iterations: int = 1
+    seconds: float = 0.0
+    residency: str | None = None
+    per_layer: bool = False
+    shape: tuple[int, ...] = ()
+    device: str | None = None

@@ -4,26 +4,39 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from topformer_cli import console
+from topformer_cli.api.benching import Subject
 from topformer_cli.api.exporting import fresh_artifact, open_artifact
 from topformer_cli.api.models import ModelSource, load_model
 
 if TYPE_CHECKING:
     from topformer_cli.deploy.artifact import Artifact
 
-ARTIFACT_SUFFIXES = frozenset({".json", ".onnx", ".tnnproto", ".tnnmodel"})
+ARTIFACT_SUFFIXES = frozenset({".json", ".onnx", ".tnnproto", ".tnnmodel", ".tflite"})
 
 
-def find_artifact(target: Path | None, source: ModelSource) -> "Artifact":
-    """Return the export that target names, or that of the model that source describes."""
+def find_artifact(
+    target: Path | None, source: ModelSource, formats: tuple[str, ...] = ()
+) -> "Artifact":
+    """Return the export that target names, or that of the model that source describes.
+
+    formats: what an export that has to be made must have beside the usual ones.
+    """
+    return find_subject(target, source, formats).artifact
+
+
+def find_subject(
+    target: Path | None, source: ModelSource, formats: tuple[str, ...] = ()
+) -> Subject:
+    """Return that export with the model that it was made from, where it had to be loaded."""
     if target is not None and target.suffix in ARTIFACT_SUFFIXES:
-        return open_artifact(target)
+        return Subject(open_artifact(target))
     if (manifest := only_manifest(target)) is not None:
-        return open_artifact(manifest)
+        return Subject(open_artifact(manifest))
     model = load_model(source)
     console.note(f"taking {model.took}")
-    artifact, made = fresh_artifact(model, source.places)
+    artifact, made = fresh_artifact(model, source.places, formats)
     console.note(f"{'exported' if made else 'using'} {artifact.path}")
-    return artifact
+    return Subject(artifact, model)
 
 
 def only_manifest(folder: Path | None) -> Path | None:

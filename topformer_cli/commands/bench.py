@@ -1,92 +1,148 @@
-"""`topformer bench`: latency on a phone or on this host."""
+"""`topformer bench`: latency on phones or on this host."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from topformer_cli.commands import options
+from topformer_cli.commands.bench_options import Measuring, measuring_options
 
 if TYPE_CHECKING:
-    from topformer_cli.bench.plan import Precision
+    from topformer_cli.api.bench_records import Change, Files
+    from topformer_cli.api.benching import Benched
+    from topformer_cli.api.places import Places
     from topformer_cli.models.spec import SizeName
 
 
 @click.command("bench")
-@click.argument("target", required=False, type=options.ANY_PATH)
+@click.argument("targets", nargs=-1, type=options.ANY_PATH)
 @options.model_options
+@measuring_options
+@click.option("--clean", is_flag=True, help="Remove what broken measurements left on the phone.")
+@click.option("--strict", is_flag=True, help="Exit with 6 unless every verdict is stable.")
+@click.option("--csv", type=options.ANY_PATH, help="Write every inference as a row.")
+@click.option("--plot", type=options.ANY_PATH, help="Draw the samples (.png or .svg).")
+@click.option("--share", type=options.ANY_PATH, help="Write a record without serial or names.")
+@click.option("--compare", metavar="LAST|FILE", help="Hold against an earlier measurement.")
 @click.option(
-    "--device",
-    "-s",
-    metavar="SERIAL|tcp:HOST:PORT|host",
-    help="adb serial, address, or `host` (default: ANDROID_SERIAL, else the only phone).",
+    "--fail-over",
+    type=options.Amount(0),
+    metavar="PERCENT",
+    help="With --compare: exit with 7 when slower by more than this, beyond the noise.",
 )
-@click.option(
-    "--runner",
-    type=options.EXISTING_FILE,
-    help="TNN's TNNTest for the phone; kept and used from then on (TOPFORMER_RUNNER overrides).",
-)
-@click.option("--precision", type=click.Choice(["fp32", "auto"]), default="fp32", show_default=True)
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--core", default="prime", show_default=True, metavar="prime|any|N")
-@click.option("--warmup", type=click.IntRange(0), default=10, show_default=True)
-@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
-@click.option("--iterations", type=click.IntRange(1), default=50, show_default=True)
 @options.work_dir_option
 @options.cache_option
 @options.json_option
 @options.verbosity_options
 def command(  # noqa: PLR0913 - one parameter an option
-    target: Path | None,
+    targets: tuple[Path, ...],
     size: "SizeName | None",
     weights: Path | None,
     partial_weights: bool,
-    device: str | None,
-    runner: Path | None,
-    precision: "Precision",
-    threads: int,
-    core: str,
-    warmup: int,
-    rounds: int,
-    iterations: int,
+    measuring: Measuring,
+    clean: bool,
+    strict: bool,
+    csv: Path | None,
+    plot: Path | None,
+    share: Path | None,
+    compare: str | None,
+    fail_over: float | None,
     work_dir: Path,
     cache_dir: Path | None,
     as_json: bool,
-) -> None:
-    """Measure TARGET: an export, a run or a checkpoint (default: the latest run's export)."""
-    from topformer_cli import console
-    from topformer_cli.api.benching import BenchChoices, bench, find_target
-    from topformer_cli.api.models import ModelSource
+) -> None:  # fmt: skip
+    """Measure TARGETS in turns: exports, runs or checkpoints (default: the latest run's export)."""
+    from topformer_cli.api.bench_records import Files
     from topformer_cli.api.places import Places
-    from topformer_cli.bench.plan import Protocol
-    from topformer_cli.commands import show
-    from topformer_cli.commands.artifacts import find_artifact
-    from topformer_cli.errors import UsageError
+    from topformer_cli.errors import UsageError, together
 
-    if device is not None and device.split(":")[0] in ("cpu", "cuda", "mps", "auto"):
-        message = (
-            f"--device {device!r} is a torch device; bench takes an adb serial or `host` "
-            "(this machine's processor)"
-        )
+    if fail_over is not None and compare is None:
+        message = "--fail-over goes with --compare LAST or --compare FILE"
         raise UsageError(message)
     places = Places(work_dir, cache_dir)
-    choices = BenchChoices(
-        device=device,
-        runner=runner,
-        precision=precision,
-        threads=threads,
-        core=core,
-        protocol=Protocol(warmup, rounds, iterations),
-        places=places,
-    )
-    phone = find_target(choices)
-    source = ModelSource(target, weights, size, partial_weights, places, task="segmentation")
-    artifact = find_artifact(target, source)
-    console.note(f"measuring {artifact.name} on {phone.phone.serial if phone else 'this host'}")
-    with console.progress("bench", "rounds") as update:
-        result, record = bench(artifact, choices, update, phone)
-    if as_json:
-        console.result_json(result.to_json())
+    if clean:
+        _clean(measuring, places)
         return
-    show.bench(result)
-    console.note(f"record: {record}")
+    wanted = _Wanted(
+        targets=targets or (None,),
+        model=(weights, size, partial_weights),
+        measuring=measuring,
+        files=Files(csv, plot, share),
+        compare=compare,
+        places=places,
+        as_json=as_json,
+    )
+    done, changes = _measure(wanted)
+    if done.errors:
+        raise together(done.errors)
+    _judge(done, changes, strict=strict, fail_over=fail_over)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    targets: "tuple[Path | None, ...]"
+    model: "tuple[Path | None, SizeName | None, bool]"
+    measuring: Measuring
+    files: "Files"
+    compare: str | None
+    places: "Places"
+    as_json: bool
+
+
+def _measure(wanted: _Wanted) -> "tuple[Benched, list[Change]]":
+    """Measure, and show and write what was found."""
+    from topformer_cli import console
+    from topformer_cli.api.bench_records import earlier, slowdowns
+    from topformer_cli.api.benching import bench, find_targets
+    from topformer_cli.api.models import ModelSource
+    from topformer_cli.commands import show_bench
+    from topformer_cli.commands.artifacts import find_subject
+
+    measuring, places = wanted.measuring, wanted.places
+    wanted.files.require_room(places)
+    choices = measuring.choices(places)
+    machines = find_targets(choices)
+    formats = tuple(dict.fromkeys(machine.format for machine in machines))
+    sources = [
+        ModelSource(target, *wanted.model, places, "segmentation") for target in wanted.targets
+    ]
+    subjects = [find_subject(source.target, source, formats) for source in sources]
+    before = earlier(wanted.compare, places) if wanted.compare is not None else None
+    for problem in before.problems if before else ():
+        console.warn(problem)
+    show_bench.begins(subjects, machines, measuring)
+    with console.progress("bench", "s" if measuring.sustained else "rounds") as update:
+        done = bench(subjects, choices, machines, update)
+    changes = slowdowns(before, done.session)
+    try:  # a reader of stdout that goes away takes no file with it, nor a full disk the table
+        files = wanted.files.write(done.session)
+    finally:
+        if wanted.as_json:
+            console.result_json(done.session.to_json())
+        else:
+            show_bench.session(done.session)
+            show_bench.changes(changes)
+        show_bench.kept(done.kept)
+    show_bench.written(files)
+    return done, changes
+
+
+def _judge(
+    done: "Benched", changes: "list[Change]", *, strict: bool, fail_over: float | None
+) -> None:
+    from topformer_cli.api.bench_records import require_none_slower, require_stable
+
+    if strict:
+        require_stable(done.session)
+    if fail_over is not None:
+        require_none_slower(changes, fail_over)
+
+
+def _clean(measuring: Measuring, places: "Places") -> None:
+    from topformer_cli import console
+    from topformer_cli.api.benching import clean_devices
+
+    for text in clean_devices(measuring.choices(places)):
+        console.result(text)

@@ -13,7 +13,7 @@ from topformer_cli.commands import options
 @options.json_option
 @options.verbosity_options
 def command(cache_dir: Path | None, as_json: bool) -> None:
-    """Look at packages, processor, disk, data sets, phones and phone runners."""
+    """Look at packages, processor, disk, data sets, phones, their runners, and compilers."""
     from topformer_cli import console
     from topformer_cli.api.machine import examine
     from topformer_cli.api.places import Places

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,19 @@ class TorchDevice(click.ParamType):  # type: ignore[type-arg]
                 ctx,
             )
         return value
+
+
+class Amount(click.FloatRange):
+    """A number within a range that is one: `nan` and `inf` are none."""
+
+    def convert(
+        self, value: float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r}: expected a finite number", param, ctx)
+        return number
 
 
 class InputSize(click.ParamType):  # type: ignore[type-arg]

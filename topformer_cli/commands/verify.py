@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option(
     "--runner",
     type=options.EXISTING_FILE,
-    help="TNN's TNNTest: for the phone, or without --device for this machine.",
+    help="topformer-runner or TNNTest: for the phone, or without --device for this machine.",
 )
 @click.option(
     "--runner-device",

@@ -174,7 +174,7 @@ def latency(data: ReportData) -> Markup:
         element("h2", "Latency on this host"),
         element("p", bench.latency_statement()),
         table(
-            f"Rounds after {bench.warmup} warm-up inferences",
+            f"Rounds after {bench.protocol['warmup']} warm-up inferences or more",
             ("round", "inferences", "min (ms)", "mean (ms)", "max (ms)"),
             rows,
         ),

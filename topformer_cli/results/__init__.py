@@ -6,22 +6,30 @@ Plain frozen records without numpy or torch, so that a report or `--help` loads 
 from topformer_cli.results.bench import (
     BENCH_SCHEMA,
     BenchResult,
+    BenchSession,
     CoreUse,
-    CpuFacts,
-    DeviceFacts,
+    LayerTime,
+    Ratio,
+    Reading,
+    Residency,
     Round,
+    RunnerFacts,
     Summary,
     Verdict,
 )
 from topformer_cli.results.classification import ClassificationResult
 from topformer_cli.results.detection import DetectionResult
+from topformer_cli.results.device import Battery, CpuFacts, DeviceFacts, ThermalZone
 from topformer_cli.results.evaluation import Headline, Result, ResultTable, percent
 from topformer_cli.results.segmentation import EvalResult
+from topformer_cli.results.sweep import SweepPoint
 from topformer_cli.results.training import StepRecord
 
 __all__ = [
     "BENCH_SCHEMA",
+    "Battery",
     "BenchResult",
+    "BenchSession",
     "ClassificationResult",
     "CoreUse",
     "CpuFacts",
@@ -29,11 +37,18 @@ __all__ = [
     "DeviceFacts",
     "EvalResult",
     "Headline",
+    "LayerTime",
+    "Ratio",
+    "Reading",
+    "Residency",
     "Result",
     "ResultTable",
     "Round",
+    "RunnerFacts",
     "StepRecord",
     "Summary",
+    "SweepPoint",
+    "ThermalZone",
     "Verdict",
     "percent",
 ]

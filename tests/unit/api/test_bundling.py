@@ -10,16 +10,25 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.fakes.sample_streams import round_of
 from topformer_cli.api.bundling import bundle_model, check_folder
 from topformer_cli.api.exporting import ExportChoices, export_model
 from topformer_cli.api.models import Model
 from topformer_cli.api.places import Places
+from topformer_cli.bench.statistics.summary import summarise
 from topformer_cli.deploy.artifact import Artifact
 from topformer_cli.errors import ExportError
 from topformer_cli.models.build import build_model
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.recipe import Choices, load_recipe
-from topformer_cli.results import BenchResult, CoreUse, DeviceFacts, EvalResult, Summary
+from topformer_cli.results import (
+    BenchResult,
+    BenchSession,
+    CoreUse,
+    DeviceFacts,
+    EvalResult,
+    RunnerFacts,
+)
 from topformer_cli.rundir import RunDir
 
 SPEC = ModelSpec(
@@ -42,8 +51,9 @@ def measurement(artifact: Artifact, median_ms: float) -> BenchResult:
         model=artifact.name, card=artifact.card, files=files,
         engine="onnxruntime", engine_version="1", device=DeviceFacts("phone", model="Brick"),
         precision="fp32", threads=1, core=CoreUse("any"), input_shape=(1, 3, 64, 96),
-        output="logits at 1/8", covers="inference", warmup=1, rounds=(),
-        summary=Summary(median_ms, median_ms, median_ms, median_ms, median_ms, 0),
+        output="logits at 1/8", covers="inference", rounds=(),
+        runner=RunnerFacts("onnxruntime", "host", "x86_64", "0" * 64), protocol={},
+        summary=summarise([round_of([median_ms] * 3)]),
         verdict="stable", parity=None, started="2026-01-02T03:04:05+00:00",
     )  # fmt: skip
 
@@ -145,11 +155,11 @@ def test_only_trusted_latencies_of_these_files_count(model: Model, artifact: Art
             dataclasses.replace(measurement(artifact, 22), files={"a.onnx": "0" * 64}),
             dataclasses.replace(measurement(artifact, 33), verdict="unstable"),
             dataclasses.replace(measurement(artifact, 44), emulated=True),
-            dataclasses.replace(measurement(artifact, 55), schema=99),
         )
     ):
         runs = model.run.path.parents[1] / "bench"
-        write(runs / f"net-{number:03d}" / "result.json", result.to_json())
+        write(runs / f"net-{number:03d}" / "result.json", BenchSession((result,)).to_json())
+    write(runs / "net-009" / "result.json", {"schema": 1, "verdict": "stable"})
     (runs / "latest").symlink_to("net-000")
     text = card(model, artifact)
     assert text.count(" ms median") == 1

@@ -13,9 +13,16 @@ from onnx import TensorProto, helper
 from tests.fakes.adb_device import FakeDevice, Faults, served
 from tests.fakes.adb_server import real_adb_server
 from tests.fakes.device_root import DeviceRoot
-from topformer_cli.bench.plan import BenchPlan, Protocol
+from topformer_cli.bench.lane import Entrant
+from topformer_cli.bench.measure import Measurement
+from topformer_cli.bench.phone.discover import choose_device
+from topformer_cli.bench.phone.station import PhoneStation
+from topformer_cli.bench.plan import BenchPlan
+from topformer_cli.bench.protocol import Protocol
+from topformer_cli.bench.runner import Runner
+from topformer_cli.results import BenchResult
 
-QUICK = Protocol(warmup=2, rounds=3, iterations=5, min_warmup_s=0, min_round_s=0, deadline_s=30)
+QUICK = Protocol(warmup=2, warmup_s=0, rounds=3, iterations=5, round_s=0, deadline_s=30)
 StartDevice = Callable[..., FakeDevice]
 
 
@@ -45,7 +52,6 @@ def host_plan(tmp_path: Path) -> BenchPlan:
         artifact=path,
         inputs=inputs,
         reference=inputs * np.float32(2) + np.float32(1),
-        protocol=QUICK,
     )
 
 
@@ -56,6 +62,21 @@ def phone_plan(host_plan: BenchPlan, tmp_path: Path) -> BenchPlan:
     (tmp_path / "net.tnnproto").write_text("4 1 3 4 4\n")
     (tmp_path / "net.tnnmodel").write_text(f"1\nlogits mat_type: 32 dims: 4 1 3 4 4\n{values}")
     return replace(host_plan, artifact=tmp_path / "net.tnnproto")
+
+
+def on_phone(
+    device: FakeDevice, plan: BenchPlan, runner: Runner, protocol: Protocol = QUICK
+) -> Measurement:
+    """Return a measurement of one plan on a fake phone, not yet run."""
+    station = PhoneStation(choose_device(f"tcp:{device.serial}"))
+    return Measurement(station, [Entrant(plan, runner)], protocol)
+
+
+def measured(measurement: Measurement) -> BenchResult:
+    """Run a measurement of one plan and return its result."""
+    measurement.run()
+    [result] = measurement.session().results
+    return result
 
 
 @pytest.fixture(scope="session")

@@ -1,16 +1,27 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from topformer_cli.bench.stats import round_of, summarise
+from tests.fakes.sample_streams import round_of
+from topformer_cli.bench.protocol import Protocol
+from topformer_cli.bench.statistics.summary import summarise
 from topformer_cli.errors import DataError
-from topformer_cli.results import BenchResult, CoreUse, CpuFacts, DeviceFacts, Round, Verdict
+from topformer_cli.results import (
+    BenchResult,
+    BenchSession,
+    CoreUse,
+    CpuFacts,
+    DeviceFacts,
+    Round,
+    RunnerFacts,
+    Verdict,
+)
 
 MS = st.floats(0.001, 1e5)
 TEXT = st.none() | st.text(max_size=12)
@@ -35,6 +46,7 @@ BASE = BenchResult(
     files={"a.tnnproto": "0" * 64, "a.tnnmodel": "1" * 64},
     engine="TNN",
     engine_version="TNNTest",
+    runner=RunnerFacts("TNNTest", "static", "arm64-v8a", "2" * 64),
     device=DeviceFacts(kind="phone", serial="S1", manufacturer="Acme", model="One"),
     precision="fp32",
     threads=1,
@@ -42,7 +54,7 @@ BASE = BenchResult(
     input_shape=(1, 3, 512, 512),
     output="logits at 1/8",
     covers="timed: input and output conversion too",
-    warmup=10,
+    protocol=asdict(Protocol()),
     rounds=(Round(50, 40.0, 45.0, 42.0),),
     summary=summarise([Round(50, 40.0, 45.0, 42.0)]),
     verdict="stable",
@@ -63,7 +75,8 @@ def test_every_result_survives_json(
         verdict=verdict,
         notes=notes,
     )
-    assert BenchResult.from_json(json.loads(json.dumps(result.to_json()))) == result
+    session = BenchSession((result,))
+    assert BenchSession.from_json(json.loads(json.dumps(session.to_json()))) == session
 
 
 def test_statement_names_every_condition() -> None:
@@ -87,10 +100,12 @@ def test_statement_says_why_a_number_is_not_to_be_trusted() -> None:
     assert nothing.latency_statement().startswith("no latency")
 
 
-@pytest.mark.parametrize("change", [{"schema": 99}, {"rounds": [{}]}, {"colour": "red"}])
+@pytest.mark.parametrize(
+    "change", [{"schema": 99}, {"kind": "else"}, {"results": [{}]}, {"results": None}]
+)
 def test_foreign_records_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(DataError, match="topformer bench"):
-        BenchResult.from_json({**BASE.to_json(), **change})
+        BenchSession.from_json({**BenchSession((BASE,)).to_json(), **change})
 
 
 def test_results_import_neither_numpy_nor_torch() -> None:

@@ -9,11 +9,11 @@ import pytest
 
 from tests.fakes.device_root import QEMU
 from tests.fakes.runners import AFFINE_C
-from tests.unit.bench.conftest import StartDevice
-from topformer_cli.bench.discover import choose_device
-from topformer_cli.bench.measure import measure_phone
+from tests.unit.bench.conftest import StartDevice, measured, on_phone
 from topformer_cli.bench.plan import BenchPlan
-from topformer_cli.bench.runner import Runner, check_runner, find_runner
+from topformer_cli.bench.programs.check import check_runner
+from topformer_cli.bench.programs.store import find_runner
+from topformer_cli.bench.runner import Runner
 from topformer_cli.errors import DeviceError, ParityError
 
 COMPILER = shutil.which("aarch64-linux-gnu-gcc")
@@ -43,8 +43,7 @@ def test_aarch64_program_is_pushed_run_and_checked(
     start_device: StartDevice, phone_plan: BenchPlan, aarch64_runner: Runner
 ) -> None:
     device = start_device()
-    phone = choose_device(f"tcp:{device.serial}")
-    result = measure_phone(phone_plan, phone, aarch64_runner)
+    result = measured(on_phone(device, phone_plan, aarch64_runner))
     assert aarch64_runner.linkage == "static"
     assert len(result.rounds) == 3
     assert result.emulated
@@ -59,9 +58,9 @@ def test_aarch64_program_that_computes_something_else_is_refused(
     start_device: StartDevice, phone_plan: BenchPlan, aarch64_runner: Runner
 ) -> None:
     device = start_device()
-    phone = choose_device(f"tcp:{device.serial}")
+    plan = replace(phone_plan, reference=-phone_plan.reference)
     with pytest.raises(ParityError, match=r"net.tnnproto in TNN on"):
-        measure_phone(replace(phone_plan, reference=-phone_plan.reference), phone, aarch64_runner)
+        on_phone(device, plan, aarch64_runner).run()
     assert device.root.remains() == []
 
 

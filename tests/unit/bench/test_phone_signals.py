@@ -4,55 +4,34 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.fakes.runners import script_runner
-from tests.unit.bench.conftest import StartDevice
-from topformer_cli.bench.discover import choose_device
-from topformer_cli.bench.measure import measure_phone
+from tests.fakes.stations import pid_of_runner, runs, wait_until
+from tests.unit.bench.conftest import StartDevice, measured, on_phone
 from topformer_cli.bench.plan import BenchPlan
 
 MEASURE = """
 import sys
 from pathlib import Path
 import numpy as np
-from topformer_cli.bench.discover import choose_device
-from topformer_cli.bench.measure import measure_phone
+from topformer_cli.bench.phone.discover import choose_device
+from topformer_cli.bench.lane import Entrant
+from topformer_cli.bench.measure import Measurement
+from topformer_cli.bench.phone.station import PhoneStation
 from topformer_cli.bench.plan import BenchPlan
+from topformer_cli.bench.protocol import Protocol
 from topformer_cli.bench.runner import Runner
 
 folder, serial = Path(sys.argv[1]), sys.argv[2]
 zeros = np.zeros((1, 3, 4, 4), np.float32)
 plan = BenchPlan("affine", {}, folder / "net.tnnproto", zeros, zeros)
 runner = Runner("TNNTest", folder / "TNNTest", "arm64-v8a", "static", "0" * 64)
-measure_phone(plan, choose_device("tcp:" + serial), runner)
+station = PhoneStation(choose_device("tcp:" + serial))
+Measurement(station, [Entrant(plan, runner)], Protocol()).run()
 """
-
-
-def wait_until(true: Callable[[], bool]) -> bool:
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        if true():
-            return True
-        time.sleep(0.02)
-    return False
-
-
-def pid_of_runner(work: Path) -> int:
-    """Return what the hanging runner wrote about itself, 0 before that."""
-    return int("".join(path.read_text() for path in work.glob("*/pid")) or 0)
-
-
-def runs(pid: int) -> bool:
-    """Whether a process is there and no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into Linux's /proc")
@@ -76,8 +55,6 @@ def test_signal(
         measuring.communicate()
     assert wait_until(lambda: not runs(runner))
     assert len(device.root.remains()) == left
-    result = measure_phone(
-        phone_plan, choose_device(device.serial), script_runner(tmp_path, "well")
-    )
+    result = measured(on_phone(device, phone_plan, script_runner(tmp_path, "well")))
     assert len(result.rounds) == 3
-    assert any("of other runs" in note for note in result.notes) == bool(left)
+    assert any("of other measurements" in note for note in result.notes) == bool(left)

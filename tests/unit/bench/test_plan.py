@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from topformer_cli.bench.plan import BenchPlan, Protocol
+from topformer_cli.bench.plan import BenchPlan
+from topformer_cli.bench.protocol import Protocol
 from topformer_cli.errors import UsageError
 
 
@@ -11,7 +12,7 @@ from topformer_cli.errors import UsageError
     [
         ("precision", "fp8", "fp32, auto"),
         ("threads", 0, "at least 1"),
-        ("core", "big", "a core's number"),
+        ("core", "huge", "a core's number"),
     ],
 )
 def test_plan_refuses_unknown_values(

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from topformer_cli.bench.plan import BenchPlan
+from tests.fakes.runner_lines import call, done
 from topformer_cli.bench.runners import tnntest
 from topformer_cli.errors import DataError, MeasurementError
 from topformer_cli.predictor import FloatArray
@@ -49,7 +50,7 @@ def output_file(tensors: dict[str, FloatArray]) -> str:
     ],
 )
 def test_real_lines_are_read(line: str, times: tuple[float, float, float]) -> None:
-    one = tnntest.parse_round(f"other output\n{line}", "", 16)
+    one = tnntest.parse_round(done(f"other output\n{line}"), call(iterations=16))
     assert (one.min_ms, one.max_ms, one.mean_ms) == times
     assert (one.iterations, one.samples_ms) == (16, ())
 
@@ -62,14 +63,14 @@ def test_every_line_that_the_timer_can_print_is_read(times: list[float], noise: 
         f"TNN Benchmark time cost: min = {f'{low:6.3f}':<8} ms  |  max = {f'{high:6.3f}':<8} ms  "
         f"|  avg = {f'{mean:6.3f}':<8} ms \n"
     )
-    one = tnntest.parse_round(line, "", 5)
+    one = tnntest.parse_round(done(line), call())
     assert (one.min_ms, one.max_ms, one.mean_ms) == (low, high, mean)
 
 
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_anything_else_is_a_failed_run_in_one_line(stdout: str, stderr: str) -> None:
     with pytest.raises(MeasurementError) as caught:
-        tnntest.parse_round(stdout, stderr, 1)
+        tnntest.parse_round(done(stdout, stderr), call())
     assert str(caught.value).isprintable()
 
 
@@ -78,17 +79,17 @@ def test_times_that_are_none_are_refused(times: str) -> None:
     low, high, mean = times.split()
     line = f"time cost: min = {low} ms  |  max = {high} ms  |  avg = {mean} ms"
     with pytest.raises(MeasurementError, match="times that are none"):
-        tnntest.parse_round(line, "", 1)
+        tnntest.parse_round(done(line), call())
 
 
 def test_error_line_beats_the_time_line() -> None:
     with pytest.raises(MeasurementError, match=r"TNNTest failed: Forward failed: code: 0x2000"):
-        tnntest.parse_round(LINUX, "E/tnn: Forward failed: code: 0x2000 msg: network nil\n", 1)
+        tnntest.parse_round(done(LINUX, "E/tnn: Forward failed: code: 0x2000 msg: nil\n"), call())
 
 
 @given(st.dictionaries(NAMES, ARRAYS, min_size=1, max_size=3))
 def test_output_files_are_read_back(tensors: dict[str, FloatArray]) -> None:
-    decoded = tnntest.decode_output(output_file(tensors).encode())
+    decoded = tnntest.decode_outputs(output_file(tensors).encode())
     assert list(decoded) == list(tensors)
     for name, tensor in tensors.items():
         assert decoded[name].shape == tensor.shape
@@ -100,13 +101,13 @@ def test_cut_output_files_are_refused(tensor: FloatArray, data: st.DataObject) -
     lines = output_file({"logits": tensor}).splitlines(keepends=True)
     kept = data.draw(st.integers(0, len(lines) - 1))
     with pytest.raises(MeasurementError, match="cut off"):
-        tnntest.decode_output("".join(lines[:kept]).encode())
+        tnntest.decode_outputs("".join(lines[:kept]).encode())
 
 
 @given(st.binary(max_size=200))
 def test_foreign_output_files_are_refused(content: bytes) -> None:
     with pytest.raises(MeasurementError, match="cut off"):
-        tnntest.decode_output(content)
+        tnntest.decode_outputs(content)
 
 
 @given(ARRAYS)
@@ -121,8 +122,31 @@ def test_input_that_the_reader_cannot_take_is_refused() -> None:
         tnntest.encode_input(np.array([1.0, np.nan], np.float32))
 
 
-def test_model_is_a_pair(phone_plan: BenchPlan, tmp_path: Path) -> None:
-    pair = tnntest.model_files(phone_plan.artifact)
-    assert [path.name for path in pair] == ["net.tnnproto", "net.tnnmodel"]
+def test_arguments_are_counts_only() -> None:
+    words = tnntest.arguments(call(warmup=3, warmup_s=9, iterations=7, seconds=9, threads=2))
+    assert dict(zip(words[::2], words[1::2], strict=True)) == {
+        "-mt": "TNN", "-mp": "net.tnnproto", "-dt": "ARM", "-th": "2", "-wc": "3", "-ic": "7",
+        "-it": "0", "-pr": "HIGH", "-ip": "input", "-op": "output",
+    }  # fmt: skip
+    assert "OPENCL" in tnntest.arguments(call(accelerator="gpu"))
+    assert "X86" in tnntest.arguments(replace(call(), abi="x86_64"))
+    assert "AUTO" in tnntest.arguments(call(precision="auto"))
+    assert tnntest.tells(done(LINUX)) == {}
+
+
+@given(ARRAYS)
+def test_output_that_fits_the_reference_is_taken(tensor: FloatArray) -> None:
+    other = np.zeros((9, 9), np.float32)
+    content = output_file({"other": other, "logits": tensor}).encode()
+    np.testing.assert_allclose(tnntest.decode_output(content, tensor), tensor, 1e-6, 1e-6)
+
+
+def test_model_is_a_pair(tmp_path: Path) -> None:
+    proto = tmp_path / "net.tnnproto"
+    proto.write_text("a")
+    with pytest.raises(DataError, match=r"net.tnnmodel does not exist"):
+        tnntest.model_files(proto)
+    (tmp_path / "net.tnnmodel").write_text("b")
+    assert tnntest.model_files(proto) == (proto, tmp_path / "net.tnnmodel")
     with pytest.raises(DataError, match=r"affine.onnx is no .tnnproto"):
         tnntest.model_files(tmp_path / "affine.onnx")

@@ -7,7 +7,15 @@ import pytest
 
 from topformer_cli.draw import Legend
 from topformer_cli.report.records import Curves, Example, ReportData, Stage, TrainingFacts
-from topformer_cli.results import BenchResult, CoreUse, DeviceFacts, EvalResult, Round, Summary
+from topformer_cli.results import (
+    BenchResult,
+    CoreUse,
+    DeviceFacts,
+    EvalResult,
+    Round,
+    RunnerFacts,
+    Summary,
+)
 
 CLASSES = ("sky", "cars & <b>trucks</b>", 'a "sign"')
 
@@ -45,9 +53,22 @@ def _bench() -> BenchResult:
         input_shape=(1, 3, 192, 256),
         output="logits at 1/8",
         covers="timed: inference",
-        warmup=11,
+        runner=RunnerFacts("onnxruntime", "host", "x86_64", "1" * 64),
+        protocol={"warmup": 11},
         rounds=(Round(50, 3.11, 9.87, 4.56), Round(52, 3.22, 8.76, 4.65)),
-        summary=Summary(4.43, 5.54, 3.11, 9.87, 4.6, 0.021),
+        summary=Summary(
+            of="inferences",
+            count=102,
+            median_ms=4.43,
+            low_ms=4.4,
+            high_ms=4.5,
+            confidence=0.95,
+            min_ms=3.11,
+            max_ms=9.87,
+            mean_ms=4.6,
+            spread=0.021,
+            p90_ms=5.54,
+        ),
         verdict="stable",
         parity=None,
         started="2030-01-02T03:04:05+00:00",

@@ -10,22 +10,27 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from topformer_cli.bench.plan import BenchPlan, Precision
+from topformer_cli.bench.formats.outputs import fitting
+from topformer_cli.bench.formats.words import plain, shown
+from topformer_cli.bench.plan import Call
+from topformer_cli.bench.protocol import Precision
+from topformer_cli.bench.station import ShellResult
 from topformer_cli.errors import DataError, MeasurementError
 from topformer_cli.predictor import FloatArray
-from topformer_cli.results import Round
+from topformer_cli.results import LayerTime, Round
 
 ENGINE: Final = "TNN"
 COVERS: Final = (
     "timed: input conversion, forward, output conversion; no resizing and no argmax after it; "
     "run from a shell, an app differs"
 )
-INPUT_NAME: Final = "input.txt"
-OUTPUT_NAME: Final = "output.txt"
+KEEPS_TIME: Final = False
+WRITES_OUTPUT: Final = True
 
 PRECISION_FLAGS: Final[Mapping[Precision, str]] = {"fp32": "HIGH", "auto": "AUTO"}
 """TNN's own default is AUTO, which means fp16 on processors and builds that have it."""
@@ -39,7 +44,7 @@ _TIMES: Final = re.compile(
 )
 _ERROR: Final = re.compile(r"^E/tnn:\s*(.*)$", re.MULTILINE)
 _HEADER: Final = re.compile(r"(\S+) mat_type: \d+ dims: (\d+)((?: \d+)*)\s*")
-_SHOWN_LINES: Final = 20
+_PROFILE: Final = re.compile(r"^ *Profiling Data *\n-+\n(\|.*)\n-+\n((?:\|.*\n)*)", re.MULTILINE)
 
 
 def recognises(program: bytes) -> bool:
@@ -64,23 +69,30 @@ def model_files(artifact: Path) -> tuple[Path, ...]:
     return pair
 
 
-def arguments(plan: BenchPlan, abi: str) -> tuple[str, ...]:
-    """Return the arguments of one process: one round of the protocol."""
+def device_of(call: Call) -> str:
+    """Return TNN's name of what computes."""
+    if call.device is not None:
+        return call.device
+    return "OPENCL" if call.accelerator == "gpu" else DEVICE_TYPES[call.abi]
+
+
+def arguments(call: Call) -> tuple[str, ...]:
+    """Return the arguments of one process; it cannot be told a time, only counts."""
     return (
         "-mt", "TNN",
-        "-mp", plan.artifact.name,
-        "-dt", DEVICE_TYPES[abi],
-        "-th", str(plan.threads),
-        "-wc", str(plan.protocol.warmup),
-        "-ic", str(plan.protocol.iterations),
+        "-mp", call.model,
+        "-dt", device_of(call),
+        "-th", str(call.threads),
+        "-wc", str(call.warmup),
+        "-ic", str(call.iterations),
         "-it", "0",
-        "-pr", PRECISION_FLAGS[plan.precision],
-        "-ip", INPUT_NAME,
-        "-op", OUTPUT_NAME,
+        "-pr", PRECISION_FLAGS[call.precision],
+        "-ip", call.input,
+        "-op", call.output,
     )  # fmt: skip
 
 
-def encode_input(inputs: FloatArray) -> bytes:
+def encode_input(inputs: NDArray[Any]) -> bytes:
     """Return an array as the text that `-ip` reads: one value a line, exact in float32.
 
     Raises:
@@ -93,18 +105,18 @@ def encode_input(inputs: FloatArray) -> bytes:
     return "".join([f"{value:.9g}\n" for value in values]).encode()
 
 
-def parse_round(stdout: str, stderr: str, iterations: int) -> Round:
+def parse_round(done: ShellResult, call: Call) -> Round:
     """Return what one process measured.
 
     Raises:
         MeasurementError: it printed an error, no time line, or times that are no times.
     """
-    if errors := _ERROR.findall(stdout + "\n" + stderr):
-        message = f"TNNTest failed: {_plain(errors[0])}"
+    if errors := _ERROR.findall(done.stdout + "\n" + done.stderr):
+        message = f"TNNTest failed: {plain(errors[0])}"
         raise MeasurementError(message)
-    lines = _TIMES.findall(stdout)
+    lines = _TIMES.findall(done.stdout)
     if not lines:
-        message = f"TNNTest ended without its time line; it printed: {_shown(stdout, stderr)}"
+        message = f"TNNTest ended without its time line; it printed: {shown(done)}"
         raise MeasurementError(message)
     try:
         low, high, mean = (float(text) for text in lines[-1])
@@ -114,10 +126,65 @@ def parse_round(stdout: str, stderr: str, iterations: int) -> Round:
     if not (0 <= low <= mean + rounding and mean <= high + rounding and math.isfinite(high)):
         message = f"TNNTest printed times that are none: min, max, avg = {', '.join(lines[-1])} ms"
         raise MeasurementError(message)
-    return Round(iterations=iterations, min_ms=low, max_ms=high, mean_ms=mean)
+    return Round(iterations=call.iterations, min_ms=low, max_ms=high, mean_ms=mean)
 
 
-def decode_output(content: bytes) -> dict[str, FloatArray]:
+def parse_partial(stdout: str) -> Round | None:  # noqa: ARG001
+    """Return nothing: it tells its times at its end."""
+    return None
+
+
+def parse_layers(done: ShellResult) -> tuple[LayerTime, ...]:
+    """Return the times of the layers, nothing where TNN was built without its profiler."""
+    return layers_of(done.stdout)
+
+
+def layers_of(text: str) -> tuple[LayerTime, ...]:
+    """Return the layers of the profiler's first table: means of one call, in network order.
+
+    Raises:
+        MeasurementError: the table is not of its form.
+    """
+    match = _PROFILE.search(text)
+    if match is None:
+        return ()
+    header, *rows = ([cell.strip() for cell in line[1:].split("|")] for line in _lines(match))
+    try:
+        places = [header.index(name) for name in ("name", "Op Type", "Kernel(ms)")]
+        return tuple(_layer([row[place] for place in places]) for row in rows)
+    except (ValueError, IndexError) as error:
+        message = f"the table of TNN's profiler is not of its form ({plain(str(error))})"
+        raise MeasurementError(message) from error
+
+
+def _lines(match: re.Match[str]) -> list[str]:
+    return [match[1], *match[2].splitlines()]
+
+
+def _layer(cells: list[str]) -> LayerTime:
+    name, kind, text = cells
+    ms = float(text)
+    if not 0 <= ms < math.inf:
+        message = f"{name} took {text} ms"
+        raise ValueError(message)
+    return LayerTime(name, kind, ms)
+
+
+def tells(done: ShellResult) -> Mapping[str, Any]:  # noqa: ARG001
+    """Return nothing: TNNTest says nothing of itself."""
+    return {}
+
+
+def decode_output(content: bytes, reference: NDArray[Any]) -> FloatArray:
+    """Return the output that is to be held against the reference.
+
+    Raises:
+        MeasurementError: the file is not whole or not of TNNTest's form.
+    """
+    return fitting(decode_outputs(content).values(), reference)
+
+
+def decode_outputs(content: bytes) -> dict[str, FloatArray]:
     """Return the tensors of the file that `-op` wrote, by name.
 
     Raises:
@@ -155,13 +222,3 @@ def _header(line: str) -> tuple[str, tuple[int, ...]]:
         message = f"{match[2]} dimensions announced, {len(shape)} given"
         raise ValueError(message)
     return match[1], shape
-
-
-def _shown(stdout: str, stderr: str) -> str:
-    lines = [_plain(line) for line in (stdout + "\n" + stderr).splitlines()]
-    shown = [line for line in lines if line][:_SHOWN_LINES]
-    return " | ".join(shown) or "nothing"
-
-
-def _plain(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text).strip()

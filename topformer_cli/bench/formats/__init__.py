@@ -1,0 +1,1 @@
+"""What runners print and the files that they read and write."""

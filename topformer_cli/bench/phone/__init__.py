@@ -1,0 +1,1 @@
+"""A phone behind adb: which one, what it tells of itself, and a measurement's place on it."""

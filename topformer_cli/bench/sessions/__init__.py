@@ -1,0 +1,1 @@
+"""What is done with a finished session: kept, compared, given away, set beside the paper's."""

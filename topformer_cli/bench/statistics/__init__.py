@@ -1,0 +1,1 @@
+"""What the rounds of a measurement come to, and whether they may be believed."""
