@@ -111,7 +111,7 @@ def require_place(places: Places) -> None:
 
 
 def keep_session(session: BenchSession, name: str, places: Places) -> Kept:
-    """Write a session into a run folder of its own and, when it is whole, append it to the history.
+    """Write a session into a run folder of its own, and append what is whole of it to the history.
 
     Where the work folder has become unwritable meanwhile, the session goes to the temporary folder.
     What cannot be written anywhere is told and no more: the caller has the measurement.
@@ -122,8 +122,8 @@ def keep_session(session: BenchSession, name: str, places: Places) -> Kept:
     except OSError as error:
         return _keep_elsewhere(session, f"{places.work_dir} ({error.strerror or error})")
     try:
-        if session.finished:
-            _history(places).append(entries_of(session, run.result))
+        whole = [one for one in entries_of(session, run.result) if one.verdict != "incomplete"]
+        _history(places).append(whole)
     except MeasurementError as error:
         return Kept(run.result, f"not in the history: {error}")
     return Kept(run.result)

@@ -114,7 +114,8 @@ class Measurement:
         return BenchSession(results, tuple(_ratios(results)), self.finished)
 
     def _setting(self, lane: Lane) -> Setting:
-        whole = self.finished or len(lane.rounds) >= self.protocol.rounds
+        counted = self.protocol.sustained_s is None and len(lane.rounds) >= self.protocol.rounds
+        whole = self.finished or counted
         return Setting(self.facts, self.protocol, self.started, tuple(self.notes), whole)
 
     def _look(self) -> None:

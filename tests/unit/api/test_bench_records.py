@@ -1,11 +1,12 @@
 """Where a measurement goes, and that it goes somewhere."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.fakes.bench_sessions import session
+from tests.fakes.bench_sessions import result, session
 from topformer_cli.api.bench_records import earlier, keep_session, require_place
 from topformer_cli.api.places import Places
 from topformer_cli.errors import UsageError
@@ -40,3 +41,10 @@ def test_a_measurement_outlives_its_folder(tmp_path: Path, monkeypatch: pytest.M
     assert kept.record is not None
     assert kept.record.parent.parent == tmp_path
     assert BenchSession.from_json(json.loads(kept.record.read_text())) == session()
+
+
+def test_what_one_phone_finished_is_remembered_without_the_other(tmp_path: Path) -> None:
+    places = Places(tmp_path / "runs")
+    broken = replace(result(seed=1), verdict="incomplete", model="broken")
+    keep_session(replace(session(result(), broken), finished=False), "net", places)
+    assert [one.model for one in earlier("LAST", places).entries] == [result().model]

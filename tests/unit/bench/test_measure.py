@@ -183,6 +183,26 @@ def test_interrupt_keeps_the_rounds_and_removes_the_folder(
     assert (len(result.rounds), result.verdict) == (after, "incomplete")
 
 
+def test_interrupted_long_run_is_incomplete_however_many_rounds_it_had(
+    start_device: StartDevice, phone_plan: BenchPlan, tmp_path: Path
+) -> None:
+    measurement = on_phone(
+        start_device(),
+        phone_plan,
+        script_runner(tmp_path, "well"),
+        replace(QUICK, rounds=1, sustained_s=60),
+    )
+
+    def interrupt(_done: float, _total: float, _text: str) -> None:
+        if any(len(lane.rounds) == 3 for lane in measurement.lanes):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measurement.run(interrupt)
+    [result] = measurement.session().results
+    assert (len(result.rounds), result.verdict) == (3, "incomplete")
+
+
 def test_folders_of_dead_runs_are_told_and_left_alone(
     start_device: StartDevice, phone_plan: BenchPlan, tmp_path: Path
 ) -> None:
