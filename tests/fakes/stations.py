@@ -1,7 +1,10 @@
 """Measurements in miniature on a fake phone: one program, one run, one end."""
 
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.fakes.adb_device import FakeDevice
@@ -55,3 +58,19 @@ def wait_until(true: Callable[[], bool], seconds: float = 20) -> bool:
             return True
         time.sleep(0.02)
     return False
+
+
+def end_while_it_runs(device: FakeDevice, program: Sequence[str], number: int) -> None:
+    """Start a Python program, send it a signal while its runner runs, and see the runner end.
+
+    program: the source and its arguments.
+    """
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", *program]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as measuring:
+        assert wait_until(lambda: pid_of_runner(device.root.work) > 0)
+        runner = pid_of_runner(device.root.work)
+        assert runs(runner)
+        measuring.send_signal(number)
+        measuring.communicate()
+    assert wait_until(lambda: not runs(runner))

@@ -141,7 +141,10 @@ def test_small_pages_of_a_library_count_too(program: Path) -> None:
 
 
 def test_thread_data_of_a_linux_program_is_no_concern_of_bionic(program: Path) -> None:
-    require_fit(put(program, replace(PLAIN, align=0x10000, tls=8)), PHONE)
+    put(program, replace(PLAIN, align=0x10000, tls=8))
+    require_fit(program, PHONE)
+    [found] = [one for one in judge(program, PHONE) if one.what == "thread data"]
+    assert (found.found, found.remedy) == ("aligned to 8", "")
 
 
 def test_judgement_says_which_phones_fit(program: Path) -> None:

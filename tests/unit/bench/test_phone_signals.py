@@ -1,15 +1,12 @@
 """Signals to a process that measures: what is left on the phone, and that nothing runs on there."""
 
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.fakes.runners import script_runner
-from tests.fakes.stations import pid_of_runner, runs, wait_until
+from tests.fakes.stations import end_while_it_runs
 from tests.unit.bench.conftest import StartDevice, measured, on_phone
 from topformer_cli.bench.plan import BenchPlan
 
@@ -45,15 +42,7 @@ def test_signal(
 ) -> None:
     device = start_device()
     script_runner(tmp_path, "hangs")
-    command = [sys.executable, "-c", MEASURE, str(tmp_path), device.serial]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as measuring:
-        assert wait_until(lambda: pid_of_runner(device.root.work) > 0)
-        runner = pid_of_runner(device.root.work)
-        assert runs(runner)
-        measuring.send_signal(number)
-        measuring.communicate()
-    assert wait_until(lambda: not runs(runner))
+    end_while_it_runs(device, [MEASURE, str(tmp_path), device.serial], number)
     assert len(device.root.remains()) == left
     result = measured(on_phone(device, phone_plan, script_runner(tmp_path, "well")))
     assert len(result.rounds) == 3

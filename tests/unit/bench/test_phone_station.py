@@ -1,9 +1,7 @@
 """What a measurement does on a phone besides running: folder, files, settings, and their end."""
 
-import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path, PurePosixPath
@@ -14,6 +12,7 @@ from tests.fakes.adb_device import Faults
 from tests.fakes.device_root import PROPERTIES, DeviceRoot
 from tests.fakes.stations import (
     HANGS,
+    end_while_it_runs,
     opened,
     pid_of_runner,
     run,
@@ -274,15 +273,7 @@ def test_signal_to_this_machine_ends_the_run_there(
     start_device: StartDevice, number: signal.Signals, left: int
 ) -> None:
     device = start_device()
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-    command = [sys.executable, "-c", MEASURE, device.serial]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as measuring:
-        assert wait_until(lambda: pid_of_runner(device.root.work) > 0)
-        runner = pid_of_runner(device.root.work)
-        assert runs(runner)
-        measuring.send_signal(number)
-        measuring.communicate()
-    assert wait_until(lambda: not runs(runner))
+    end_while_it_runs(device, [MEASURE, device.serial], number)
     assert len(device.root.remains()) == left
     station = station_on(device)
     assert len(station.remains()) == left
