@@ -137,11 +137,12 @@ def bench(
         TopformerError: as `Measurement.run` on a single target; rounds that were complete are kept.
     """
     require_place(choices.places)
+    given = [_given(subject) for subject in subjects]
     with tempfile.TemporaryDirectory(prefix="topformer-") as folder:
         measurements = [
             Measurement(
                 target.station,
-                list(_entrants(subjects, target, choices, Path(folder))),
+                list(_entrants(given, target, choices, Path(folder))),
                 choices.protocol,
             )
             for target in targets
@@ -304,22 +305,34 @@ def _phone(phone: Phone, choices: BenchChoices) -> Target:
     return Target(station, runner)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Given:
+    """A subject with the input that it gets on every target, and the output it must give."""
+
+    subject: Subject
+    inputs: NDArray[Any]
+    reference: NDArray[Any]
+
+
+def _given(subject: Subject) -> _Given:
+    inputs = fixed_input(subject.artifact.manifest.input)
+    return _Given(subject, inputs, _reference(subject.artifact, inputs))
+
+
 def _entrants(
-    subjects: Sequence[Subject], target: Target, choices: BenchChoices, folder: Path
+    given: Sequence[_Given], target: Target, choices: BenchChoices, folder: Path
 ) -> Iterator[Entrant]:
-    """Yield every subject in every precision, the subjects' first inputs and references shared."""
-    for subject in subjects:
-        artifact = subject.artifact
-        inputs = fixed_input(artifact.manifest.input)
-        reference = _reference(artifact, inputs)
-        file = _file(subject, target, folder)
+    """Yield every subject in every precision."""
+    for one in given:
+        artifact = one.subject.artifact
+        file = _file(one.subject, target, folder)
         for precision in choices.precisions or target.usual_precisions:
             plan = BenchPlan(
                 name=artifact.name,
                 card=artifact.card,
                 artifact=file,
-                inputs=inputs,
-                reference=reference,
+                inputs=one.inputs,
+                reference=one.reference,
                 output=artifact.manifest.output.meaning,
                 precision=precision,
                 threads=choices.threads,
