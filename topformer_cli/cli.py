@@ -110,7 +110,8 @@ def run(arguments: list[str]) -> int:
         return _fail(text, 1, verbose=verbose)
     except Exception as error:  # noqa: BLE001 - the last net before the shell
         text = _noted(f"unexpected {type(error).__name__}: {error} (-v shows where)", error)
-        return _stopped(error) or _fail(text, 1, verbose=verbose)
+        # Nobody could run one of several processes again, with -v, to see where.
+        return _stopped(error) or _fail(text, 1, verbose=verbose or _one_of_several())
     return outcome if isinstance(outcome, int) else 0
 
 
@@ -141,8 +142,18 @@ def _fail(text: str, code: int, *, verbose: bool) -> int:
     if verbose:
         traceback.print_exc()
     one_line_or_list = text if "\n  " in text else " ".join(text.split())
-    click.echo(f"topformer: {one_line_or_list}", err=True)
+    click.echo(f"topformer: {_speaker()}{one_line_or_list}", err=True)
     return code
+
+
+def _speaker() -> str:
+    """Name this process where it is not the first of a training by several."""
+    rank = os.environ.get("RANK", "0") if _one_of_several() else "0"
+    return "" if rank == "0" else f"process {rank}: "
+
+
+def _one_of_several() -> bool:
+    return os.environ.get("WORLD_SIZE", "1") != "1" and "MASTER_ADDR" in os.environ
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001

@@ -9,9 +9,9 @@ import os
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from topformer_cli.units import size_text
 
@@ -24,7 +24,19 @@ BYTES: Final = "B"
 """The unit of progress that is shown as 1.2 GB, with a rate."""
 
 PLAIN_INTERVAL_S = 5.0
-"""Seconds between progress lines where the terminal cannot redraw one."""
+PLAIN_SHARE: Final = 0.02
+"""Progress lines where the terminal cannot redraw one: at least so many seconds apart, and so much
+of the time so far, that days of work fill no log."""
+
+
+class Update(Protocol):
+    """Shows that so much of a total is done; left are the seconds to come, if somebody knows."""
+
+    def __call__(
+        self, done: float, total: float, text: str = "", left: float | None = None
+    ) -> None:
+        """Show it."""
+        ...
 
 
 @dataclass(slots=True)
@@ -120,8 +132,8 @@ def facts(pairs: Sequence[tuple[str, str]]) -> None:
 
 
 @contextlib.contextmanager
-def progress(what: str, unit: str = "") -> Iterator[Callable[..., None]]:
-    """Show progress; yields update(done, total, text=""); a total of 0 is one not known.
+def progress(what: str, unit: str = "") -> Iterator[Update]:
+    """Show progress; yields its update; a total of 0 is one not known.
 
     A terminal gets one line that redraws itself, with the time left; anything else gets a plain
     line every few seconds.
@@ -135,40 +147,49 @@ def progress(what: str, unit: str = "") -> Iterator[Callable[..., None]]:
         yield _PlainProgress(what, unit)
 
 
-def progress_lines(what: str, unit: str = "") -> Callable[..., None]:
+def progress_lines(what: str, unit: str = "") -> Update:
     """Return the update of `progress` for what may not happen at all: a line now and then."""
     return _silent if _settings.verbosity < 0 else _PlainProgress(what, unit)
 
 
-def _silent(done: int, total: int, text: str = "") -> None:
+def _silent(done: float, total: float, text: str = "", left: float | None = None) -> None:
     """Show nothing."""
 
 
 @contextlib.contextmanager
-def _bar(what: str, unit: str) -> Iterator[Callable[..., None]]:
+def _bar(what: str, unit: str) -> Iterator[Update]:
     from rich.progress import (
         BarColumn,
         Progress,
+        Task,
         TextColumn,
         TimeRemainingColumn,
         TransferSpeedColumn,
     )
+    from rich.text import Text
+
+    class Remaining(TimeRemainingColumn):
+        """What is told of the time left, else what the speed lets expect."""
+
+        def render(self, task: Task) -> Text:
+            left = task.fields["left"]
+            return super().render(task) if left is None else Text(clock(left), "progress.remaining")
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         TextColumn("{task.fields[count]}"),
         *([TransferSpeedColumn()] if unit == BYTES else []),
-        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+        Remaining(compact=True, elapsed_when_finished=True),
         TextColumn("{task.fields[text]}", style="dim"),
     )
     console = _stderr()
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(what, total=None, text="", count="")
+        task = bar.add_task(what, total=None, text="", count="", left=None)
 
-        def update(done: int, total: int, text: str = "") -> None:
+        def update(done: float, total: float, text: str = "", left: float | None = None) -> None:
             count = _count(done, total, unit)
-            bar.update(task, completed=done, total=total or None, text=text, count=count)
+            bar.update(task, completed=done, total=total or None, text=text, count=count, left=left)
 
         _settings.live = console
         try:
@@ -181,22 +202,26 @@ class _PlainProgress:
     def __init__(self, what: str, unit: str) -> None:
         self.what, self.unit = what, unit
         self.start = self.last = time.monotonic()
-        self.first: int | None = None
+        self.first: float | None = None
 
-    def __call__(self, done: int, total: int, text: str = "") -> None:
+    def __call__(
+        self, done: float, total: float, text: str = "", left: float | None = None
+    ) -> None:
         now = time.monotonic()
         self.first = done if self.first is None else self.first
-        if now - self.last < PLAIN_INTERVAL_S:
+        if now - self.last < max(PLAIN_INTERVAL_S, PLAIN_SHARE * (now - self.start)):
             return
         self.last = now
         rate = (done - self.first) / max(now - self.start, 1e-9)
         speed = f", {size_text(rate)}/s" if self.unit == BYTES and rate > 0 else ""
-        left = f", {clock((total - done) / rate)} left" if rate > 0 and done < total else ""
+        if left is None and rate > 0:
+            left = (total - done) / rate
+        rest = f", {clock(left)} left" if left is not None and done < total else ""
         count = _count(done, total, self.unit)
-        note(f"{self.what} {count}{speed}{left} {text}".rstrip())
+        note(f"{self.what} {count}{speed}{rest} {text}".rstrip())
 
 
-def _count(done: int, total: int, unit: str) -> str:
+def _count(done: float, total: float, unit: str) -> str:
     if unit == BYTES:
         return f"{size_text(done)} of {size_text(total)}" if total else size_text(done)
     return f"{done}/{total} {unit}".rstrip()

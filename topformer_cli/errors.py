@@ -1,6 +1,7 @@
 """Every error a user can meet, and the exit code each one ends the command with.
 
     TopformerError            1  unexpected
+    ├── LostProcessError      1  another process of a training is gone
     ├── UsageError            2  a wrong argument
     │   └── RecipeError       2  a wrong recipe or -o override
     ├── DataError             3  data missing, invalid, or not the data it should be
@@ -22,6 +23,10 @@ class TopformerError(Exception):
     """The base of every error that is shown to the user without a traceback."""
 
     exit_code: ClassVar[int] = 1
+
+
+class LostProcessError(TopformerError):
+    """Another process of the same training is gone, or silent for too long."""
 
 
 class UsageError(TopformerError):

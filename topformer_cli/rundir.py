@@ -1,16 +1,19 @@
 """Names inside a run folder, atomic writes, hashes of files, and which run is the latest.
 
 runs/<command>/<recipe>-<size>-NNN/
-    recipe.yaml  env.json  metrics.jsonl  log.txt  result.json
-    loss.svg  miou.svg (top1.svg, ap.svg: the headline's, by task)
-    checkpoints/{last,best}.safetensors  checkpoints/state.pt
+    recipe.yaml  env.json  ledger.json  job.txt  metrics.jsonl  log.txt  result.json
+    loss.png  miou.png (top1.png, ap.png: the headline's, by task)
+    pictures/step-NNNNNN.png  val.png (labels of a few validation images; val.png is the latest)
+    checkpoints/{last,best,step-NNNNNN}.safetensors  checkpoints/state.pt  .lock
 runs/<command>/latest -> the newest of them
 """
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
+import platform
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -21,6 +24,7 @@ from typing import Any
 from topformer_cli.errors import UsageError
 
 RUNS = Path("runs")
+_KEPT = re.compile(r"step-(\d+)\.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,16 @@ class RunDir:
     def environment(self) -> Path:
         """Versions, machine and command line."""
         return self.path / "env.json"
+
+    @property
+    def job(self) -> Path:
+        """The launcher's job that last trained it, where there was one."""
+        return self.path / "job.txt"
+
+    @property
+    def ledger(self) -> Path:
+        """What the run began with, and in which settings it departs from its preset."""
+        return self.path / "ledger.json"
 
     @property
     def metrics(self) -> Path:
@@ -60,13 +74,43 @@ class RunDir:
         return self.path / "checkpoints" / "state.pt"
 
     def weights(self, which: str) -> Path:
-        """The weights called `last` or `best`."""
+        """The weights called `last` or `best`, or by the name of a step."""
         return self.path / "checkpoints" / f"{which}.safetensors"
+
+    @staticmethod
+    def kept_name(step: int) -> str:
+        """Return what the weights of an evaluation at a step are called."""
+        return f"step-{step:06d}"
+
+    def kept(self) -> list[Path]:
+        """Return the weights of evaluations that were kept, the oldest first."""
+        found = self.state.parent.glob("step-*.safetensors")
+        numbered = [(int(m[1]), path) for path in found if (m := _KEPT.fullmatch(path.name))]
+        return [path for _, path in sorted(numbered)]
+
+    def half_written(self) -> list[Path]:
+        """Return temporary files that a killed process left behind."""
+        folders = (self.path, self.state.parent)
+        return [path for folder in folders for path in folder.glob(".*-*") if path.is_file()]
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that trains this run."""
+        return self.path / ".lock"
 
     @property
     def tensorboard(self) -> Path:
         """Event files for TensorBoard."""
         return self.path / "tensorboard"
+
+    def picture(self, step: int) -> Path:
+        """The sheet of validation images as they were labelled after a step."""
+        return self.path / "pictures" / f"step-{step:06d}.png"
+
+    @property
+    def latest_picture(self) -> Path:
+        """The last of these sheets."""
+        return self.path / "val.png"
 
     @property
     def exports(self) -> Path:
@@ -146,6 +190,34 @@ def open_run(path: Path) -> RunDir:
             return RunDir(folder.resolve())
     message = f"{path} is no run folder (no recipe.yaml in it)"
     raise UsageError(message)
+
+
+@contextlib.contextmanager
+def only_here(run: RunDir) -> Iterator[None]:
+    """Keep other processes from training this run inside the block.
+
+    Raises:
+        UsageError: another one does.
+    """
+    with run.lock.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            pid = file.read() or "unknown"
+            message = (
+                f"{run.path} is being trained by process {pid}; wait until it ends, or end it "
+                f"with `kill {pid.split()[0]}`"
+            )
+            raise UsageError(message) from error
+        except OSError:  # a file system that knows no locks
+            yield
+            return
+        with contextlib.suppress(OSError):  # a full disk is told by what matters
+            file.truncate(0)
+            file.write(f"{os.getpid()} on {platform.node()}")
+            file.flush()
+        yield
 
 
 def atomic_write(path: Path, content: bytes | str) -> None:

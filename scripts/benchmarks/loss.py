@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from topformer_cli.engine.losses import upsampled_cross_entropy
+from topformer_cli.engine.losses import pixel_count, upsampled_cross_entropy
 
 ROUNDS, SIDE, STRIDE = 7, 512, 8
 
@@ -33,7 +33,7 @@ def plain(logits: Tensor, labels: Tensor) -> Tensor:
 
 def tiled(logits: Tensor, labels: Tensor) -> Tensor:
     """Score tile by tile."""
-    return upsampled_cross_entropy(logits, labels, "all_pixels")
+    return upsampled_cross_entropy(logits, labels, pixel_count(labels, "all_pixels"))
 
 
 def problem(batch: int, classes: int) -> tuple[Tensor, Tensor]:

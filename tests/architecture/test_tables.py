@@ -26,8 +26,8 @@ from topformer_cli.recipe import (
     SetFacts,
     load_recipe,
     recipe_names,
-    recipes_dir,
 )
+from topformer_cli.recipe.settings import preset_names
 from topformer_cli.sections.segmentation import SegmentationModel
 
 FACTS = SetFacts("mine", (360, 480), 400)
@@ -75,15 +75,10 @@ def test_sizes_are_what_recipes_know() -> None:
     assert set(SIZES) == set(get_args(SizeName))
 
 
-def presets(name: str) -> list[str]:
-    text = (recipes_dir() / f"{name}.yaml").read_text()
-    return ["code", "paper"] if "presets:" in text else ["code"]
-
-
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", [*recipe_names(), *CUSTOM.values()])
 def test_every_recipe_loads_for_every_size_and_preset(name: str, size: SizeName) -> None:
-    for preset in presets(name):
+    for preset in preset_names(name):
         recipe = load_recipe(
             name, Choices(size, preset), FACTS if name in CUSTOM.values() else None
         )

@@ -126,7 +126,7 @@ def test_export_to_a_full_disk_replaces_nothing(road: Road, tmp_path: Path) -> N
 def test_unknown_format_and_contradictions_are_usage(road: Road) -> None:
     assert "choose from onnx, tnn" in refused(road.run("export", "--format", "mnn"), 2)
     line = refused(road.run("train", "--resume", "auto", "--dry-run"), 2)
-    assert "--dry-run shows a new run" in line
+    assert "--dry-run and --profile, one at a time, show a new run" in line
     shown = road.run("train", "little", "--dry-run", "--json")
     assert shown.record["dataset"] == "little"
 

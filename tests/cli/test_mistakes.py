@@ -153,7 +153,12 @@ def test_prepare_without_its_folders_is_told(nowhere: Road, tmp_path: Path) -> N
     line = refused(nowhere.data("prepare", "mine", "--source", tmp_path), 2)
     assert "is no published set this version knows (ade20k" in line
     words = ("--images", tmp_path, "--masks", tmp_path, "--classes", "a,b")
-    assert "is the name of a published set" in refused(nowhere.data("prepare", "ade20k", *words), 2)
+    for name, of in (
+        ("ade20k", "a published set"),
+        ("ade20k-448", "a recipe for another set"),
+        ("scenes", "the set that `topformer demo` renders"),
+    ):
+        assert f"is the name of {of}; " in refused(nowhere.data("prepare", name, *words), 2)
 
 
 def test_a_work_dir_that_is_a_file_is_told(road: Road, tmp_path: Path) -> None:

@@ -30,7 +30,8 @@ OPTIONS = {
     ),
     "train": (
         "RECIPE --size --preset -o --device --weights --partial-weights --resume --workers "
-        "--tensorboard --dry-run --work-dir --cache-dir --json -q/--quiet -v/--verbose"
+        "--nproc --keep --skip-corrupt "
+        "--tensorboard --dry-run --profile --work-dir --cache-dir --json -q/--quiet -v/--verbose"
     ),
     "eval": (
         "TARGET --size --weights --partial-weights --dataset --split --fail-under --device "

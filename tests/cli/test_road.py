@@ -1,6 +1,7 @@
 """What every command shows on the way from pictures to numbers."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import onnx
 import pytest
 from PIL import Image
 
-from tests.cli.conftest import TERMS, Ran, Road
+from tests.cli.conftest import SHORT, TERMS, Ran, Road
 from topformer_cli.deploy.artifact import load_artifact
 from topformer_cli.recipe import load_resolved
 from topformer_cli.rundir import RunDir
@@ -81,8 +82,12 @@ def test_a_run_holds_everything(road: Road) -> None:
     assert "step 4: mIoU" in run.log.read_text()
     assert run.weights("best").is_file()
     assert run.weights("last").is_file()
-    assert "<svg" in (run.path / "loss.svg").read_text()
-    assert "<svg" in (run.path / "miou.svg").read_text()
+    for name in ("loss.png", "miou.png", "val.png"):
+        height, width, _ = pixels(run.path / name).shape
+        assert min(height, width) > 300
+    assert sorted(path.name for path in (run.path / "pictures").iterdir()) == [
+        "step-000002.png", "step-000004.png",
+    ]  # fmt: skip
 
 
 def test_eval_takes_the_latest_run_and_says_so(road: Road) -> None:
@@ -200,6 +205,56 @@ def test_dry_run_shows_the_recipe_and_writes_nothing(nowhere: Road) -> None:
     assert "size: small" in done.out
     assert "iterations: 4" in done.out
     assert not nowhere.runs.exists()
+
+
+def test_dry_run_without_the_set_says_why_it_shows_the_recipe_alone(nowhere: Road) -> None:
+    done = quietly(nowhere.train("--size", "tiny", "--dry-run"))
+    assert "no step was tried: " in done.err
+    assert "topformer data fetch ade20k" in done.err
+    record = quietly(nowhere.train("--size", "tiny", "--dry-run", "--json")).record
+    assert (record["dataset"], record["plan"]) == ("ade20k", None)
+    assert "data fetch ade20k" in record["problem"]
+
+
+def test_dry_run_tries_real_steps_and_leaves_nothing(road: Road, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    words = ("train", "little", "--size", "tiny", "--work-dir", tmp_path, "--dry-run")
+    overrides = [word for text in SHORT for word in ("-o", text)]
+    done = quietly(road.run(*words, *overrides, work_dir=False))
+    for text in (
+        "batch          2 = one process x 2 images at once on cpu; 0 loader processes",
+        "length         3.0 steps an epoch, 1.3 epochs",
+        "linear warm-up from 0.01 of it over 1 steps, down to 0 at step 4 with power 1",
+        "memory         a step of 2 images takes ",
+        " images/s, ",
+        " with 2 evaluations of 0:00",
+        "(checkpoints 44.2 MB, pictures 3.0 MB",
+    ):
+        assert text in done.out
+    plan = quietly(road.run(*words, *overrides, "--json", work_dir=False)).record["plan"]
+    assert (plan["train_images"], plan["val_images"], plan["share"]) == (6, 2, 2)
+    assert plan["memory"]["fits"]
+    assert plan["speed"]["total_s"] > 4 * plan["speed"]["step_s"]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_profile_says_where_the_time_goes(
+    road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("topformer_cli.engine.profile.TIMED", 4)
+    words = ("train", "little", "--size", "tiny", "--work-dir", tmp_path, "--profile")
+    overrides = [word for text in SHORT for word in ("-o", text)]
+    done = quietly(road.run(*words, *overrides, work_dir=False))
+    shares = [float(found) for found in re.findall(r"(\d+\.\d)%", done.out)]
+    assert len(shares) == 6
+    assert sum(shares) == pytest.approx(100, abs=0.4)
+    assert "convolution_backward" in done.out
+    (trace,) = tmp_path.rglob("*.json.gz")
+    assert str(trace) in done.err
+    assert trace.relative_to(tmp_path) == Path("profile/little-tiny-001.json.gz")
+    record = quietly(road.run(*words, *overrides, "--json", work_dir=False)).record
+    assert sum(one["share"] for one in record["parts"]) == pytest.approx(1)
+    assert record["trace"].endswith("little-tiny-002.json.gz")
 
 
 def test_fine_tuning_names_its_start(road: Road) -> None:

@@ -45,7 +45,9 @@ def wait_for_steps(training: "subprocess.Popen[str]") -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=["SIGINT", "SIGTERM", "SIGHUP"],
 )
 def test_a_stopped_training_saves_and_says_how_to_go_on(
     long_road: Road, number: int, code: int
@@ -80,3 +82,63 @@ def test_resume_auto_goes_on_to_the_end(long_road: Road) -> None:
     assert "resumed at step " in done.err
     assert "mIoU" in done.out
     assert RunDir(long_road.latest).finished
+
+
+def started(road: Road, *overrides: str) -> "subprocess.Popen[str]":
+    """Start a training with loader processes in a group of its own, like a terminal's."""
+    words = [w for text in (*LONG, "schedule.iterations=1000", *overrides) for w in ("-o", text)]
+    return subprocess.Popen(
+        [
+            sys.executable, "-m", "topformer_cli", "train", "little", *words, "--workers", "2",
+            "--work-dir", str(road.runs), "--cache-dir", str(road.cache),
+        ],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+def wait_for(training: "subprocess.Popen[str]", words: str) -> None:
+    assert training.stdout is not None
+    for line in training.stdout:
+        if words in line:
+            return
+    pytest.fail(f"the training ended before it said {words!r}")
+
+
+@pytest.mark.parametrize(
+    ("words", "overrides"),
+    [
+        ("train 0/1000", ()),
+        ("evaluating 1/", ("evaluation.every=1", "evaluation.scale=[4096,1024]")),
+    ],
+    ids=["before the first step", "in an evaluation"],
+)
+def test_ctrl_c_stops_within_whatever_goes_on_and_no_process_complains(
+    long_road: Road, words: str, overrides: tuple[str, ...]
+) -> None:
+    training = started(long_road, *overrides)
+    wait_for(training, words)
+    os.killpg(training.pid, signal.SIGINT)
+    text, _ = training.communicate()  # until the last of its processes has closed the pipe
+    assert training.returncode == 130
+    assert "Traceback" not in text
+    assert "Exception ignored" not in text
+    assert text.splitlines()[-1].startswith("topformer: SIGINT: saved step ")
+    assert RunDir(long_road.latest).state.is_file()
+
+
+def test_a_second_signal_ends_at_once(long_road: Road) -> None:
+    training = started(long_road, "evaluation.every=1", "evaluation.scale=[4096,1024]")
+    wait_for(training, "evaluating 1/")
+    training.send_signal(signal.SIGTERM)
+    training.send_signal(signal.SIGTERM)
+    training.communicate()
+    assert training.returncode in (-signal.SIGTERM, 143)
+
+
+def test_a_killed_training_leaves_no_process_behind(long_road: Road) -> None:
+    training = started(long_road)
+    wait_for(training, "train 1/1000")
+    training.kill()
+    training.communicate()  # ends when its loader processes have
+    assert training.returncode == -signal.SIGKILL

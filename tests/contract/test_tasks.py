@@ -20,8 +20,10 @@ from topformer_cli.data.catalog import DATASETS
 from topformer_cli.data.prepare import prepare
 from topformer_cli.data.sources.published import KnownRequest
 from topformer_cli.data.store import PreparedSet
+from topformer_cli.engine.feed import FeedOptions
+from topformer_cli.engine.job import TrainJob
 from topformer_cli.engine.tasks import TASKS, make_task, model_spec
-from topformer_cli.engine.train import TrainJob, train
+from topformer_cli.engine.train import train
 from topformer_cli.errors import DataError, Stopped
 from topformer_cli.models.build import BUILDERS
 from topformer_cli.models.checkpoint import build_from, load_checkpoint
@@ -86,7 +88,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, PreparedSet]
 def job(prepared: dict[str, PreparedSet]) -> Callable[[str], TrainJob]:
     def make(name: str) -> TrainJob:
         spec = model_spec(recipe(name), prepared[name].card)
-        return TrainJob(recipe(name), prepared[name], spec, torch.device("cpu"), workers=0)
+        return TrainJob(recipe(name), prepared[name], spec, FeedOptions(device=torch.device("cpu")))
 
     return make
 
@@ -150,10 +152,10 @@ def test_a_checkpoint_is_a_network_that_is_measured(
 @EVERY
 def test_batches_depend_on_seed_and_step_alone(job: Callable[[str], TrainJob], name: str) -> None:
     made = job(name)
-    task = make_task(made.recipe, made.prepared, made.spec)
+    feed = make_task(made.recipe, made.prepared, made.spec).feed(made.options)
     before = torch.random.get_rng_state()
-    whole = list(task.batches(0, 3, 0))
-    later = list(task.batches(2, 3, 0))
+    whole = [part.tensors for (part,) in feed.batches(0, 3)]
+    later = [part.tensors for (part,) in feed.batches(2, 3)]
     assert torch.equal(before, torch.random.get_rng_state())
     assert all(torch.equal(a, b) for a, b in zip(whole[2], later[0], strict=True))
     images, *targets = whole[0]

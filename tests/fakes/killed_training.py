@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.unit.engine.conftest import Watcher, make_job
 from topformer_cli.data.store import PreparedSet
-from topformer_cli.engine import train as module
+from topformer_cli.engine import keeper
 from topformer_cli.engine.train import train
 from topformer_cli.rundir import new_run
 
@@ -50,7 +50,7 @@ CASES: dict[str, Callable[[], Watcher]] = {
 
 
 def main(folder: Path) -> None:
-    module.SAVE_EVERY = 2
+    keeper.LEAST_STEPS = 2
     for name, arm in CASES.items():
         sys.stdout.flush()
         if child := os.fork():

@@ -89,6 +89,31 @@ def test_plain_progress_of_a_resumed_run_counts_only_what_it_did(
     assert capsys.readouterr().err == "train 1010/1020 steps, 0:10 left\n"
 
 
+def test_plain_progress_shows_the_time_left_that_it_is_told_and_slows_down(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    with console.progress("train", "steps") as update:
+        for step in range(1, 100_001):
+            now[0] += 1
+            update(step, 200_000, "", 3661.0)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "train 5/200000 steps, 1:01:01 left"
+    # One each 5 s for 250 s, then one each fiftieth of the time so far.
+    assert 300 < len(lines) < 400
+
+
+def test_a_terminal_shows_the_time_left_that_it_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend_terminal(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "120")
+    with console.progress("train", "steps") as update:
+        update(1, 200, "loss 1.0", 3661.0)
+    assert "1:01:01" in capsys.readouterr().err
+
+
 def test_bytes_are_shown_in_units_with_a_rate(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

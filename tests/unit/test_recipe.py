@@ -18,6 +18,7 @@ from topformer_cli.recipe import (
     parse_resolved,
     recipe_names,
     recipes_dir,
+    settings,
 )
 from topformer_cli.sections.classification import ClassificationRecipe
 
@@ -43,8 +44,15 @@ def test_numbers_are_numbers(text: str, value: float) -> None:
     assert load(f"optimizer.lr={text}").optimizer.lr == value
 
 
-def test_text_that_looks_like_a_number_stays_text() -> None:
-    assert load("dataset=3e4x").dataset == "3e4x"
+@pytest.mark.parametrize("text", ["3e4x", "off", "on", "yes", "no", "No", "truest"])
+def test_text_that_looks_like_something_else_stays_text(text: str) -> None:
+    assert load(f"dataset={text}").dataset == text
+
+
+@pytest.mark.parametrize("text", ["true", "True", "FALSE", "false"])
+def test_truth_values_are_true_and_false(text: str) -> None:
+    found = settings(load(f"augment.photometric={text}"))["augment.photometric"]
+    assert found is (text.lower() == "true")
 
 
 @pytest.mark.parametrize(

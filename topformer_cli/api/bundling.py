@@ -116,11 +116,12 @@ def _same_file(name: str | None, file: Path) -> bool:
 
 
 def _is_evaluation(record: dict[str, Any]) -> bool:
-    return set(record) == {field.name for field in fields(EvalResult)}
+    return set(record) - {"comparison"} == {field.name for field in fields(EvalResult)}
 
 
 def _evaluation(record: dict[str, Any]) -> EvalResult:
-    return EvalResult(**{name: _as_tuple(value) for name, value in record.items()})
+    values = {name: value for name, value in record.items() if name != "comparison"}
+    return EvalResult(**{name: _as_tuple(value) for name, value in values.items()})
 
 
 def _latencies(model: Model, artifact: Artifact, places: Places) -> Iterator[BenchResult]:

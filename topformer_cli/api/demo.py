@@ -212,7 +212,7 @@ def _train(plan: TrainPlan, road: _Road) -> None:
 
 def _evaluate(model: Model, settings: DemoSettings, run: RunDir, road: _Road) -> EvalResult:
     with road.stage() as work:
-        result = evaluate_model(model, EvalRequest(places=settings.places), work.update)
+        result = evaluate_model(model, EvalRequest(places=settings.places), work.update).result
         assert isinstance(result, EvalResult)
         write_json(run.path / f"eval-{result.dataset}-{result.split}.json", result.to_json())
         work.outcome = f"mIoU {result.miou:.2f} on {result.images} validation scenes"

@@ -1,8 +1,9 @@
 """What a recipe builds and what it costs, and what an exported file is made of."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from topformer_cli.api.models import ModelSource, load_model
 from topformer_cli.api.places import Places
@@ -17,18 +18,24 @@ from topformer_cli.models.build import build_model
 from topformer_cli.models.cost import PartCost, cost_by_part
 from topformer_cli.models.inference import check_input_size
 from topformer_cli.models.spec import ModelSpec
-from topformer_cli.recipe import Choices, Recipe
+from topformer_cli.recipe import DEFAULT_RECIPE, Choices, Recipe, find_recipe, preset_settings
+from topformer_cli.results.ledger import Ledger
 
 TNN_SUFFIXES: Final = (".tnnproto", ".tnnmodel")
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A resolved recipe, its network's cost by part, and the input size it is counted at."""
+    """A resolved recipe, its network's cost by part, and the input size it is counted at.
+
+    presets are the settings in which the recipe's presets differ, by preset; ledger is the run's.
+    """
 
     recipe: Recipe
     costs: tuple[PartCost, ...]
     input_size: tuple[int, int]
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    ledger: Ledger | None = None
 
 
 def describe_recipe(
@@ -43,13 +50,16 @@ def describe_recipe(
     recipe = resolve_recipe(name, choices, places)
     known = DATASETS.get(recipe.dataset)
     classes = known.classes if known else open_set(recipe.dataset, places).card.classes
-    return _describe(recipe, len(classes), input_hw)
+    found = find_recipe(name or DEFAULT_RECIPE)
+    presets = preset_settings(found, choices) if found else {}
+    return replace(_describe(recipe, len(classes), input_hw), presets=presets)
 
 
 def describe_run(source: ModelSource, input_hw: tuple[int, int] | None) -> Description:
     """Describe what a run or checkpoint was trained with."""
     model = load_model(source)
-    return _describe(model.recipe, len(model.spec.classes), input_hw)
+    ledger = Ledger.from_json(model.origin.get("ledger"))
+    return replace(_describe(model.recipe, len(model.spec.classes), input_hw), ledger=ledger)
 
 
 def describe_export(path: Path) -> Artifact:

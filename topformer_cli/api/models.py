@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import nn
 
+from topformer_cli.api.comparing import Evidence, Measured, measured
 from topformer_cli.api.places import USUAL, Places
 from topformer_cli.api.sets import open_set
 from topformer_cli.data.catalog import DATASETS
@@ -32,7 +33,6 @@ from topformer_cli.recipe import (
     parse_resolved,
     recipe_names,
 )
-from topformer_cli.results import Result
 from topformer_cli.rundir import RunDir, open_run, runs_newest_first
 from topformer_cli.sections.segmentation import SegmentationRecipe
 
@@ -61,7 +61,7 @@ class ModelSource:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A loaded network with its card, its recipe, and words for where it came from."""
+    """A loaded network with its card, its recipe, and where it came from: as told, and in words."""
 
     network: nn.Module
     spec: ModelSpec
@@ -69,6 +69,7 @@ class Model:
     file: Path
     run: RunDir | None
     took: str
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
 
 def load_model(source: ModelSource) -> Model:
@@ -98,7 +99,8 @@ def load_model(source: ModelSource) -> Model:
         raise UsageError(message)
     recipe = _recipe_of(checkpoint.origin, checkpoint.spec, file)
     network = build_from(checkpoint, str(file)).eval()
-    return Model(network, checkpoint.spec, recipe, file, run, _took(file, run, checkpoint.origin))
+    took = _took(file, run, checkpoint.origin)
+    return Model(network, checkpoint.spec, recipe, file, run, took, checkpoint.origin)
 
 
 def _is_file(target: Path | None) -> bool:
@@ -194,8 +196,8 @@ class EvalRequest:
     fetching: Progress = lambda _done, _total: None
 
 
-def evaluate_model(model: Model, request: EvalRequest, progress: Progress) -> Result:
-    """Measure a model on a split of a prepared set.
+def evaluate_model(model: Model, request: EvalRequest, progress: Progress) -> Measured:
+    """Measure a model on a split of a prepared set, and hold it against published scores.
 
     Raises:
         DataError: the set is not prepared, is of another task or has other classes.
@@ -204,7 +206,8 @@ def evaluate_model(model: Model, request: EvalRequest, progress: Progress) -> Re
     task = make_task(model.recipe, prepared, model.spec)
     prepared.complete(request.fetching, (request.split,))
     network = model.network.to(resolve_device(request.device))
-    return task.evaluate(network, request.split, str(model.file), progress)
+    result = task.evaluate(network, request.split, str(model.file), progress)
+    return measured(Evidence(model.recipe, model.spec, model.origin, prepared.card), result)
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
 
+from topformer_cli.api.demo_set import SET_NAME
 from topformer_cli.api.places import USUAL, Places
 from topformer_cli.cache import cache_dir
 from topformer_cli.data.card import DatasetCard
@@ -15,7 +16,7 @@ from topformer_cli.data.sources.boxes import BoxRequest
 from topformer_cli.data.sources.custom import FolderRequest
 from topformer_cli.data.sources.published import KnownRequest
 from topformer_cli.errors import UsageError
-from topformer_cli.recipe import recipe_names
+from topformer_cli.recipe import awaits_set_of_its_name, recipe_names
 
 Progress = Callable[[int, int], None]
 """Called with (images done, images in all)."""
@@ -129,8 +130,8 @@ def _require_one_kind(given: PrepareRequest) -> None:
             "a set of your own takes --images, --masks and --classes, or --images and --coco"
         )
         raise UsageError(message)
-    if given.source is None and (given.name in recipe_names() or known) and options:
-        message = f"{given.name!r} is the name of a published set; choose another name"
+    if given.source is None and options and (of := _taken_by(given.name)):
+        message = f"{given.name!r} is the name of {of}; choose another name"
         raise UsageError(message)
     if not any(needed <= options <= needed | more for needed, more in _KINDS.values()):
         own = " or ".join(list(_KINDS)[1:])
@@ -138,3 +139,14 @@ def _require_one_kind(given: PrepareRequest) -> None:
         got = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(options))
         message = f"topformer data prepare {given.name} needs {needs}; got {got or 'nothing'}"
         raise UsageError(message)
+
+
+def _taken_by(name: str) -> str | None:
+    """Say what a set of one's own must not share its name with, if it does."""
+    if name in DATASETS:
+        return "a published set"
+    if name == SET_NAME:
+        return "the set that `topformer demo` renders"
+    if name in recipe_names() and not awaits_set_of_its_name(name):
+        return "a recipe for another set"
+    return None

@@ -12,17 +12,26 @@ from typing import Any
 import torch
 
 from topformer_cli import __version__
+from topformer_cli.api import jobs
+from topformer_cli.api.comparing import Evidence, Measured, measured
+from topformer_cli.api.ledgers import begin_ledger, go_on_with_ledger, keep_ledger
 from topformer_cli.api.places import USUAL, Places
 from topformer_cli.api.sets import open_set
+from topformer_cli.api.watching import DrawingObserver
 from topformer_cli.cache import cache_dir
 from topformer_cli.data.catalog import DATASETS
 from topformer_cli.data.checks.quick import quick_check
 from topformer_cli.data.store import prepared_names
-from topformer_cli.engine.device import resolve_device
-from topformer_cli.engine.observer import Observer
+from topformer_cli.engine.division import divide
+from topformer_cli.engine.feed import FeedOptions
+from topformer_cli.engine.job import TrainJob
+from topformer_cli.engine.joining import joined, own_device
+from topformer_cli.engine.launching import launch
+from topformer_cli.engine.observer import Observer, Silence
 from topformer_cli.engine.tasks import model_spec
 from topformer_cli.engine.tensorboard import TensorBoardObserver
-from topformer_cli.engine.train import TrainJob, train
+from topformer_cli.engine.train import train
+from topformer_cli.engine.world import ALONE, World
 from topformer_cli.errors import DataError, RecipeError, UsageError
 from topformer_cli.models.pretrained import Request, read_weights
 from topformer_cli.models.spec import ModelSpec
@@ -34,24 +43,36 @@ from topformer_cli.recipe import (
     Recipe,
     SetFacts,
     did_you_mean,
+    find_recipe,
     load_recipe,
     load_resolved,
     recipe_names,
-    recipe_of_set,
 )
-from topformer_cli.report.plots import headline_plot, loss_plot
-from topformer_cli.report.records import read_curves
 from topformer_cli.results import Result
+from topformer_cli.results.ledger import Ledger
 from topformer_cli.rundir import RunDir, atomic_write, latest_run, new_run, open_run, write_json
+
+__all__ = [
+    "TrainPlan",
+    "TrainRequest",
+    "environment",
+    "joined",
+    "launch",
+    "measured_training",
+    "plan_restart",
+    "plan_resume",
+    "plan_training",
+    "planned",
+    "resolve_recipe",
+    "run_training",
+]
 
 
 def resolve_recipe(name: str | None, choices: Choices, places: Places) -> Recipe:
     """Resolve a recipe's name, or the name, path or address of a prepared set that has none."""
     name = name or DEFAULT_RECIPE
-    if name not in recipe_names():
-        name = recipe_of_set(name) or name
-    if name in recipe_names() or name.endswith((".yaml", ".yml")):
-        return load_recipe(name, choices)
+    if found := find_recipe(name):
+        return load_recipe(found, choices)
     try:
         prepared = open_set(name, places)
     except DataError as error:
@@ -72,7 +93,10 @@ def resolve_recipe(name: str | None, choices: Choices, places: Places) -> Recipe
 class TrainRequest:
     """A new run; weights is a file to start from, command the folder of runs that it goes to.
 
-    fetching is called with bytes done and bytes in all where the set lies elsewhere.
+    keep is the number of evaluations whose weights stay (None: as the run has it, or none).
+
+    fetching is called with bytes done and bytes in all where the set lies elsewhere, decoding with
+    images done and images in all where the decoded set is kept.
     """
 
     recipe: str | None
@@ -83,7 +107,11 @@ class TrainRequest:
     partial_weights: bool = False
     places: Places = USUAL
     command: str = "train"
+    keep: int | None = None
+    skip_corrupt: bool = False
+    world: World = ALONE
     fetching: Callable[[int, int], None] = lambda _done, _total: None
+    decoding: Callable[[int, int], None] = lambda _done, _total: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +124,19 @@ class TrainPlan:
     notes: tuple[str, ...] = ()
 
 
+def planned(request: TrainRequest, resume: str | None) -> TrainPlan:
+    """Plan a new run, or to go on with the one that resume names: by its path, or `auto`.
+
+    Raises:
+        TopformerError: as `plan_training` and `plan_resume` do.
+    """
+    if restart := plan_restart(request):
+        return restart
+    if resume:
+        return plan_resume(None if resume == "auto" else Path(resume), request)
+    return plan_training(request)
+
+
 def plan_training(request: TrainRequest) -> TrainPlan:
     """Check everything a new run needs, then create its folder.
 
@@ -103,16 +144,48 @@ def plan_training(request: TrainRequest) -> TrainPlan:
         RecipeError: the recipe or an override is wrong.
         DataError: the set is not prepared, or damaged, or the weights do not fit.
     """
+    job = request.world.each(lambda: _new_job(request))
+    notes = _complete(job, request)
+    run, ledger = request.world.told(lambda: _begin(job, request))
+    return TrainPlan(replace(job, ledger=ledger), run, resume=False, notes=notes)
+
+
+def _new_job(request: TrainRequest) -> TrainJob:
     recipe = resolve_recipe(request.recipe, request.choices, request.places)
     if request.weights is None and recipe.needs_weights:
         raise RecipeError(recipe.needs_weights)
-    job = _job(recipe, request)
-    job.prepared.complete(request.fetching)
-    notes = quick_check(job.prepared)
+    return start_job(recipe, request)
+
+
+def _begin(job: TrainJob, request: TrainRequest) -> tuple[RunDir, Ledger | None]:
+    """Create the folder of a new run."""
+    recipe = job.recipe
+    named = request.recipe or DEFAULT_RECIPE
+    ledger = begin_ledger(job, _as_preset(request), named)
     run = new_run(request.places.work_dir, request.command, f"{recipe.name}-{recipe.size}")
     atomic_write(run.recipe, recipe.to_yaml())
     write_json(run.environment, environment(job.device) | {"data_terms": job.spec.data_terms})
-    return TrainPlan(job, run, resume=False, notes=notes)
+    keep_ledger(run, replace(job, ledger=ledger))
+    jobs.sign(run)
+    return run, ledger
+
+
+def _complete(job: TrainJob, request: TrainRequest) -> tuple[str, ...]:
+    """Fetch what the set lacks, once on each machine, and say what is odd with it."""
+    world = request.world
+    world.told(lambda: job.prepared.complete(request.fetching))
+    world.in_turn(lambda: job.prepared.complete(request.fetching))
+    return world.told(lambda: tuple(quick_check(job.prepared)))
+
+
+def _as_preset(request: TrainRequest) -> Recipe:
+    """Return the recipe of a request without its overrides; with them if it is whole only so."""
+    try:
+        return resolve_recipe(
+            request.recipe, replace(request.choices, overrides=()), request.places
+        )
+    except RecipeError:
+        return resolve_recipe(request.recipe, request.choices, request.places)
 
 
 def plan_resume(which: Path | None, request: TrainRequest) -> TrainPlan:
@@ -122,14 +195,47 @@ def plan_resume(which: Path | None, request: TrainRequest) -> TrainPlan:
         UsageError: there is no such run, or it is finished.
         DataError: its set is not there any more, or damaged.
     """
-    run = open_run(which) if which else latest_run(request.places.work_dir)
-    if run.finished:
-        message = f"{run.path} is finished; nothing to resume (start anew without --resume)"
-        raise UsageError(message)
-    job = _job(load_resolved(run.recipe), request)
-    job.prepared.complete(request.fetching)
-    notes = quick_check(job.prepared)
-    return TrainPlan(replace(job, spec=_with_terms(job.spec, run)), run, resume=True, notes=notes)
+
+    def opened() -> tuple[RunDir, Recipe]:
+        run = open_run(which) if which else latest_run(request.places.work_dir)
+        if run.finished:
+            message = f"{run.path} is finished; nothing to resume (start anew without --resume)"
+            raise UsageError(message)
+        jobs.sign(run)
+        return run, load_resolved(run.recipe)
+
+    run, recipe = request.world.told(opened)
+    return _going_on(run, recipe, request)
+
+
+def plan_restart(request: TrainRequest) -> TrainPlan | None:
+    """Go on with what this job did before its launcher started it again (see `jobs`); or None."""
+    if not jobs.restarted():
+        return None
+    parent = request.places.work_dir / request.command
+
+    def found() -> tuple[RunDir, Recipe, bool] | None:
+        run = jobs.own_run(parent)
+        return None if run is None else (run, load_resolved(run.recipe), run.state.is_file())
+
+    answer = request.world.told(found)
+    if answer is None:
+        return None
+    run, recipe, begun = answer
+    return replace(_going_on(run, recipe, request), resume=begun)
+
+
+def _going_on(run: RunDir, recipe: Recipe, request: TrainRequest) -> TrainPlan:
+    job = request.world.each(lambda: start_job(recipe, request))
+    notes = _complete(job, request)
+
+    def recorded() -> tuple[ModelSpec, Ledger | None]:
+        ledger = go_on_with_ledger(job, run)
+        keep_ledger(run, replace(job, ledger=ledger))
+        return _with_terms(job.spec, run), ledger
+
+    spec, ledger = request.world.told(recorded)
+    return TrainPlan(replace(job, spec=spec, ledger=ledger), run, resume=True, notes=notes)
 
 
 def _with_terms(spec: ModelSpec, run: RunDir) -> ModelSpec:
@@ -141,32 +247,61 @@ def _with_terms(spec: ModelSpec, run: RunDir) -> ModelSpec:
     return spec
 
 
-def run_training(plan: TrainPlan, observer: Observer, *, tensorboard: bool = False) -> Result:
-    """Train to the end and draw the curves.
+def run_training(
+    plan: TrainPlan, observer: Observer | None = None, *, tensorboard: bool = False
+) -> Result:
+    """Train to the end; the run folder gets pictures and curves after every evaluation.
 
     Raises:
         UsageError: TensorBoard curves were asked for and its package is not installed.
     """
+    observer = observer or Silence()
+    if not plan.job.options.world.first:
+        return train(plan.job, plan.run, observer, resume=plan.resume)
+    also = None
     if tensorboard:
-        observer = TensorBoardObserver(plan.run.tensorboard, observer)
-    result = train(plan.job, plan.run, observer, resume=plan.resume)
-    headline = result.headline
-    curves = read_curves(plan.run.metrics, headline.key)
-    plots = {"loss": loss_plot(curves), headline.key: headline_plot(curves, headline.name)}
-    for name, plot in plots.items():
-        atomic_write(plan.run.path / f"{name}.svg", plot.svg)
-    return result
+        observer = board = TensorBoardObserver(plan.run.tensorboard, observer)
+        board.add_recipe(plan.job.recipe.to_yaml())
+        also = board.add_picture
+    observer = DrawingObserver(plan.run, plan.job.prepared.card, observer, also)
+    return train(plan.job, plan.run, observer, resume=plan.resume)
 
 
-def _job(recipe: Recipe, request: TrainRequest) -> TrainJob:
+def measured_training(plan: TrainPlan, result: Result) -> Measured:
+    """Put what the score at the end of a training may be held against beside it."""
+    job = plan.job
+    origin = {
+        "recipe": job.recipe.model_dump(mode="json"),
+        "step": job.recipe.schedule.iterations,
+        "from": job.start_name or ("unknown" if plan.resume else "scratch"),
+        "ledger": job.ledger.to_json() if job.ledger else None,
+    }
+    return measured(Evidence(job.recipe, job.spec, origin, job.prepared.card), result)
+
+
+def start_job(recipe: Recipe, request: TrainRequest) -> TrainJob:
+    """Open what a recipe needs, on the device of a request.
+
+    Raises:
+        DataError: the set is not prepared, or damaged, or the weights do not fit.
+    """
     prepared = open_set(recipe.dataset, request.places)
     prepared.require(recipe.task)
     spec = model_spec(recipe, prepared.card)
-    device = resolve_device(request.device)
+    device = own_device(request.device, request.world)
     workers = (
         request.workers if request.workers is not None else (4 if device.type == "cuda" else 0)
     )
-    job = TrainJob(recipe, prepared, spec, device, workers)
+    options = FeedOptions(
+        device=device,
+        workers=workers,
+        world=request.world,
+        parts=divide(recipe.batch, recipe.device_batch, request.world.size).parts,
+        skip_corrupt=request.skip_corrupt,
+        decoded=cache_dir(request.places.cache),
+        progress=request.decoding,
+    )
+    job = TrainJob(recipe, prepared, spec, options, keep=request.keep)
     return job if request.weights is None else _started(job, request.weights, request)
 
 

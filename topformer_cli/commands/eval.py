@@ -54,10 +54,11 @@ def command(  # noqa: PLR0913 - one parameter an option
     with console.progress("eval", "images") as update:
         fetching = console.progress_lines("fetch the set", console.BYTES)
         request = models.EvalRequest(device, dataset, split, places, fetching)
-        result = models.evaluate_model(model, request, update)
-    show.evaluation(result, as_json=as_json)
+        measured = models.evaluate_model(model, request, update)
+    result = measured.result
+    show.evaluation(measured, as_json=as_json)
     if model.run is not None:
-        write_json(model.run.path / f"eval-{result.dataset}-{split}.json", result.to_json())
+        write_json(model.run.path / f"eval-{result.dataset}-{split}.json", measured.to_json())
     if fail_under is not None and result.headline.value < fail_under:
         message = f"{result.headline} is below --fail-under {fail_under:g}"
         raise ThresholdError(message)

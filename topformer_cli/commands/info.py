@@ -98,10 +98,13 @@ def _show_recipe(found: "Description", *, as_json: bool) -> None:
             "recipe": found.recipe.model_dump(mode="json"),
             "input_size": found.input_size,
             "parts": [asdict(cost) for cost in found.costs],
+            "presets": {name: dict(values) for name, values in found.presets.items()},
+            "ledger": found.ledger.to_json() if found.ledger else None,
         }
         console.result_json(record)
         return
     console.result(found.recipe.to_yaml().rstrip())
+    _show_origin(found)
     rows = [
         (cost.part, f"{cost.parameters:,}", f"{cost.multiply_adds / 1e6:,.1f}")
         for cost in found.costs
@@ -110,3 +113,25 @@ def _show_recipe(found: "Description", *, as_json: bool) -> None:
     fuse = f", fuse {found.recipe.fuse}" if found.recipe.fuse else ""
     title = f"\nTopFormer-{found.recipe.size} at {height}x{width}{fuse}"
     console.table(title, ("part", "parameters", "multiply-adds (M)"), rows)
+
+
+def _show_origin(found: "Description") -> None:
+    """Print what the presets set, or what a run began with."""
+    from topformer_cli import console
+    from topformer_cli.results.ledger import plain
+
+    if len(found.presets) > 1:
+        taken = found.recipe.preset
+        pairs = [
+            (
+                f"preset {name}{' (taken)' if name == taken else ''}",
+                ", ".join(f"{key} {plain(value)}" for key, value in values.items())
+                or f"sets nothing else for {found.recipe.size}",
+            )
+            for name, values in found.presets.items()
+        ]
+        console.result("\nin which the presets differ")
+        console.facts(pairs)
+    if found.ledger is not None:
+        console.result("\nledger of the run")
+        console.facts(found.ledger.lines())

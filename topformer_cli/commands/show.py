@@ -1,31 +1,36 @@
 """How results and runs look on the terminal, for the commands that share them."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from topformer_cli import console
 from topformer_cli.results import BenchResult, Result, StepRecord
+from topformer_cli.units import size_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from topformer_cli.api.comparing import Measured
     from topformer_cli.api.training import TrainPlan
     from topformer_cli.api.verifying import Verification
     from topformer_cli.deploy.artifact import Artifact
     from topformer_cli.deploy.export import Exported
     from topformer_cli.deploy.tnn.precision.half_report import HalfReport
     from topformer_cli.deploy.tnn.write import TnnWritten
+    from topformer_cli.engine.task import Example
 
 
 class TrainingView:
     """An observer that draws one progress line and notes what matters."""
 
-    def __init__(self, update: Callable[..., None]) -> None:
+    def __init__(self, update: console.Update) -> None:
         self.update = update
         self.total = 0
         self.step = 0
         self.text = ""
+        self.ends_at: float | None = None
 
     def started(self, step: int, total: int) -> None:
         """The loop begins at a step."""
@@ -37,12 +42,14 @@ class TrainingView:
     def stepped(self, step: int) -> None:
         """A step is done."""
         self.step = step
-        self.update(step, self.total, self.text)
+        left = None if self.ends_at is None else max(self.ends_at - time.monotonic(), 0.0)
+        self.update(step, self.total, self.text, left)
 
     def logged(self, record: StepRecord) -> None:
         """Means over the last steps are known."""
-        skipped = f", {record.skipped} skipped" if record.skipped else ""
-        self.text = f"loss {record.loss:.3f}, {record.images_per_s:.1f} img/s{skipped}"
+        self.text = _record_text(record)
+        if record.eta_s is not None:
+            self.ends_at = time.monotonic() + record.eta_s
         console.detail(f"step {record.step}: {self.text}, lr {record.lr:.2e}")
 
     def evaluating(self, done: int, total: int) -> None:
@@ -54,9 +61,22 @@ class TrainingView:
         mark = ", best so far" if best else ""
         console.note(f"step {step}: {result.headline} on {result.split}{mark}")
 
+    def pictured(self, step: int, examples: "Sequence[Example]") -> None:
+        """Validation images were labelled: their picture lies in the run folder."""
+
     def note(self, text: str) -> None:
         """Something a person should know."""
         console.note(text)
+
+
+def _record_text(record: StepRecord) -> str:
+    """Return a record in a few words, as in `loss 0.532, 12.3 img/s, 3% waiting, 1.2 GB`."""
+    words = [f"loss {record.loss:.3f}", f"{record.images_per_s:.1f} img/s"]
+    if record.wait_share is not None:
+        words.append(f"{record.wait_share:.0%} waiting")
+    if record.memory_mb is not None:
+        words.append(size_text(record.memory_mb * 1e6))
+    return ", ".join([*words, f"{record.skipped} skipped"] if record.skipped else words)
 
 
 @contextlib.contextmanager
@@ -65,10 +85,11 @@ def training(plan: "TrainPlan") -> Iterator[TrainingView]:
     job = plan.job
     recipe, card = job.recipe, job.prepared.card
     start = f"from {job.start_name}" if job.start_name else "from scratch"
+    divided = f" ({job.division})" if job.division.images < recipe.batch else ""
     console.note(
         f"TopFormer-{recipe.size} on {card.name} ({card.counts['train']} images, "
         f"{len(card.classes)} classes), {recipe.schedule.iterations} iterations at batch "
-        f"{recipe.batch}, crop {recipe.input_size[0]}x{recipe.input_size[1]}, "
+        f"{recipe.batch}{divided}, crop {recipe.input_size[0]}x{recipe.input_size[1]}, "
         f"preset {recipe.preset}, {start}, on {job.device}"
     )
     if job.start_report:
@@ -79,11 +100,12 @@ def training(plan: "TrainPlan") -> Iterator[TrainingView]:
         yield TrainingView(update)
 
 
-def evaluation(result: Result, *, as_json: bool) -> None:
+def evaluation(measured: "Measured", *, as_json: bool) -> None:
     """Print an evaluation as a table or as JSON."""
     if as_json:
-        console.result_json(result.to_json())
+        console.result_json(measured.to_json())
         return
+    result = measured.result
     table = result.table()
     title = f"{result.model} on {result.dataset} {result.split} ({result.images} images)"
     if table.rows:
@@ -92,6 +114,8 @@ def evaluation(result: Result, *, as_json: bool) -> None:
         console.result(title)
     console.result(result.summary())
     console.result(f"protocol {result.protocol}; weights {result.weights}")
+    if measured.comparison is not None:
+        console.result(measured.comparison.line())
     for text in result.notes:
         console.result(f"note: {text}")
 

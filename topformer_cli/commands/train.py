@@ -1,17 +1,31 @@
 """`topformer train`: any recipe, or any prepared set."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from topformer_cli.commands import options
 
 if TYPE_CHECKING:
+    from topformer_cli.api.training import TrainRequest
     from topformer_cli.models.spec import SizeName
 
+WORDS: Final = "topformer_cli.commands.train.words"
+NPROC: Final = "--nproc"
 
-@click.command("train")
+
+class _Remembering(click.Command):
+    """A command that keeps the words it was given, which other processes are started with."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the words."""
+        ctx.meta[WORDS] = list(args)
+        return super().parse_args(ctx, args)
+
+
+@click.command("train", cls=_Remembering)
 @click.argument("recipe", required=False)
 @options.size_option
 @click.option("--preset", help="`code` (the authors' configuration) or `paper` (its text).")
@@ -25,8 +39,23 @@ if TYPE_CHECKING:
 @click.option(
     "--workers", type=click.IntRange(0, 64), help="Loader processes (default: 0 on a CPU, else 4)."
 )
+@click.option(
+    NPROC,
+    type=click.IntRange(1, 64),
+    help="Processes that train together on this machine; on CUDA a device each.",
+)
+@click.option(
+    "--keep",
+    type=click.IntRange(0),
+    help="Keep the weights of the last N evaluations, besides best and last (default 0).",
+    metavar="N",
+)
+@click.option(
+    "--skip-corrupt", is_flag=True, help="Go on with other images where one cannot be read."
+)
 @click.option("--tensorboard", is_flag=True, help="Also write curves for TensorBoard.")
-@click.option("--dry-run", is_flag=True, help="Show what would run, and stop.")
+@click.option("--dry-run", is_flag=True, help="Show the plan, tried with a few real steps.")
+@click.option("--profile", is_flag=True, help="Say where the time of a step goes, and stop.")
 @options.work_dir_option
 @options.cache_option
 @options.json_option
@@ -41,17 +70,20 @@ def command(  # noqa: PLR0913 - one parameter an option
     partial_weights: bool,
     resume: str | None,
     workers: int | None,
+    nproc: int | None,
+    keep: int | None,
+    skip_corrupt: bool,
     tensorboard: bool,
     dry_run: bool,
+    profile: bool,
     work_dir: Path,
     cache_dir: Path | None,
     as_json: bool,
-) -> None:
+) -> int | None:
     """Train RECIPE: a recipe's name, a YAML file, or a prepared set or its URL (default ade20k)."""
     from topformer_cli import console
     from topformer_cli.api import training
     from topformer_cli.api.places import Places
-    from topformer_cli.commands import show
     from topformer_cli.errors import UsageError
     from topformer_cli.recipe import DEFAULT_RECIPE, DEFAULT_SIZE, Choices
 
@@ -59,30 +91,78 @@ def command(  # noqa: PLR0913 - one parameter an option
     choices = Choices(size or DEFAULT_SIZE, preset, overrides)
     fetching = console.progress_lines("fetch the set", console.BYTES)
     request = training.TrainRequest(
-        recipe, choices, device, workers, weights, partial_weights, places, fetching=fetching
-    )
+        recipe, choices, device, workers, weights, partial_weights, places,
+        keep=keep, skip_corrupt=skip_corrupt, fetching=fetching,
+        decoding=console.progress_lines("decode the set", "images"),
+    )  # fmt: skip
     if resume and (recipe or size or preset or overrides or weights):
         message = "--resume continues a run with its own recipe; drop the other settings"
         raise UsageError(message)
-    if dry_run and resume:
-        message = "--dry-run shows a new run; `topformer info RUN` shows one that is there"
-        raise UsageError(message)
-    if dry_run:
-        resolved = training.resolve_recipe(recipe, choices, places)
-        if as_json:
-            console.result_json(resolved.model_dump(mode="json"))
-        else:
-            console.result(resolved.to_yaml().rstrip())
-        return
-    if not resume and not (recipe and size):
-        console.note(f"taking recipe {recipe or DEFAULT_RECIPE}, size {choices.size}")
-    plan = (
-        training.plan_resume(None if resume == "auto" else Path(resume), request)
-        if resume
-        else training.plan_training(request)
-    )
+    if dry_run or profile:
+        if resume or (dry_run and profile):
+            message = (
+                "--dry-run and --profile, one at a time, show a new run; `topformer info RUN` "
+                "shows one that is there"
+            )
+            raise UsageError(message)
+        _rehearse(request, dry_run=dry_run, as_json=as_json)
+        return None
+    if nproc and nproc > 1:
+        return _in_processes(nproc)
+    with training.joined(device) as world:
+        request = replace(request, world=world)
+        if not world.first:
+            return _beside(request, resume)
+        if not resume and not (recipe and size):
+            console.note(f"taking recipe {recipe or DEFAULT_RECIPE}, size {choices.size}")
+        _train(request, resume, tensorboard=tensorboard, as_json=as_json)
+    return None
+
+
+def _rehearse(request: "TrainRequest", *, dry_run: bool, as_json: bool) -> None:
+    from topformer_cli.commands import rehearse
+
+    action = rehearse.dry_run if dry_run else rehearse.profile
+    action(request, as_json=as_json)
+
+
+def _train(
+    request: "TrainRequest", resume: str | None, *, tensorboard: bool, as_json: bool
+) -> None:
+    from topformer_cli import console
+    from topformer_cli.api import training
+    from topformer_cli.commands import show
+
+    plan = training.planned(request, resume)
     with console.logging_to(plan.run.log), show.training(plan) as observer:
         result = training.run_training(plan, observer, tensorboard=tensorboard)
-    show.evaluation(result, as_json=as_json)
+    show.evaluation(training.measured_training(plan, result), as_json=as_json)
     following = ", topformer export" if plan.job.recipe.task == "segmentation" else ""
     console.note(f"run: {plan.run.path}; next: topformer eval{following}")
+
+
+def _beside(request: "TrainRequest", resume: str | None) -> int:
+    """Train as one of several processes of which another one speaks."""
+    from topformer_cli.api import training
+    from topformer_cli.errors import Stopped, exit_code_of
+
+    try:
+        training.run_training(training.planned(request, resume))
+    except Stopped as stopped:
+        return exit_code_of(stopped)
+    return 0
+
+
+def _in_processes(count: int) -> int:
+    """Run this command line in several processes."""
+    from topformer_cli import console
+    from topformer_cli.api import training
+
+    words = iter(click.get_current_context().meta[WORDS])
+    kept = []
+    for word in words:
+        if word == NPROC:
+            next(words)
+        elif not word.startswith(f"{NPROC}="):
+            kept.append(word)
+    return training.launch(["train", *kept], count, console.warn)

@@ -3,12 +3,19 @@
     authors   decode -> resize the whole image -> crop -> flip -> colours -> normalise -> pad
     here      decode -> choose scale and crop -> resize the chosen window -> flip -> colours -> pad
 
-The distribution is the authors': the label test of the crop looks at the window in the source
-image, which is the same test at another resolution. Colours go through tables, since each step
-depends on one channel's value alone. Settings and ranges: configs and pipelines of the authors'
-code (mmsegmentation 0.19: Resize, RandomCrop, RandomFlip, PhotoMetricDistortion, Pad).
+The distribution is the authors': the label test of the crop looks at a grid of points of the
+window in the source image, which is the same test at another resolution. Colours go through
+tables, since each step depends on one channel's value alone. Settings and ranges: configs and
+pipelines of the authors' code (mmsegmentation 0.19: Resize, RandomCrop, RandomFlip,
+PhotoMetricDistortion, Pad).
+
+What is drawn, how it is rounded and what is done to pixels are apart: `choose_window` and
+`choose_colours` read nothing but numbers (see draws.py) and labels, so that augmentation on a
+device does the same. They compute in double precision, but for tables of colours.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -16,18 +23,23 @@ import cv2
 import numpy as np
 
 from topformer_cli.data.decode import Pixels
+from topformer_cli.data.draws import COLOURS, CROPS, FLIP, RATIO, Draws, whole
 from topformer_cli.data.spec import IGNORE
 
 PAD_COLOUR: Final = (124, 116, 104)
 """ImageNet's mean colour, rounded: what the authors' padding with 0 after normalisation means."""
 
-CROP_TRIES: Final = 10
-_BRIGHTNESS: Final = 32.0
-_CONTRAST: Final = (0.5, 1.5)
-_SATURATION: Final = (0.5, 1.5)
-_HUE: Final = 18
-_HUES: Final = 180
-_LEVELS: Final = np.arange(256, dtype=np.float32)
+GRID: Final = 64
+"""Points a side of the grid on which the labels of a crop are counted."""
+
+BRIGHTNESS: Final = (-32.0, 32.0)
+CONTRAST: Final = (0.5, 1.5)
+SATURATION: Final = (0.5, 1.5)
+HUE: Final = 18
+HUES: Final = 180
+_STEPS: Final = 2 * np.arange(GRID) + 1
+_SAME: Final = np.arange(256, dtype=np.uint8)
+_LEVELS: Final = _SAME.astype(np.float32)
 
 
 class Augmentation(Protocol):
@@ -88,23 +100,58 @@ class Window:
         return pixels[slice(*self.rows), slice(*self.columns)]
 
 
+@dataclass(frozen=True, slots=True)
+class Colours:
+    """A change of colours; the defaults change nothing.
+
+    A level v becomes v * contrast or v + brightness, cut to 0 .. 255 and to a whole number each
+    time; saturation is a factor too; hue is turned by steps of two degrees.
+    """
+
+    brightness: float = 0.0
+    contrast: float = 1.0
+    contrast_first: bool = False
+    saturation: float = 1.0
+    hue: int = 0
+
+    def before(self) -> Pixels:
+        """Return the table [256] that applies before saturation and hue."""
+        table = _linear(1.0, self.brightness)
+        return _linear(self.contrast, 0.0)[table] if self.contrast_first else table
+
+    def after(self) -> Pixels:
+        """Return the table [256] that applies after them."""
+        return _linear(1.0 if self.contrast_first else self.contrast, 0.0)
+
+
 def augment(
-    image: Pixels, mask: Pixels, settings: Augmentation, rng: np.random.Generator
+    image: Pixels, mask: Pixels, settings: Augmentation, draws: Draws
 ) -> tuple[Pixels, Pixels]:
     """Return one random training crop.
 
-    image: [H, W, 3] RGB; mask: [H, W] train ids. Returns [*crop, 3] RGB and [*crop] train ids;
-    what lies outside the image has PAD_COLOUR and 255.
+    image: [H, W, 3] RGB; mask: [H, W] train ids; draws: [DRAWS]. Returns [*crop, 3] RGB and
+    [*crop] train ids; what lies outside the image has PAD_COLOUR and 255.
     """
-    window = choose_window(mask, settings, rng)
+    pixels, labels = cut(image, mask, settings, draws)
+    if settings.photometric:
+        pixels = change_colours(pixels, choose_colours(draws[COLOURS]))
+    return padded(pixels, labels, settings.crop)
+
+
+def cut(image: Pixels, mask: Pixels, settings: Augmentation, draws: Draws) -> tuple[Pixels, Pixels]:
+    """Return the resized and flipped part of an image and its mask that a crop has."""
+    window = choose_window(mask, settings, draws)
     size = (window.width, window.height)
     pixels = cv2.resize(window.of(image), size, interpolation=cv2.INTER_LINEAR)
     labels = cv2.resize(window.of(mask), size, interpolation=cv2.INTER_NEAREST)
-    if rng.random() < settings.flip:
+    if draws[FLIP] < settings.flip:
         pixels, labels = cv2.flip(pixels, 1), cv2.flip(labels, 1)
-    if settings.photometric:
-        pixels = distort_colours(pixels, rng)
-    return _pad(pixels, PAD_COLOUR, settings.crop), _pad(labels, IGNORE, settings.crop)
+    return np.asarray(pixels, np.uint8), np.asarray(labels, np.uint8)
+
+
+def padded(pixels: Pixels, labels: Pixels, crop: tuple[int, int]) -> tuple[Pixels, Pixels]:
+    """Fill an image and its mask up to the crop's size, below and on the right."""
+    return _pad(pixels, PAD_COLOUR, crop), _pad(labels, IGNORE, crop)
 
 
 def fitted_size(height: int, width: int, scale: tuple[int, int]) -> tuple[int, int]:
@@ -116,77 +163,117 @@ def fitted_size(height: int, width: int, scale: tuple[int, int]) -> tuple[int, i
     return max(int(height * factor + 0.5), 1), max(int(width * factor + 0.5), 1)
 
 
-def choose_window(mask: Pixels, settings: Augmentation, rng: np.random.Generator) -> Window:
-    """Draw a scale and a crop of the resized image, drawn again while one class fills it.
+def choose_window(mask: Pixels, settings: Augmentation, draws: Draws) -> Window:
+    """Choose the scale and a crop of the resized image, another while one class fills it.
 
-    After CROP_TRIES refusals the next crop is taken as it is.
+    mask: [H, W] train ids; draws: [DRAWS]. After CROP_TRIES refusals the next crop is taken as it
+    is.
     """
-    height, width = mask.shape
-    ratio = rng.uniform(*settings.ratio)
-    scale = (int(settings.scale[0] * ratio), int(settings.scale[1] * ratio))
-    resized = fitted_size(height, width, scale)
-    window = _draw_window((height, width), resized, settings.crop, rng)
+    source = (mask.shape[0], mask.shape[1])
+    resized = resized_size(source, settings, float(draws[RATIO]))
+    tries = draws[CROPS].reshape(-1, 2).tolist()
+    window = window_at(source, resized, settings.crop, tries[0])
     if settings.cat_max_ratio >= 1 or _fits(resized, settings.crop):
         return window
-    for _ in range(CROP_TRIES):
-        if _varied(window.of(mask), settings.cat_max_ratio):
+    for corner in tries[1:]:
+        if varied(mask, window, settings.cat_max_ratio):
             break
-        window = _draw_window((height, width), resized, settings.crop, rng)
+        window = window_at(source, resized, settings.crop, corner)
     return window
 
 
-def distort_colours(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Change brightness, contrast, saturation and hue of [H, W, 3] RGB, each with probability 1/2.
+def resized_size(source: tuple[int, int], settings: Augmentation, draw: float) -> tuple[int, int]:
+    """Return the (height, width) that an image of (height, width) is resized to.
 
-    Contrast comes first or last with equal probability.
+    Both sides of the scale are cut to whole pixels after the random factor, as the authors do.
     """
-    shift = rng.uniform(-_BRIGHTNESS, _BRIGHTNESS) if rng.random() < 0.5 else 0.0
-    contrast_first = rng.random() < 0.5
-    contrast = _linear(rng.uniform(*_CONTRAST), 0.0) if rng.random() < 0.5 else None
-    saturation = rng.uniform(*_SATURATION) if rng.random() < 0.5 else 1.0
-    turn = int(rng.integers(-_HUE, _HUE)) if rng.random() < 0.5 else 0
-    table = _linear(1.0, shift)
-    if contrast is not None and contrast_first:
-        table = contrast[table]
-    pixels = np.asarray(cv2.LUT(pixels, table), np.uint8)
-    if saturation != 1.0 or turn:
-        pixels = _change_hsv(pixels, saturation, turn)
-    if contrast is not None and not contrast_first:
-        pixels = np.asarray(cv2.LUT(pixels, contrast), np.uint8)
-    return pixels
+    low, high = settings.ratio
+    ratio = low + draw * (high - low)
+    return fitted_size(*source, (int(settings.scale[0] * ratio), int(settings.scale[1] * ratio)))
 
 
-def _draw_window(
+def window_at(
     source: tuple[int, int],
     resized: tuple[int, int],
     crop: tuple[int, int],
-    rng: np.random.Generator,
+    corner: Sequence[float],
 ) -> Window:
-    top, bottom, height = _draw_span(source[0], resized[0], crop[0], rng)
-    left, right, width = _draw_span(source[1], resized[1], crop[1], rng)
+    """Return the window of a crop whose corner is two numbers of [0, 1); sizes (height, width)."""
+    top, bottom, height = _span(source[0], resized[0], crop[0], corner[0])
+    left, right, width = _span(source[1], resized[1], crop[1], corner[1])
     return Window((top, bottom), (left, right), height, width)
 
 
-def _draw_span(
-    source: int, resized: int, crop: int, rng: np.random.Generator
-) -> tuple[int, int, int]:
-    """Draw a crop along one axis; return its start and end in the source and its resized length."""
+def varied(mask: Pixels, window: Window, cat_max_ratio: float) -> bool:
+    """Say whether a window has two classes or more, none with that share of it or above.
+
+    Counted are GRID x GRID points, the middles of as many equal fields: row i of a window of n
+    rows is its row (2 * i + 1) * n // (2 * GRID). Ignored ones do not count.
+    """
+    rows, columns = (
+        start + _STEPS * (stop - start) // (2 * GRID)
+        for start, stop in (window.rows, window.columns)
+    )
+    points = mask[rows][:, columns]
+    counts = np.bincount(points.ravel(), minlength=IGNORE)[:IGNORE]
+    return bool(np.count_nonzero(counts) > 1 and counts.max() < cat_max_ratio * counts.sum())
+
+
+def choose_colours(draws: Draws) -> Colours:
+    """Choose a change of colours by the numbers [9] of draws.py, each part with probability 1/2.
+
+    Contrast comes first or last with equal probability.
+    """
+    lighter, light, contrasted, contrast, first, saturated, saturation, turned, turn = draws
+    return Colours(
+        brightness=_within(BRIGHTNESS, light) if lighter < 0.5 else 0.0,
+        contrast=_within(CONTRAST, contrast) if contrasted < 0.5 else 1.0,
+        contrast_first=bool(first < 0.5),
+        saturation=_within(SATURATION, saturation) if saturated < 0.5 else 1.0,
+        hue=whole(turn, 2 * HUE) - HUE if turned < 0.5 else 0,
+    )
+
+
+def change_colours(pixels: Pixels, colours: Colours) -> Pixels:
+    """Change brightness, contrast, saturation and hue of [H, W, 3] RGB.
+
+    Steps that change nothing, or that one table can do together, cost nothing.
+    """
+    before, after = colours.before(), colours.after()
+    if colours.saturation == 1.0 and not colours.hue:
+        return _looked_up(pixels, after[before])
+    hsv = cv2.cvtColor(_looked_up(pixels, before), cv2.COLOR_RGB2HSV)
+    hsv = _change_hsv(hsv, colours.saturation, colours.hue)
+    return _looked_up(np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), np.uint8), after)
+
+
+def _looked_up(pixels: Pixels, table: Pixels) -> Pixels:
+    if np.array_equal(table, _SAME):
+        return pixels
+    return np.asarray(cv2.LUT(pixels, table), np.uint8)
+
+
+def _within(limits: tuple[float, float], draw: float) -> float:
+    return limits[0] + float(draw) * (limits[1] - limits[0])
+
+
+def _span(source: int, resized: int, crop: int, draw: float) -> tuple[int, int, int]:
+    """Return a crop's start and end in the source along one axis, and its resized length.
+
+    The resized crop starts at floor(draw * (resized - crop + 1)). In the source, step = source /
+    resized pixels for each of its own, the start is rounded down and the end up.
+    """
     length = min(crop, resized)
-    offset = int(rng.integers(0, max(resized - crop, 0) + 1))
+    offset = whole(draw, max(resized - crop, 0) + 1)
     step = source / resized
     start = min(int(offset * step), source - 1)
-    end = min(max(int(np.ceil((offset + length) * step)), start + 1), source)
+    end = min(max(math.ceil((offset + length) * step), start + 1), source)
     return start, end, length
 
 
 def _fits(resized: tuple[int, int], crop: tuple[int, int]) -> bool:
-    """Say whether the whole image is the only possible crop, so that drawing again is futile."""
+    """Say whether the whole image is the only possible crop, so that another try is futile."""
     return resized[0] <= crop[0] and resized[1] <= crop[1]
-
-
-def _varied(labels: Pixels, cat_max_ratio: float) -> bool:
-    counts = cv2.calcHist([labels], [0], None, [256], [0, 256]).ravel()[:IGNORE]
-    return bool(np.count_nonzero(counts) > 1 and counts.max() < cat_max_ratio * counts.sum())
 
 
 def _linear(factor: float, shift: float) -> Pixels:
@@ -194,13 +281,16 @@ def _linear(factor: float, shift: float) -> Pixels:
     return np.asarray(levels, np.uint8)
 
 
-def _change_hsv(pixels: Pixels, saturation: float, turn: int) -> Pixels:
-    table = np.empty((256, 1, 3), np.uint8)
-    table[:, 0, 0] = (np.arange(256) + turn) % _HUES
-    table[:, 0, 1] = _linear(saturation, 0.0)
-    table[:, 0, 2] = np.arange(256)
-    hsv = cv2.LUT(cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV), table)
-    return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), np.uint8)
+def _change_hsv(hsv: Pixels, saturation: float, turn: int) -> Pixels:
+    """Change saturation and hue of an image of its own, in place where only one changes."""
+    hues, saturations = (_SAME.astype(np.int64) + turn) % HUES, _linear(saturation, 0.0)
+    if turn and saturation != 1.0:
+        table = np.stack((hues, saturations, _SAME), axis=1).astype(np.uint8)
+        return np.asarray(cv2.LUT(hsv, table[:, None]), np.uint8)
+    # Twice as fast as a table of three channels.
+    channel, only = (0, hues.astype(np.uint8)) if turn else (1, saturations)
+    cv2.insertChannel(cv2.LUT(cv2.extractChannel(hsv, channel), only), hsv, channel)
+    return hsv
 
 
 def _pad(pixels: Pixels, value: int | tuple[int, int, int], crop: tuple[int, int]) -> Pixels:

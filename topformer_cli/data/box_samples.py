@@ -15,7 +15,7 @@ from topformer_cli.data.box_table import (
     read_box_table,
 )
 from topformer_cli.data.decode import decode_image
-from topformer_cli.data.samples import Arrays, Batch
+from topformer_cli.data.samples import Arrays, Batch, naming, require_size
 from topformer_cli.data.store import PreparedSet
 from topformer_cli.errors import DataError
 
@@ -44,7 +44,8 @@ class BoxSamples:
         corners = corners_within(sample.boxes, (sample.width, sample.height))
         sides = corners[:, 2:] - corners[:, :2]
         kept = ~sample.crowds & (sides >= SMALLEST_BOX).all(axis=1)
-        image = decode_image(sample.image, fast=True)
+        with naming(self.prepared, sample):
+            (image,) = require_size(sample, decode_image(sample.image, fast=True))
         return image, corners[kept].astype(np.float32), sample.categories[kept]
 
     def augment(self, sample: Arrays, rng: np.random.Generator) -> Arrays:
@@ -60,7 +61,7 @@ class BoxSamples:
         arrays = (
             padded_batch(images), np.concatenate(boxes), np.concatenate(categories), owners, sizes,
         )  # fmt: skip
-        return tuple(torch.from_numpy(array) for array in arrays)
+        return Batch(tuple(torch.from_numpy(array) for array in arrays))
 
 
 def box_samples(prepared: PreparedSet, settings: BoxAugmentation) -> BoxSamples:

@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from topformer_cli.data.augment import distort_colours
+from topformer_cli.data.augment import change_colours, choose_colours
 from topformer_cli.data.decode import Pixels
+from topformer_cli.data.draws import COLOURS
 
 CROP_TRIES: Final = 10
 
@@ -75,7 +76,9 @@ def augment_image(image: Pixels, settings: ClassAugmentation, rng: np.random.Gen
     pixels = _resize(image[slice(*rows), slice(*columns)], settings.crop)
     if rng.random() < settings.flip:
         pixels = np.asarray(cv2.flip(pixels, 1), np.uint8)
-    return distort_colours(pixels, rng) if settings.photometric else pixels
+    if settings.photometric:
+        pixels = change_colours(pixels, choose_colours(rng.random(COLOURS.stop - COLOURS.start)))
+    return pixels
 
 
 def choose_crop(

@@ -36,12 +36,35 @@ class Order:
             chosen.append(int(members[order[place]]))
         return chosen
 
+    def members(self, step: int) -> Indices:
+        """Return the group whose turn a step is."""
+        return self.groups[self._turn(step)[0]]
+
     def _turn(self, step: int) -> tuple[int, int]:
         """Return whose turn a step is, and how many turns that group had before."""
         second = sum(len(group) for group in self.groups[1:])
         total = second + len(self.groups[0])
         before, after = step * second // total, (step + 1) * second // total
         return (1, before) if after > before else (0, step - before)
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """What one process takes of each batch: the rank-th of size slices of every part.
+
+    A part is a run of neighbours in the batch, and all processes work on one part at a time: with
+    as many parts, any number of processes computes the same.
+    """
+
+    rank: int = 0
+    size: int = 1
+    parts: int = 1
+
+    def of(self, part: int, batch: int) -> range:
+        """Return the places in a batch of what is taken of a part; they must divide it evenly."""
+        images = batch // (self.size * self.parts)
+        first = (part * self.size + self.rank) * images
+        return range(first, first + images)
 
 
 @functools.lru_cache(maxsize=4)

@@ -1,8 +1,9 @@
 """Training samples by task: how one image is decoded, augmented and put into a batch."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -12,13 +13,39 @@ from torch import Tensor
 from topformer_cli.data.augment import Augmentation, augment
 from topformer_cli.data.class_augment import ClassAugmentation, augment_image
 from topformer_cli.data.decode import decode_image, decode_mask
-from topformer_cli.data.store import PreparedSet
+from topformer_cli.data.draws import DRAWS
+from topformer_cli.data.store import BoxSample, ClassSample, PreparedSet, Sample
+from topformer_cli.errors import DataError
 
-Batch = tuple[Tensor, ...]
-"""Images [B, H, W, 3], RGB uint8, and after them what they are labelled with."""
+if TYPE_CHECKING:
+    from topformer_cli.data.decoded import DecodedSet
+
+Tensors: TypeAlias = tuple[Tensor, ...]
+
+
+class Batch(NamedTuple):
+    """Images [B, H, W, 3], RGB uint8, and after them what they are labelled with.
+
+    skipped are the ids of images that could not be read, in whose place others are here.
+    """
+
+    tensors: Tensors
+    skipped: tuple[str, ...] = ()
+
 
 Arrays: TypeAlias = tuple[NDArray[Any], ...]
 """One sample: the image [H, W, 3] and what it is labelled with."""
+
+
+class UnreadableError(DataError):
+    """An image of a set, or its label, whose bytes are no image; id says which."""
+
+    def __init__(self, message: str, sample_id: str) -> None:
+        super().__init__(message)
+        self.id = sample_id
+
+    def __reduce__(self) -> tuple[type["UnreadableError"], tuple[str, str]]:
+        return type(self), (str(self), self.id)
 
 
 class Samples(Protocol):
@@ -35,7 +62,11 @@ class Samples(Protocol):
         ...
 
     def decode(self, index: int) -> Arrays:
-        """Read one image and its label as they are."""
+        """Read one image and its label as they are.
+
+        Raises:
+            UnreadableError: their bytes are no image.
+        """
         ...
 
     def augment(self, sample: Arrays, rng: np.random.Generator) -> Arrays:
@@ -53,6 +84,7 @@ class MaskSamples:
 
     prepared: PreparedSet
     settings: Augmentation
+    decoded: "DecodedSet | None" = None
 
     @property
     def decoded_bytes(self) -> int:
@@ -60,15 +92,13 @@ class MaskSamples:
         return 4 * self.prepared.card.splits["train"].pixels
 
     def decode(self, index: int) -> Arrays:
-        """Return image [H, W, 3] and train ids [H, W]."""
-        sample = self.prepared.sample("train", index)
-        mask = decode_mask(sample.mask, self.prepared.card.id_map)
-        return decode_image(sample.image, fast=True), mask
+        """Return image [H, W, 3] and train ids [H, W], from the decoded set if there is one."""
+        return self.decoded.pair(index) if self.decoded else decode_pair(self.prepared, index)
 
     def augment(self, sample: Arrays, rng: np.random.Generator) -> Arrays:
         """Draw a crop."""
         image, mask = sample
-        return augment(image, mask, self.settings, rng)
+        return augment(image, mask, self.settings, rng.random(DRAWS))
 
     def collate(self, samples: Sequence[Arrays]) -> Batch:
         """Stack crops, which are of one size."""
@@ -90,7 +120,9 @@ class ClassSamples:
     def decode(self, index: int) -> Arrays:
         """Return image [H, W, 3] and train id []."""
         sample = self.prepared.classified("train", index)
-        return decode_image(sample.image, fast=True), np.array(sample.label, np.int64)
+        with naming(self.prepared, sample):
+            (image,) = require_size(sample, decode_image(sample.image, fast=True))
+        return image, np.array(sample.label, np.int64)
 
     def augment(self, sample: Arrays, rng: np.random.Generator) -> Arrays:
         """Draw a crop."""
@@ -102,6 +134,52 @@ class ClassSamples:
         return stacked(samples)
 
 
+def decode_pair(prepared: PreparedSet, index: int) -> Arrays:
+    """Decode a training image [H, W, 3] and its train ids [H, W].
+
+    Raises:
+        UnreadableError: the bytes of one are no image.
+    """
+    sample = prepared.sample("train", index)
+    with naming(prepared, sample):
+        mask = decode_mask(sample.mask, prepared.card.id_map)
+        return require_size(sample, decode_image(sample.image, fast=True), mask)
+
+
+@contextlib.contextmanager
+def naming(prepared: PreparedSet, sample: Sample | BoxSample | ClassSample) -> Iterator[None]:
+    """Say of which training sample it is what cannot be decoded inside the block.
+
+    Raises:
+        UnreadableError: something could not.
+    """
+    try:
+        yield
+    # Pillow raises SyntaxError for a chunk of a PNG that it does not understand.
+    except (DataError, OSError, SyntaxError, ValueError) as error:
+        message = (
+            f"{prepared.card.name} train {sample.id}: {error}; look with `topformer data check "
+            f"{prepared.path}`, or go on without it: --skip-corrupt"
+        )
+        raise UnreadableError(message, sample.id) from error
+
+
+def require_size(sample: Sample | BoxSample | ClassSample, *arrays: NDArray[Any]) -> Arrays:
+    """Return decoded arrays [height, width, ...] that are as large as the set says.
+
+    Raises:
+        DataError: one is not.
+    """
+    for array in arrays:
+        if array.shape[:2] != (sample.height, sample.width):
+            message = (
+                f"it decodes to {array.shape[1]}x{array.shape[0]}, not {sample.width}x"
+                f"{sample.height} pixels"
+            )
+            raise DataError(message)
+    return arrays
+
+
 def stacked(samples: Sequence[Arrays]) -> Batch:
     """Stack samples whose arrays have the same shapes."""
-    return tuple(torch.from_numpy(np.stack(arrays)) for arrays in zip(*samples, strict=True))
+    return Batch(tuple(torch.from_numpy(np.stack(arrays)) for arrays in zip(*samples, strict=True)))

@@ -159,7 +159,7 @@ def _answer(worker: _Worker[Job]) -> Any:  # noqa: ANN401 - whatever the functio
 def _serve(function: Callable[[Job], Result], pipe: "Connection[Any, Any]") -> None:
     """Be a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers Ctrl-C for all
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     cv2.setNumThreads(1)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
@@ -172,7 +172,8 @@ def _serve(function: Callable[[Job], Result], pipe: "Connection[Any, Any]") -> N
             pipe.send(answer)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Wait for the end of the process that asked for this one, and end as well."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     multiprocessing.connection.wait([parent.sentinel])

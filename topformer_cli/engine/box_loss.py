@@ -52,11 +52,11 @@ class BoxTargets:
         return cls((images.shape[2], images.shape[3]), boxes, categories, owners, sizes)
 
 
-def detection_loss(logits: Tensor, offsets: Tensor, targets: BoxTargets) -> Tensor:
-    """Score what the network says of every anchor.
+def detection_loss(logits: Tensor, offsets: Tensor, targets: BoxTargets) -> tuple[Tensor, Tensor]:
+    """Score what the network says of every anchor; return the sum, and what to divide it by.
 
-    Shapes: logits [B, A, classes], offsets [B, A, 4] -> scalar. Anchors on the padding that only
-    the batch's common size made necessary do not count.
+    Shapes: logits [B, A, classes], offsets [B, A, 4] -> two scalars. Anchors on the padding that
+    only the batch's common size made necessary do not count.
     """
     anchors = torch.cat(anchor_boxes(*targets.size, logits.device))
     labels = torch.full(logits.shape[:2], NEGATIVE, device=logits.device)
@@ -73,7 +73,7 @@ def detection_loss(logits: Tensor, offsets: Tensor, targets: BoxTargets) -> Tens
         total = total + F.l1_loss(offsets[number, chosen].float(), wanted, reduction="sum")
         positives += max(len(chosen), 1)
     classes = focal_loss(logits.flatten(0, 1), labels.flatten())
-    return (classes + total) / positives
+    return classes + total, torch.tensor(float(positives), device=logits.device)
 
 
 def _match_real(

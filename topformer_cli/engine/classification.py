@@ -1,6 +1,6 @@
 """The task of classification: cross-entropy of the whole image, top-1 and top-5."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -12,12 +12,13 @@ from torch import Tensor, nn
 
 from topformer_cli.data.class_augment import CentreCrop, centre_input
 from topformer_cli.data.decode import decode_image
-from topformer_cli.data.loaders import TrainBatches
-from topformer_cli.data.samples import Batch, ClassSamples
+from topformer_cli.data.samples import ClassSamples
 from topformer_cli.data.store import ClassSample, PreparedSet
 from topformer_cli.engine.evaluate import Split
+from topformer_cli.engine.feed import Feed, FeedOptions, host_feed
 from topformer_cli.engine.predict import TorchPredictor, normalised
-from topformer_cli.engine.task import Progress, require_classes
+from topformer_cli.engine.task import Example, Progress, Statistics, require_classes
+from topformer_cli.engine.world import ALONE, World
 from topformer_cli.models.build import build_model
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.predictor import FloatArray, Predictor
@@ -36,32 +37,52 @@ class ClassificationTask:
     prepared: PreparedSet
     spec: ModelSpec
 
+    @property
+    def statistics(self) -> Statistics:
+        """Take the moments of all images together, as the paper's SyncBN does."""
+        return "together"
+
+    @property
+    def fixed_shapes(self) -> bool:
+        """Crops have one size."""
+        return True
+
     def build(self) -> nn.Module:
         """Build the network with the recipe's drop rates."""
         model = self.recipe.model
         return build_model(self.spec, drop_path=model.drop_path, dropout=model.dropout)
 
-    def batches(self, start_step: int, stop_step: int, workers: int) -> Iterator[Batch]:
-        """Yield images [B, H, W, 3] uint8 and train ids [B] int64."""
+    def feed(self, options: FeedOptions) -> Feed:
+        """Feed images and train ids [B] int64."""
         recipe = self.recipe
         samples = ClassSamples(self.prepared, recipe.augment)
-        source = TrainBatches(samples, recipe.batch, recipe.seed, workers)
-        yield from source.batches(start_step, stop_step)
+        return host_feed(samples, recipe, self.spec, options)
 
-    def loss(self, network: nn.Module, images: Tensor, targets: Sequence[Tensor]) -> Tensor:
+    def loss(
+        self, network: nn.Module, images: Tensor, targets: Sequence[Tensor], world: World
+    ) -> Tensor:
         """Score logits against train ids [B]."""
         (labels,) = targets
         smoothing = self.recipe.loss.label_smoothing
-        return F.cross_entropy(network(images), labels, label_smoothing=smoothing)
+        return F.cross_entropy(network(images), labels, label_smoothing=smoothing) / world.size
 
     def evaluate(
-        self, network: nn.Module, split: str, weights: str, progress: Progress
+        self,
+        network: nn.Module,
+        split: str,
+        weights: str,
+        progress: Progress,
+        world: World = ALONE,
     ) -> ClassificationResult:
         """Evaluate the inference form on central crops."""
         device = next(network.parameters()).device
         predictor = TorchPredictor(network, weights, device)
         classifier = ImageClassifier(predictor, self.spec, self.recipe.evaluation)
-        return evaluate_classes(classifier, Split(self.prepared, split), weights, progress)
+        return evaluate_classes(classifier, Split(self.prepared, split, world), weights, progress)
+
+    def examples(self, network: nn.Module) -> Sequence[Example]:  # noqa: ARG002
+        """Return nothing: its labels are no maps."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +116,13 @@ def evaluate_classes(
     counts = _Counts(len(card.classes))
     total = prepared.length(split.name)
     with ThreadPoolExecutor() as pool:
-        for start in range(0, total, EVALUATED_TOGETHER):
-            indices = range(start, min(start + EVALUATED_TOGETHER, total))
+        for start in range(0, len(split.indices), EVALUATED_TOGETHER):
+            indices = split.indices[start : start + EVALUATED_TOGETHER]
             samples = [prepared.classified(split.name, index) for index in indices]
             inputs = list(pool.map(lambda one: _input(classifier, one), samples))
             counts.add(classifier(inputs), np.array([sample.label for sample in samples]))
-            progress(indices.stop, total)
+            progress(min(indices[-1] + split.world.size, total), total)
+    counts.add_up(split.world)
     crop = "x".join(str(side) for side in classifier.settings.crop)
     return ClassificationResult(
         model=f"TopFormer-{spec.size}",
@@ -141,6 +163,12 @@ class _Counts:
         self.images += np.bincount(labels, minlength=len(self.images))
         self.first += np.bincount(labels[better == 0], minlength=len(self.images))
         self.among_top += int((better < TOP).sum())
+
+    def add_up(self, world: World) -> None:
+        """Take in what other processes counted."""
+        counts = world.counted(np.concatenate([self.images, self.first, [self.among_top]]))
+        self.images, self.first = (part.copy() for part in np.split(counts[:-1], 2))
+        self.among_top = int(counts[-1])
 
     def share(self, count: int) -> float:
         total = int(self.images.sum())

@@ -110,22 +110,22 @@ def evaluate_boxes(
     prepared, card = split.prepared, split.prepared.card
     require_classes(detector.spec, card)
     counted = AveragePrecision(read_box_table(prepared, split.name), category_ids(card))
-    total, kept = prepared.length(split.name), 0
-    for index, one in enumerate(_inputs(detector, split)):
+    total = prepared.length(split.name)
+    for index, one in zip(split.indices, _inputs(detector, split), strict=True):
         found = detector.find(one)
         counted.add(index, found.boxes, found.scores, found.labels)
-        kept += len(found.boxes)
-        progress(index + 1, total)
+        progress(min(index + split.world.size, total), total)
+    counted.found = split.world.dealt(counted.found)
     return DetectionResult(
         model=f"RetinaNet with TopFormer-{detector.spec.size}",
         weights=weights,
         dataset=card.name,
         split=split.name,
         images=total,
-        boxes=kept,
+        boxes=sum(len(boxes) for boxes in counted.found),
         protocol=protocol_name(detector.settings),
         classes=card.classes,
-        found=counted.scores(),
+        found=split.world.told(counted.scores),
         notes=(card.partial,) if card.partial else (),
     )
 
@@ -138,12 +138,12 @@ def category_ids(card: DatasetCard) -> list[int]:
 
 
 def _inputs(detector: Detector, split: Split) -> Iterator[Input]:
-    """Prepare the images of a split in order, a few of them ahead."""
+    """Prepare the images that are this process's in order, a few of them ahead."""
 
     def prepare(index: int) -> Input:
         return detector.input(decode_image(split.prepared.boxes(split.name, index).image))
 
-    indices = iter(range(split.prepared.length(split.name)))
+    indices = iter(split.indices)
     with ThreadPoolExecutor(_AHEAD) as pool:
         waiting = [pool.submit(prepare, index) for index in itertools.islice(indices, _AHEAD)]
         while waiting:

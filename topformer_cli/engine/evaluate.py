@@ -8,15 +8,22 @@ from topformer_cli.data.store import PreparedSet
 from topformer_cli.engine.metrics import ConfusionMatrix
 from topformer_cli.engine.predict import Segmenter
 from topformer_cli.engine.task import Progress, require_classes
+from topformer_cli.engine.world import ALONE, World
 from topformer_cli.results import EvalResult
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """One split of a prepared set."""
+    """One split of a prepared set, of which each process of a world takes every size-th image."""
 
     prepared: PreparedSet
     name: str = "val"
+    world: World = ALONE
+
+    @property
+    def indices(self) -> range:
+        """The images of this process."""
+        return range(self.world.rank, self.prepared.length(self.name), self.world.size)
 
 
 def evaluate(segmenter: Segmenter, split: Split, weights: str, progress: Progress) -> EvalResult:
@@ -30,11 +37,12 @@ def evaluate(segmenter: Segmenter, split: Split, weights: str, progress: Progres
     require_classes(spec, card)
     counted = ConfusionMatrix(len(card.classes))
     total = prepared.length(split.name)
-    for index in range(total):
+    for index in split.indices:
         sample = prepared.sample(split.name, index)
         labels = segmenter(decode_image(sample.image))
         counted.add(decode_mask(sample.mask, card.id_map), labels)
-        progress(index + 1, total)
+        progress(min(index + split.world.size, total), total)
+    counted.counts = split.world.counted(counted.counts)
     scores = counted.scores()
     return EvalResult(
         model=f"TopFormer-{spec.size}",

@@ -1,7 +1,7 @@
 """Exact upsample + cross-entropy without full-resolution logits in memory.
 
 The objective is the authors': logits at 1/8 are resized bilinearly to the label's size, then
-cross-entropy. Tiles of output rows are formed, scored and turned into their gradient one after
+cross-entropy. Tiles of the output are formed, scored and turned into their gradient one after
 another, in the forward pass; the backward pass only scales.
 """
 
@@ -11,64 +11,147 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor
 
+from topformer_cli.engine.loss_cells import grows_in_cells, relative_logits, score_cells
 from topformer_cli.engine.resize import resize_matrix, row_tiles
+from topformer_cli.engine.tally import sum_type
+from topformer_cli.errors import DataError
 
 IGNORE = 255
 
 Normalise = Literal["all_pixels", "valid"]
 
 
-def upsampled_cross_entropy(logits: Tensor, labels: Tensor, normalise: Normalise) -> Tensor:
-    """Score logits against labels at the labels' size.
+def pixel_count(
+    labels: Tensor, normalise: Normalise, class_weights: Tensor | None = None
+) -> Tensor:
+    """Return what a loss over labels is divided by, without waiting for the device.
 
-    Shapes: logits [B, C, h, w], labels [B, H, W] uint8 with 255 ignored -> scalar.
-    normalise `all_pixels` divides by B * H * W (mmsegmentation 0.x), `valid` by the pixels that
-    are not ignored; no valid pixel gives 0.
+    Shapes: labels [B, H, W] uint8, class_weights [C] -> 0-d float32. `all_pixels` is B * H * W
+    (mmsegmentation 0.x, weighted or not); `valid` the pixels that are not ignored, each counted
+    with its label's weight as torch's cross-entropy does. 1 where that would be 0.
     """
-    valid = labels.numel() if normalise == "all_pixels" else int((labels != IGNORE).sum())
-    loss: Tensor = _TiledCrossEntropy.apply(logits, labels, max(valid, 1))
+    if normalise == "all_pixels":
+        return torch.full((), float(labels.numel()), device=labels.device)
+    valid = labels != IGNORE
+    if class_weights is None:
+        return valid.sum().clamp_(min=1).float()
+    weight = class_weights.to(labels.device)[labels.where(valid, labels.new_zeros(())).long()]
+    total = (weight * valid).sum(dtype=sum_type(labels.device))
+    return torch.where(total > 0, total, torch.ones_like(total)).float()
+
+
+def upsampled_cross_entropy(
+    logits: Tensor, labels: Tensor, divisor: Tensor, class_weights: Tensor | None = None
+) -> Tensor:
+    """Sum the cross-entropy of logits resized to the labels' size, and divide it.
+
+    Shapes: logits [B, C, h, w], labels [B, H, W] uint8 with 255 ignored, divisor 0-d (see
+    `pixel_count`), class_weights [C] -> 0-d float32.
+
+    Raises:
+        DataError: a label is not one of the classes (found on the CPU only: elsewhere a look at
+            the labels would wait for the device).
+    """
+    if labels.device.type == "cpu":
+        _require_labels(labels, logits.shape[1])
+    loss: Tensor = _TiledCrossEntropy.apply(logits, labels, divisor, class_weights)
     return loss
+
+
+def _require_labels(labels: Tensor, classes: int) -> None:
+    highest = int(labels.where(labels != IGNORE, labels.new_zeros(())).amax())
+    if highest >= classes:
+        message = (
+            f"label {highest} in a mask, but the network has {classes} classes; "
+            "look at the set with `topformer data check`"
+        )
+        raise DataError(message)
 
 
 class _TiledCrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, labels: Tensor, divisor: int) -> Tensor:  # noqa: ANN401
-        height, width = labels.shape[1:]
-        columns = resize_matrix(logits.shape[3], width).to(logits.device)
-        gradient = torch.empty(logits.shape, dtype=torch.float32, device=logits.device)
-        total = torch.zeros((), dtype=torch.float64, device=logits.device)
-        for index, image in enumerate(logits.detach().float().permute(0, 2, 3, 1).contiguous()):
-            wide = torch.matmul(columns, image)
-            loss, wide_gradient = _score_rows(wide, labels[index], height)
-            total += loss
-            narrow = torch.matmul(columns.t(), wide_gradient)
-            gradient[index] = narrow.permute(2, 0, 1)
-        ctx.save_for_backward(gradient.div_(divisor).to(logits.dtype))
-        return (total / divisor).float()
+    def forward(
+        ctx: Any,  # noqa: ANN401
+        logits: Tensor,
+        labels: Tensor,
+        divisor: Tensor,
+        class_weights: Tensor | None,
+    ) -> Tensor:
+        # The objective is exact in fp32, whatever the network computes in.
+        with torch.autocast(logits.device.type, enabled=False):
+            loss, gradient = _scored(logits.detach(), labels, divisor, class_weights)
+        ctx.save_for_backward(gradient)
+        ctx.kind = logits.dtype
+        return loss
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None, None]:  # noqa: ANN401
         (gradient,) = ctx.saved_tensors
-        return gradient * grad_outputs[0], None, None
+        return (gradient * grad_outputs[0]).to(ctx.kind), None, None, None
 
 
-def _score_rows(wide: Tensor, labels: Tensor, height: int) -> tuple[Tensor, Tensor]:
-    """Return the summed loss of one image and its gradient for [h, W, C] logits."""
-    rows, width, classes = wide.shape
-    flat = wide.view(rows, -1)
-    gradient = torch.zeros_like(flat)
-    total = torch.zeros((), dtype=torch.float64, device=wide.device)
+def _scored(
+    logits: Tensor, labels: Tensor, divisor: Tensor, class_weights: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Return the loss and its gradient with respect to the logits, of the type `_keeping`."""
+    if logits.is_cuda:
+        # Imported here: triton comes with CUDA builds of torch alone.
+        from topformer_cli.engine.cuda.loss import scored
+
+        return scored(logits, labels, divisor, class_weights, _keeping(logits.dtype))
+    gradient = torch.empty_like(logits, dtype=torch.float32)
+    total = torch.zeros((), dtype=sum_type(logits.device), device=logits.device)
+    for image, image_labels, image_gradient in zip(logits, labels, gradient, strict=True):
+        positions = image.float().permute(1, 2, 0).contiguous()
+        loss, found = _score(positions, *_targets(image_labels, class_weights))
+        total += loss
+        image_gradient.permute(1, 2, 0).copy_(found)
+    return (total / divisor).float(), gradient.div_(divisor).to(_keeping(logits.dtype))
+
+
+def _keeping(kind: torch.dtype) -> torch.dtype:
+    """Return the type in which a gradient waits for the loss scale.
+
+    Unscaled, a pixel's share of a batch is below what half precision can tell from 0.
+    """
+    return torch.float32 if kind == torch.float16 else kind
+
+
+def _targets(labels: Tensor, class_weights: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return classes [H, W], 0 where a pixel is ignored, and the weight of each pixel."""
+    valid = labels != IGNORE
+    target = labels.where(valid, labels.new_zeros(())).long()
+    if class_weights is None:
+        return target, valid.float()
+    return target, class_weights.float()[target] * valid
+
+
+def _score(image: Tensor, target: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the summed loss of logits [h, w, C] and its gradient, by the quickest way."""
+    if image.device.type == "cpu" and grows_in_cells(image.shape, target.shape):
+        relative = relative_logits(image)
+        if relative is not None:
+            return score_cells(relative, target, weights)
+    return _score_rows(image, target, weights)
+
+
+def _score_rows(image: Tensor, target: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the summed loss of [h, w, C] logits and its gradient, by tiles of output rows."""
+    rows, columns, classes = image.shape
+    height, width = target.shape
+    across = resize_matrix(columns, width).to(image.device)
+    wide = torch.matmul(across, image).view(rows, -1)
+    gradient = torch.zeros_like(wide)
+    kind = sum_type(image.device)
+    total = torch.zeros((), dtype=kind, device=image.device)
     for tile in row_tiles((rows, height), width * classes):
-        weights = tile.weights.to(wide.device)
-        target = labels[tile.start : tile.stop].reshape(-1).long()
-        valid = target != IGNORE
-        target = target.where(valid, target.new_zeros(()))[:, None]
-        values = torch.matmul(weights, flat[tile.low : tile.high]).view(-1, classes)
+        down = tile.weights.to(image.device)
+        chosen = target[tile.start : tile.stop].reshape(-1, 1)
+        weight = weights[tile.start : tile.stop].reshape(-1, 1)
+        values = torch.matmul(down, wide[tile.low : tile.high]).view(-1, classes)
         log_share = F.log_softmax(values, 1)
-        total -= (log_share.gather(1, target)[:, 0] * valid).sum(dtype=torch.float64)
-        share = log_share.exp_().scatter_add_(1, target, log_share.new_full(target.shape, -1.0))
-        share.mul_(valid[:, None])
-        gradient[tile.low : tile.high] += torch.matmul(
-            weights.t(), share.view(tile.stop - tile.start, -1)
-        )
-    return total, gradient.view(rows, width, classes)
+        total -= (log_share.gather(1, chosen) * weight).sum(dtype=kind)
+        share = log_share.exp_().scatter_add_(1, chosen, torch.full_like(weight, -1))
+        share.mul_(weight)
+        gradient[tile.low : tile.high] += torch.matmul(down.t(), share.view(down.shape[0], -1))
+    return total, torch.matmul(across.t(), gradient.view(rows, width, classes))

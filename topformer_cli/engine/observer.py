@@ -1,7 +1,9 @@
 """What a training run tells whoever watches it."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from topformer_cli.engine.task import Example
 from topformer_cli.results import Result, StepRecord
 
 
@@ -28,6 +30,35 @@ class Observer(Protocol):
         """An evaluation during training is done."""
         ...
 
+    def pictured(self, step: int, examples: Sequence[Example]) -> None:
+        """After an evaluation, a few validation images were labelled."""
+        ...
+
     def note(self, text: str) -> None:
         """Something a person should know."""
         ...
+
+
+class Silence:
+    """An observer that keeps to itself, in all processes of a training but the first."""
+
+    def pictured(self, step: int, examples: Sequence[Example]) -> None:
+        """Say nothing."""
+
+    def started(self, step: int, total: int) -> None:
+        """Say nothing."""
+
+    def stepped(self, step: int) -> None:
+        """Say nothing."""
+
+    def logged(self, record: StepRecord) -> None:
+        """Say nothing."""
+
+    def evaluating(self, done: int, total: int) -> None:
+        """Say nothing."""
+
+    def evaluated(self, step: int, result: Result, *, best: bool) -> None:
+        """Say nothing."""
+
+    def note(self, text: str) -> None:
+        """Say nothing."""

@@ -1,7 +1,10 @@
 """Optimizers, and the schedule as a pure function of the step."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from topformer_cli.sections.record import (
     AdamWSection,
@@ -12,7 +15,9 @@ from topformer_cli.sections.record import (
 
 
 def build_optimizer(network: nn.Module, settings: OptimizerSection) -> torch.optim.Optimizer:
-    """Build the optimizer of a recipe's section.
+    """Build the optimizer of a recipe's section, for a network that lies on its device.
+
+    Fused, it skips a step by itself where a gradient is not finite, without asking the host.
 
     Weight decay reaches biases and batch normalisation too, as in the authors' runs, whose
     exemption by name matches no parameter.
@@ -34,20 +39,60 @@ def _adamw(network: nn.Module, settings: AdamWSection) -> torch.optim.AdamW:
     for name, parameter in network.named_parameters():
         (head if name.startswith("head.") else rest).append(parameter)
     groups = [
-        {"params": rest, "lr_factor": 1.0},
-        {"params": head, "lr_factor": settings.head_lr_factor},
+        {"params": rest, "lr": _rate(network), "lr_factor": 1.0},
+        {"params": head, "lr": _rate(network), "lr_factor": settings.head_lr_factor},
     ]
     return torch.optim.AdamW(
-        groups, lr=settings.lr, betas=settings.betas, weight_decay=settings.weight_decay
+        groups,
+        betas=settings.betas,
+        weight_decay=settings.weight_decay,
+        capturable=_on_cuda(network),
+        fused=True,
     )
 
 
 def _with_momentum(network: nn.Module, settings: MomentumSection) -> torch.optim.Optimizer:
-    groups = [{"params": list(network.parameters()), "lr_factor": 1.0}]
-    lr, momentum, decay = settings.lr, settings.momentum, settings.weight_decay
+    groups = [{"params": list(network.parameters()), "lr": _rate(network), "lr_factor": 1.0}]
+    momentum, decay = settings.momentum, settings.weight_decay
     if settings.kind == "sgd":
-        return torch.optim.SGD(groups, lr, momentum, weight_decay=decay)
-    return torch.optim.AdamW(groups, lr, (momentum, 0.999), weight_decay=decay)
+        sgd = torch.optim.SGD(groups, momentum=momentum, weight_decay=decay, fused=True)
+        # Of a skipped first step torch would keep a momentum that was never written.
+        for parameter in network.parameters():
+            sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        return sgd
+    return torch.optim.AdamW(
+        groups,
+        betas=(momentum, 0.999),
+        weight_decay=decay,
+        capturable=_on_cuda(network),
+        fused=True,
+    )
+
+
+def _rate(network: nn.Module) -> Tensor:
+    """Return a place for the rate on the device, which a recorded CUDA graph reads anew."""
+    return torch.zeros((), device=next(network.parameters()).device)
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]) -> None:
+    """Take over the saved state of an optimizer, but not its settings, which are the recipe's.
+
+    The place of the rate stays on the device with them: torch would put the saved tensor there as
+    it was read, on the CPU, whose value a CUDA graph records once and for all.
+
+    Raises:
+        ValueError: it has other groups.
+    """
+    own = optimizer.state_dict()["param_groups"]
+    groups = [
+        {**mine, "params": theirs["params"]}
+        for mine, theirs in zip(own, saved["param_groups"], strict=True)
+    ]
+    optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})
+
+
+def _on_cuda(network: nn.Module) -> bool:
+    return next(network.parameters()).is_cuda
 
 
 def set_learning_rate(
@@ -56,7 +101,7 @@ def set_learning_rate(
     """Set every group's rate for a step (0-based) and return the base rate."""
     rate = base_lr * learning_rate_factor(schedule, step)
     for group in optimizer.param_groups:
-        group["lr"] = rate * group["lr_factor"]
+        group["lr"].fill_(rate * group["lr_factor"])
     return rate
 
 

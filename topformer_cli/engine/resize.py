@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from topformer_cli.models import bilinear
+
 TILE_ELEMENTS = 1 << 20
 """Values of one tile of upsampled logits: 4 MB in fp32, which stays in a core's cache."""
 
@@ -19,21 +21,8 @@ def resize_matrix(inputs: int, *outputs: int) -> Tensor:
     """Return the [last output, inputs] matrix of resizing one axis through the given lengths."""
     matrix = torch.eye(inputs, dtype=torch.float64)
     for length in outputs:
-        matrix = _single_resize(matrix.shape[0], length) @ matrix
+        matrix = bilinear.matrix(matrix.shape[0], length) @ matrix
     return matrix.float()
-
-
-def _single_resize(inputs: int, outputs: int) -> Tensor:
-    position = (torch.arange(outputs, dtype=torch.float64) + 0.5) * (inputs / outputs) - 0.5
-    position.clamp_(min=0)
-    low = position.floor().long().clamp_(max=inputs - 1)
-    high = (low + 1).clamp_(max=inputs - 1)
-    weight = position - low
-    matrix = torch.zeros(outputs, inputs, dtype=torch.float64)
-    rows = torch.arange(outputs)
-    matrix[rows, low] += 1 - weight
-    matrix[rows, high] += weight
-    return matrix
 
 
 @functools.lru_cache(maxsize=256)
@@ -83,3 +72,17 @@ def _argmax(values: Tensor) -> Tensor:
     if values.device.type == "cpu":
         return torch.from_numpy(values.numpy().argmax(-1))
     return values.argmax(-1)
+
+
+@functools.lru_cache(maxsize=64)
+def interpolation_bands(inputs: int, outputs: int) -> tuple[Tensor, Tensor]:
+    """Say between which inputs each output of a resized axis lies.
+
+    Returns starts [inputs + 1] int32, where the outputs between input i and i + 1 are starts[i] ..
+    starts[i + 1] - 1, and shares [outputs] float32, each output's share of input i + 1. What lies
+    beyond the last input has share 0 of nothing: input i + 1 is the last one, too.
+    """
+    position = bilinear.positions(inputs, outputs)
+    low = position.floor().long()
+    starts = torch.searchsorted(low, torch.arange(inputs + 1))
+    return starts.int(), (position - low).float()

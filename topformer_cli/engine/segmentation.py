@@ -1,21 +1,30 @@
 """The task of segmentation: cross-entropy at full resolution, and mIoU."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
+import torch
 from torch import Tensor, nn
 
-from topformer_cli.data.loaders import TrainBatches
-from topformer_cli.data.samples import Batch, MaskSamples
+from topformer_cli.data.decode import decode_image, decode_mask
+from topformer_cli.data.statistics import class_weights
 from topformer_cli.data.store import PreparedSet
 from topformer_cli.engine.evaluate import Split, evaluate
-from topformer_cli.engine.losses import upsampled_cross_entropy
+from topformer_cli.engine.feed import Feed, FeedOptions
+from topformer_cli.engine.losses import pixel_count, upsampled_cross_entropy
 from topformer_cli.engine.predict import Segmenter, TorchPredictor
-from topformer_cli.engine.task import Progress
+from topformer_cli.engine.segmentation_feed import segmentation_feed
+from topformer_cli.engine.task import Example, Progress, Statistics
+from topformer_cli.engine.world import ALONE, World
+from topformer_cli.errors import RecipeError
 from topformer_cli.models.build import build_model
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.results import EvalResult
 from topformer_cli.sections.segmentation import SegmentationRecipe
+
+EXAMPLES: Final = 4
+"""How many validation images are looked at during training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,29 +34,88 @@ class SegmentationTask:
     recipe: SegmentationRecipe
     prepared: PreparedSet
     spec: ModelSpec
+    weights: dict[torch.device, Tensor] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Check that there is a weight for every class.
+
+        Raises:
+            RecipeError: there are more or fewer.
+        """
+        choice, classes = self.recipe.loss.class_weights, len(self.spec.classes)
+        if not isinstance(choice, str) and len(choice) != classes:
+            message = (
+                f"loss.class_weights: {len(choice)} weights, {self.spec.dataset} has {classes} "
+                "classes; give one a class, or take -o loss.class_weights=auto"
+            )
+            raise RecipeError(message)
+
+    @property
+    def statistics(self) -> Statistics:
+        """Take the moments of all images together, as the paper's SyncBN does."""
+        return "together"
+
+    @property
+    def fixed_shapes(self) -> bool:
+        """Crops have one size."""
+        return True
 
     def build(self) -> nn.Module:
         """Build the network with the recipe's drop rates."""
         model = self.recipe.model
         return build_model(self.spec, drop_path=model.drop_path, dropout=model.dropout)
 
-    def batches(self, start_step: int, stop_step: int, workers: int) -> Iterator[Batch]:
-        """Yield images [B, H, W, 3] and train ids [B, H, W], both uint8."""
-        recipe = self.recipe
-        samples = MaskSamples(self.prepared, recipe.augment)
-        source = TrainBatches(samples, recipe.batch, recipe.seed, workers)
-        yield from source.batches(start_step, stop_step)
+    def feed(self, options: FeedOptions) -> Feed:
+        """Feed images and train ids [B, H, W] uint8, from wherever the recipe wants pixels."""
+        return segmentation_feed(self.recipe, self.prepared, self.spec, options)
 
-    def loss(self, network: nn.Module, images: Tensor, targets: Sequence[Tensor]) -> Tensor:
+    def loss(
+        self, network: nn.Module, images: Tensor, targets: Sequence[Tensor], world: World
+    ) -> Tensor:
         """Score logits against train ids [B, H, W]."""
         (labels,) = targets
-        return upsampled_cross_entropy(network(images), labels, self.recipe.loss.normalise)
+        weights = self._weights_on(labels.device)
+        divisor = world.total(pixel_count(labels, self.recipe.loss.normalise, weights))
+        return upsampled_cross_entropy(network(images), labels, divisor, weights)
+
+    def _weights_on(self, device: torch.device) -> Tensor | None:
+        """Return the class weights [C], which are brought to a device once."""
+        choice = self.recipe.loss.class_weights
+        if choice == "none":
+            return None
+        if device not in self.weights:
+            values = class_weights(self.prepared.card) if choice == "auto" else choice
+            self.weights[device] = torch.tensor(values, device=device)
+        return self.weights[device]
 
     def evaluate(
-        self, network: nn.Module, split: str, weights: str, progress: Progress
+        self,
+        network: nn.Module,
+        split: str,
+        weights: str,
+        progress: Progress,
+        world: World = ALONE,
     ) -> EvalResult:
         """Evaluate the inference form by the recipe's protocol."""
+        segmenter = self._segmenter(network, weights)
+        return evaluate(segmenter, Split(self.prepared, split, world), weights, progress)
+
+    def examples(self, network: nn.Module) -> Sequence[Example]:
+        """Label validation images from all parts of the split."""
+        prepared = self.prepared
+        total = prepared.length("val")
+        count = min(EXAMPLES, total)
+        segmenter = self._segmenter(network, "examples")
+        found = []
+        for index in (total * number // count for number in range(count)):
+            sample = prepared.sample("val", index)
+            image, truth = (
+                decode_image(sample.image),
+                decode_mask(sample.mask, prepared.card.id_map),
+            )
+            found.append(Example(sample.id, image, truth, segmenter(image)))
+        return found
+
+    def _segmenter(self, network: nn.Module, name: str) -> Segmenter:
         device = next(network.parameters()).device
-        predictor = TorchPredictor(network, weights, device)
-        segmenter = Segmenter(predictor, self.spec, self.recipe.evaluation)
-        return evaluate(segmenter, Split(self.prepared, split), weights, progress)
+        return Segmenter(TorchPredictor(network, name, device), self.spec, self.recipe.evaluation)

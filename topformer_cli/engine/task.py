@@ -1,12 +1,15 @@
 """What differs between tasks, so that one training loop serves them all."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 from torch import Tensor, nn
 
 from topformer_cli.data.card import DatasetCard
-from topformer_cli.data.samples import Batch
+from topformer_cli.data.decode import Pixels
+from topformer_cli.engine.feed import Feed, FeedOptions
+from topformer_cli.engine.world import ALONE, World
 from topformer_cli.errors import DataError
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.results import Result
@@ -15,36 +18,72 @@ Progress = Callable[[int, int], None]
 """Called with (images done, images in all)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A validation image [H, W, 3] with the labels [H, W] it should have and those it got."""
+
+    id: str
+    image: Pixels
+    truth: Pixels
+    predicted: Pixels
+
+
+Statistics = Literal["together", "apart", "fixed"]
+"""Batch normalisation in several processes: by the moments of all their images, by each one's own,
+or by statistics that training does not change."""
+
+
 class Task(Protocol):
     """One recipe on one prepared set: network, batches, loss and evaluation."""
+
+    @property
+    def fixed_shapes(self) -> bool:
+        """Whether all batches have the same shapes, so that a step can be recorded."""
+        ...
+
+    @property
+    def statistics(self) -> Statistics:
+        """How batch normalisation works across processes."""
+        ...
 
     def build(self) -> nn.Module:
         """Build the network to train, freshly initialised, in training mode."""
         ...
 
-    def batches(self, start_step: int, stop_step: int, workers: int) -> Iterator[Batch]:
-        """Yield the batches of steps start_step .. stop_step - 1.
+    def feed(self, options: FeedOptions) -> Feed:
+        """Return where this process's batches come from."""
+        ...
 
-        A batch depends on seed and step alone: not on workers, nor on where a run was resumed.
+    def loss(
+        self, network: nn.Module, images: Tensor, targets: Sequence[Tensor], world: World
+    ) -> Tensor:
+        """Score this process's part of a batch; the sum over all processes is the batch's loss.
+
+        Shapes: images [B, 3, H, W], normalised; targets as the feed gives them; all on one device
+        -> scalar.
         """
         ...
 
-    def loss(self, network: nn.Module, images: Tensor, targets: Sequence[Tensor]) -> Tensor:
-        """Score one batch.
-
-        Shapes: images [B, 3, H, W], normalised; targets as in `batches`; all on one device ->
-        scalar.
-        """
-        ...
-
-    def evaluate(self, network: nn.Module, split: str, weights: str, progress: Progress) -> Result:
+    def evaluate(
+        self,
+        network: nn.Module,
+        split: str,
+        weights: str,
+        progress: Progress,
+        world: World = ALONE,
+    ) -> Result:
         """Measure the network, on the device where it lies, on a split.
 
-        weights are the words for where it came from.
+        weights are the words for where it came from. Each process of the world looks at a share
+        of the images, and all return the same.
 
         Raises:
             DataError: its classes are not the set's.
         """
+        ...
+
+    def examples(self, network: nn.Module) -> Sequence[Example]:
+        """Label the same few validation images each time; nothing where labels are no maps."""
         ...
 
 

@@ -1,15 +1,21 @@
 """Training curves for TensorBoard, beside another observer."""
 
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
+from topformer_cli.data.decode import Pixels
 from topformer_cli.engine.observer import Observer
+from topformer_cli.engine.task import Example
 from topformer_cli.errors import UsageError
 from topformer_cli.results import Result, StepRecord
 
+_SCALARS: Final = ("loss", "lr", "images_per_s", "wait_share", "memory_mb", "eta_s", "skipped")
+
 
 class TensorBoardObserver:
-    """Writes losses, rates and scores as event files and passes everything on.
+    """Writes records, scores and pictures as event files and passes everything on.
 
     Raises:
         UsageError: the package tensorboard is not installed.
@@ -33,9 +39,10 @@ class TensorBoardObserver:
         self.inner.stepped(step)
 
     def logged(self, record: StepRecord) -> None:
-        """Write loss, learning rate and speed."""
-        for name in ("loss", "lr", "images_per_s"):
-            self.writer.add_scalar(f"train/{name}", getattr(record, name), record.step)
+        """Write loss, learning rate, speed and what else is known."""
+        for name in _SCALARS:
+            if (value := getattr(record, name)) is not None:
+                self.writer.add_scalar(f"train/{name}", value, record.step)
         self.inner.logged(record)
 
     def evaluating(self, done: int, total: int) -> None:
@@ -48,6 +55,19 @@ class TensorBoardObserver:
             self.writer.add_scalar(f"{result.split}/{name}", value, step)
         self.writer.flush()
         self.inner.evaluated(step, result, best=best)
+
+    def pictured(self, step: int, examples: Sequence[Example]) -> None:
+        """Pass examples on."""
+        self.inner.pictured(step, examples)
+
+    def add_recipe(self, yaml: str) -> None:
+        """Write the resolved recipe as a text that keeps its lines."""
+        self.writer.add_text("recipe", "\n".join(f"    {line}" for line in yaml.splitlines()))
+
+    def add_picture(self, step: int, pixels: Pixels) -> None:
+        """Write a picture [H, W, 3] of the validation split."""
+        self.writer.add_image("val/examples", pixels, step, dataformats="HWC")
+        self.writer.flush()
 
     def note(self, text: str) -> None:
         """Pass a note on."""

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor, nn
 
+from topformer_cli.models import bilinear
 from topformer_cli.models.spec import FFN_RATIO, KEY_DIM, VALUE_RATIO, Bottleneck
 
 
@@ -36,8 +37,8 @@ class InvertedBottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [B, C, H, W] to [B, C', H / stride, W / stride]."""
-        y = x if isinstance(self.expand, nn.Identity) else F.relu(self.expand(x))
-        y = self.project(F.relu(self.depthwise(y)))
+        y = x if isinstance(self.expand, nn.Identity) else F.relu(self.expand(x), inplace=True)
+        y = self.project(F.relu(self.depthwise(y), inplace=True))
         return x + y if self.residual else y
 
 
@@ -96,7 +97,7 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix the channels of [B, C, H, W] and their 3x3 neighbourhood."""
-        return self.project(F.relu6(self.depthwise(self.expand(x))))
+        return self.project(F.relu6(self.depthwise(self.expand(x)), inplace=True))
 
 
 class TransformerBlock(nn.Module):
@@ -137,4 +138,6 @@ class SemanticsInjection(nn.Module):
 
 def upsample(x: Tensor, like: Tensor) -> Tensor:
     """Resize bilinearly (align_corners false) to the height and width of another map."""
+    if x.is_cuda and torch.is_grad_enabled():
+        return bilinear.resize(x, (like.shape[2], like.shape[3]))
     return F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=False)

@@ -140,7 +140,8 @@ def read_weights(request: Request) -> Checkpoint:
         refusal = DataError(message)
         refusal.add_note(report.every_name())
         raise refusal
-    return Checkpoint(spec, expected | taken, {"file": path.name, "report": str(report)})
+    origin = {"file": path.name, "report": str(report), "complete": report.complete}
+    return Checkpoint(spec, expected | taken, origin)
 
 
 def _read_mmcv(path: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:

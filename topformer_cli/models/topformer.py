@@ -38,7 +38,7 @@ class TokenPyramid(nn.Module):
     def forward(self, images: Tensor) -> list[Tensor]:
         """Map images [B, 3, H, W] to tokens at 1/4, 1/8, 1/16 and 1/32."""
         tokens = []
-        x = F.relu(self.stem(images))
+        x = F.relu(self.stem(images), inplace=True)
         for index, bottleneck in enumerate(self.bottlenecks):
             x = bottleneck(x)
             if index in self.taps:

@@ -15,10 +15,16 @@ Points = tuple[tuple[int, float], ...]
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """The training loss, and the validation headline in percent, by step."""
+    """The training loss, the validation headline in percent, and the learning rate, by step."""
 
     loss: Points = ()
     headline: Points = ()
+    rate: Points = ()
+
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """The step of the best headline, the first of equals, and its value; None without any."""
+        return max(self.headline, key=lambda point: point[1], default=None)
 
 
 def read_curves(metrics: Path, key: str = "miou") -> Curves:
@@ -29,6 +35,7 @@ def read_curves(metrics: Path, key: str = "miou") -> Curves:
     """
     loss: dict[int, float] = {}
     headline: dict[int, float] = {}
+    rate: dict[int, float] = {}
     lines = metrics.read_text(encoding="utf-8").splitlines() if metrics.is_file() else []
     for line in lines:
         try:
@@ -36,11 +43,12 @@ def read_curves(metrics: Path, key: str = "miou") -> Curves:
             step, kind = int(record["step"]), record["kind"]
             if kind == "step":
                 loss[step] = float(record["loss"])
+                rate[step] = float(record["lr"])
             elif kind == "eval":
                 headline[step] = float(record[key])
         except (ValueError, KeyError, TypeError):
             continue
-    return Curves(tuple(sorted(loss.items())), tuple(sorted(headline.items())))
+    return Curves(*(tuple(sorted(one.items())) for one in (loss, headline, rate)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,15 @@ from topformer_cli.results.classification import ClassificationResult
 from topformer_cli.results.detection import DetectionResult
 from topformer_cli.results.device import Battery, CpuFacts, DeviceFacts, ThermalZone
 from topformer_cli.results.evaluation import Headline, Result, ResultTable, percent
+from topformer_cli.results.rehearsal import (
+    DiskNeed,
+    MemoryNeed,
+    OperatorTime,
+    SpeedFound,
+    StepProfile,
+    TimePart,
+    TrainingPlan,
+)
 from topformer_cli.results.segmentation import EvalResult
 from topformer_cli.results.sweep import SweepPoint
 from topformer_cli.results.training import StepRecord
@@ -35,9 +44,12 @@ __all__ = [
     "CpuFacts",
     "DetectionResult",
     "DeviceFacts",
+    "DiskNeed",
     "EvalResult",
     "Headline",
     "LayerTime",
+    "MemoryNeed",
+    "OperatorTime",
     "Ratio",
     "Reading",
     "Residency",
@@ -45,10 +57,14 @@ __all__ = [
     "ResultTable",
     "Round",
     "RunnerFacts",
+    "SpeedFound",
+    "StepProfile",
     "StepRecord",
     "Summary",
     "SweepPoint",
     "ThermalZone",
+    "TimePart",
+    "TrainingPlan",
     "Verdict",
     "percent",
 ]

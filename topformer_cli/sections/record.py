@@ -106,7 +106,16 @@ class Recipe(Section):
     dataset: str
     batch: Count
     seed: Annotated[int, Field(ge=0)] = 0
+    device_batch: Count | Literal["auto"] = "auto"
+    """Images that a device takes at once; a batch of more is accumulated. `auto`: all of them."""
     amp: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    ema: Rate = 0.0
+    """Decay of the moving average of the weights, which is measured and kept then; 0 for none."""
+    pixels: Literal["auto", "files", "memory", "device"] = "auto"
+    """Where decoded images come from: decoded again each time, kept in memory that all processes
+    share, or kept on the device, which augments them then. `auto`: the last that has room."""
+    compile: Literal["auto", "off"] = "auto"
+    """Whether CUDA runs a compiled network, and the step as one graph."""
     optimizer: OptimizerSection
     schedule: ScheduleSection
     evaluation: EvaluationSection

@@ -1,7 +1,9 @@
 """Recipes of segmentation."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from topformer_cli.models.spec import SIZES, Fuse
 from topformer_cli.sections.record import (
@@ -40,9 +42,14 @@ class SegmentationAugment(Section):
 
 
 class SegmentationLoss(Section):
-    """Cross-entropy; the authors divide by all pixels, ignored ones included."""
+    """Cross-entropy; the authors divide by all pixels, ignored ones included.
+
+    class_weights `auto` are those that `topformer data info` suggests; or one a class, in the order
+    of the set's classes.
+    """
 
     normalise: Literal["all_pixels", "valid"]
+    class_weights: Literal["none", "auto"] | tuple[Annotated[float, Field(ge=0)], ...] = "none"
 
 
 class SegmentationEvaluation(EvaluationSection):

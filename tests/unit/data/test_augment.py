@@ -12,10 +12,12 @@ from topformer_cli.data.augment import (
     PAD_COLOUR,
     AugmentSettings,
     augment,
+    change_colours,
+    choose_colours,
     choose_window,
-    distort_colours,
     fitted_size,
 )
+from topformer_cli.data.draws import COLOURS, DRAWS, draw
 
 Pixels = NDArray[np.uint8]
 
@@ -31,10 +33,18 @@ def scene(seed: int, height: int = 150, width: int = 200) -> tuple[Pixels, Pixel
     return image, mask
 
 
+def drawn(
+    image: Pixels, mask: Pixels, settings: AugmentSettings, number: int
+) -> tuple[Pixels, Pixels]:
+    """Ours with the numbers of one sample."""
+    return augment(image, mask, settings, draw(0, number, DRAWS))
+
+
 def authors(
-    image: Pixels, mask: Pixels, settings: AugmentSettings, rng: np.random.Generator
+    image: Pixels, mask: Pixels, settings: AugmentSettings, number: int
 ) -> tuple[Pixels, Pixels]:
     """Resize all, crop, flip and pad, one after the other."""
+    rng = np.random.default_rng((1, number))
     ratio = rng.random() * (settings.ratio[1] - settings.ratio[0]) + settings.ratio[0]
     long, short = int(settings.scale[0] * ratio), int(settings.scale[1] * ratio)
     height, width = mask.shape
@@ -76,7 +86,7 @@ def statistics_of(function: object, draws: int) -> NDArray[np.float64]:
     rows = []
     for number in range(draws):
         image, mask = scene(number % 7)
-        crop, labels = function(image, mask, GEOMETRY, np.random.default_rng((1, number)))
+        crop, labels = function(image, mask, GEOMETRY, number)
         shares = [np.mean(labels == value) for value in (0, 1, 2, 3, 255)]
         halves = crop[:, :64].mean() - crop[:, 64:].mean()
         rows.append([*crop.mean(axis=(0, 1)), crop.std(), halves, *shares])
@@ -84,7 +94,7 @@ def statistics_of(function: object, draws: int) -> NDArray[np.float64]:
 
 
 def test_has_the_authors_distribution() -> None:
-    ours, theirs = statistics_of(augment, 1500), statistics_of(authors, 1500)
+    ours, theirs = statistics_of(drawn, 1500), statistics_of(authors, 1500)
     error = np.sqrt((ours.var(axis=0) + theirs.var(axis=0)) / 1500)
     assert np.all(np.abs(ours.mean(axis=0) - theirs.mean(axis=0)) < 4 * error)
     assert ours.std(axis=0) == pytest.approx(theirs.std(axis=0), rel=0.12)
@@ -94,7 +104,7 @@ def test_has_the_authors_distribution() -> None:
 def test_geometry_is_the_authors_up_to_a_source_pixel(seed: int) -> None:
     """The same window, resized alone or cut from the resized whole, is the same picture."""
     image, mask = scene(seed)
-    window = choose_window(mask, GEOMETRY, np.random.default_rng(seed))
+    window = choose_window(mask, GEOMETRY, draw(0, seed, DRAWS))
     rows, columns = window.rows, window.columns
     step_y = window.height / (rows[1] - rows[0])
     step_x = window.width / (columns[1] - columns[0])
@@ -109,7 +119,7 @@ def test_geometry_is_the_authors_up_to_a_source_pixel(seed: int) -> None:
 def test_labels_stay_on_their_pixels(seed: int) -> None:
     image, mask = scene(seed)
     mask[:] = image[..., 0] // 64
-    crop, labels = augment(image, mask, GEOMETRY, np.random.default_rng(seed))
+    crop, labels = drawn(image, mask, GEOMETRY, seed)
     inside = labels != 255
     distance = np.abs(crop[..., 0].astype(int) - (labels * 64 + 32))
     assert np.mean(distance[inside] <= 36) > 0.99
@@ -118,7 +128,7 @@ def test_labels_stay_on_their_pixels(seed: int) -> None:
 def test_pads_below_and_right_with_the_mean_colour() -> None:
     image, mask = scene(0)
     settings = dataclasses.replace(GEOMETRY, ratio=(0.5, 0.5), flip=0.0)
-    crop, labels = augment(image, mask, settings, np.random.default_rng(0))
+    crop, labels = drawn(image, mask, settings, 0)
     assert np.all(crop[64:] == PAD_COLOUR)
     assert np.all(crop[:, 85:] == PAD_COLOUR)
     assert np.all(labels[64:] == 255)
@@ -128,11 +138,11 @@ def test_pads_below_and_right_with_the_mean_colour() -> None:
 def test_flip_mirrors_both() -> None:
     image, mask = scene(3)
     plain, mirrored = (
-        augment(
+        drawn(
             image,
             mask,
             dataclasses.replace(GEOMETRY, ratio=(1.0, 1.0), crop=(128, 171), flip=probability),
-            np.random.default_rng(0),
+            0,
         )
         for probability in (0.0, 1.0)
     )
@@ -148,7 +158,7 @@ def test_avoids_crops_of_one_class() -> None:
 
     def varied_share(cat_max_ratio: float) -> float:
         chosen = dataclasses.replace(settings, cat_max_ratio=cat_max_ratio)
-        windows = [choose_window(mask, chosen, np.random.default_rng(n)) for n in range(300)]
+        windows = [choose_window(mask, chosen, draw(0, n, DRAWS)) for n in range(300)]
         return float(np.mean([len(np.unique(w.of(mask)[w.of(mask) < 255])) > 1 for w in windows]))
 
     # A single draw is varied with probability about 1/7; eleven draws with the test, 0.5 or more.
@@ -160,7 +170,7 @@ def test_an_image_of_one_class_and_a_wholly_ignored_one_still_give_a_crop() -> N
     for value in (0, 255):
         mask = np.full((300, 300), value, np.uint8)
         image = np.zeros((300, 300, 3), np.uint8)
-        crop, labels = augment(image, mask, GEOMETRY, np.random.default_rng(1))
+        crop, labels = drawn(image, mask, GEOMETRY, 1)
         assert crop.shape == (96, 128, 3)
         assert set(np.unique(labels)) <= {value, 255}
 
@@ -169,7 +179,7 @@ def test_an_image_of_one_class_and_a_wholly_ignored_one_still_give_a_crop() -> N
 def test_takes_images_of_any_shape(shape: tuple[int, int]) -> None:
     image, mask = np.zeros((*shape, 3), np.uint8), np.zeros(shape, np.uint8)
     for seed in range(20):
-        crop, labels = augment(image, mask, AugmentSettings(), np.random.default_rng(seed))
+        crop, labels = drawn(image, mask, AugmentSettings(), seed)
         assert crop.shape == (512, 512, 3)
         assert labels.shape == (512, 512)
 
@@ -180,8 +190,14 @@ def test_fitted_size_rounds_as_the_authors_do() -> None:
     assert fitted_size(375, 500, (520, 520)) == (390, 520)
 
 
-def authors_colours(pixels: Pixels, rng: np.random.Generator) -> Pixels:
+def distorted(pixels: Pixels, number: int) -> Pixels:
+    """Ours with the numbers of one sample."""
+    return change_colours(pixels, choose_colours(draw(2, number, DRAWS)[COLOURS]))
+
+
+def authors_colours(pixels: Pixels, number: int) -> Pixels:
     """Brightness, contrast, saturation, hue, contrast: each with probability 1/2, step by step."""
+    rng = np.random.default_rng((2, number))
 
     def linear(values: Pixels, factor: float, shift: float) -> Pixels:
         return np.asarray(np.clip(values.astype(np.float32) * factor + shift, 0, 255), np.uint8)
@@ -209,10 +225,10 @@ def test_colours_have_the_authors_distribution() -> None:
 
     def moments(function: object) -> NDArray[np.float64]:
         assert callable(function)
-        draws = [function(image.copy(), np.random.default_rng((2, n))) for n in range(3000)]
+        draws = [function(image.copy(), n) for n in range(3000)]
         return np.array([[*d.mean(axis=(0, 1)), *d.std(axis=(0, 1))] for d in draws])
 
-    ours, theirs = moments(distort_colours), moments(authors_colours)
+    ours, theirs = moments(distorted), moments(authors_colours)
     error = np.sqrt((ours.var(axis=0) + theirs.var(axis=0)) / 3000)
     assert np.all(np.abs(ours.mean(axis=0) - theirs.mean(axis=0)) < 4 * error)
     assert ours.std(axis=0) == pytest.approx(theirs.std(axis=0), rel=0.1)
@@ -220,8 +236,6 @@ def test_colours_have_the_authors_distribution() -> None:
 
 def test_a_sixteenth_of_the_pictures_keeps_its_colours() -> None:
     image = noise_image(np.random.default_rng(2), 24, 32)
-    kept = [
-        np.array_equal(distort_colours(image, np.random.default_rng(n)), image) for n in range(2000)
-    ]
+    kept = [np.array_equal(distorted(image, n), image) for n in range(2000)]
     # 1/16, and a little more where a small change rounds away.
     assert 0.045 < np.mean(kept) < 0.095

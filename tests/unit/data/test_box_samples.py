@@ -55,7 +55,7 @@ def same(first: list[Batch], second: list[Batch]) -> bool:
     return len(first) == len(second) and all(
         torch.equal(a, b)
         for one, other in zip(first, second, strict=True)
-        for a, b in zip(one, other, strict=True)
+        for a, b in zip(one.tensors, other.tensors, strict=True)
     )
 
 
@@ -107,7 +107,8 @@ def test_a_set_with_nothing_to_train_on_is_refused(tmp_path: Path) -> None:
 
 def test_a_batch_is_of_one_orientation_and_holds_its_boxes(blocks: PreparedSet) -> None:
     orientations = set()
-    for images, boxes, categories, owners, sizes in run(blocks, 0, 7):
+    for batch in run(blocks, 0, 7):
+        images, boxes, categories, owners, sizes = batch.tensors
         height, width = images.shape[1:3]
         orientations.add(height > width)
         assert images.dtype == torch.uint8
@@ -125,7 +126,8 @@ def test_a_batch_is_of_one_orientation_and_holds_its_boxes(blocks: PreparedSet) 
 def test_boxes_lie_on_their_blocks(blocks: PreparedSet) -> None:
     # The blocks have the only saturated colours, whatever was resized and flipped.
     channels = [("red", "green", "blue").index(name) for name in blocks.card.classes]
-    for images, boxes, categories, owners, _ in run(blocks, 0, 4):
+    for batch in run(blocks, 0, 4):
+        images, boxes, categories, owners, _ = batch.tensors
         for box, category, owner in zip(boxes, categories, owners, strict=True):
             left, top, right, bottom = box.round().int().tolist()
             inside = images[owner, top + 3 : bottom - 3, left + 3 : right - 3].float()

@@ -1,8 +1,10 @@
 """A prepared set of small scenes and short trainings on it."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,10 +12,14 @@ import torch
 from topformer_cli.data.prepare import prepare
 from topformer_cli.data.scenes import make_scenes, scenes_request
 from topformer_cli.data.store import PreparedSet
+from topformer_cli.engine.feed import FeedOptions
+from topformer_cli.engine.job import TrainJob
+from topformer_cli.engine.task import Example
 from topformer_cli.engine.tasks import model_spec
-from topformer_cli.engine.train import TrainJob
+from topformer_cli.models.checkpoint import load_checkpoint
 from topformer_cli.recipe import Choices, Recipe, load_recipe
 from topformer_cli.results import Result, StepRecord
+from topformer_cli.rundir import RunDir
 
 SHORT = (
     "batch=2", "augment.crop=[64,64]", "augment.scale=[384,64]", "evaluation.scale=[384,64]",
@@ -33,6 +39,7 @@ class Watcher:
     steps: list[int] = field(default_factory=list)
     records: list[StepRecord] = field(default_factory=list)
     evaluations: list[tuple[int, bool]] = field(default_factory=list)
+    pictures: dict[int, list[str]] = field(default_factory=dict)
 
     def started(self, step: int, total: int) -> None:
         assert step <= total
@@ -52,8 +59,27 @@ class Watcher:
         assert 0 <= result.headline.value <= 100
         self.evaluations.append((step, best))
 
+    def pictured(self, step: int, examples: Sequence[Example]) -> None:
+        self.pictures[step] = [one.id for one in examples]
+
     def note(self, text: str) -> None:
         raise AssertionError(text)
+
+
+MEASURED = ("images_per_s", "wait_share", "memory_mb", "eta_s")
+
+
+def metrics(run: RunDir) -> list[dict[str, Any]]:
+    """The records, without what a clock or the memory says."""
+    records = [json.loads(line) for line in run.metrics.read_text().splitlines()]
+    return [{k: v for k, v in one.items() if k not in MEASURED} for one in records]
+
+
+def same_weights(one: Path, other: Path) -> list[str]:
+    """The names of weights that differ between two checkpoints."""
+    first, second = (load_checkpoint(path).weights for path in (one, other))
+    assert first.keys() == second.keys()
+    return [name for name in first if not torch.equal(first[name], second[name])]
 
 
 def prepare_scenes(folder: Path) -> PreparedSet:
@@ -72,7 +98,7 @@ def make_job(prepared: PreparedSet, *overrides: str) -> TrainJob:
     """A training on the CPU without loader processes."""
     recipe = short_recipe(*overrides)
     spec = model_spec(recipe, prepared.card)
-    return TrainJob(recipe, prepared, spec, torch.device("cpu"), workers=0)
+    return TrainJob(recipe, prepared, spec, FeedOptions(device=torch.device("cpu")))
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,8 @@ from torchvision.models.detection._utils import BoxCoder
 from torchvision.ops import sigmoid_focal_loss
 
 from topformer_cli.engine import box_loss as module
-from topformer_cli.engine.box_loss import BoxTargets, detection_loss, focal_loss
+from topformer_cli.engine.box_loss import BoxTargets, focal_loss
+from topformer_cli.engine.box_loss import detection_loss as sum_and_positives
 from topformer_cli.models.boxes import (
     NEGATIVE,
     UNDECIDED,
@@ -54,6 +55,11 @@ def reference(logits: Tensor, offsets: Tensor, wanted: BoxTargets) -> Tensor:
         )
         total = total + (offsets[number][chosen] - encoded).abs().sum()
         positives += max(int(chosen.sum()), 1)
+    return total / positives
+
+
+def detection_loss(logits: Tensor, offsets: Tensor, wanted: BoxTargets) -> Tensor:
+    total, positives = sum_and_positives(logits, offsets, wanted)
     return total / positives
 
 

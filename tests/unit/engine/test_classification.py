@@ -22,9 +22,12 @@ from topformer_cli.engine.classification import (
     evaluate_classes,
 )
 from topformer_cli.engine.evaluate import Split
+from topformer_cli.engine.feed import FeedOptions
+from topformer_cli.engine.job import TrainJob
 from topformer_cli.engine.predict import TorchPredictor, normalised
 from topformer_cli.engine.tasks import make_task, model_spec
-from topformer_cli.engine.train import TrainJob, train
+from topformer_cli.engine.train import train
+from topformer_cli.engine.world import ALONE
 from topformer_cli.errors import DataError
 from topformer_cli.models.build import build_model
 from topformer_cli.models.checkpoint import build_from, load_checkpoint
@@ -72,7 +75,9 @@ def silent(done: int, total: int) -> None:
 
 def test_a_small_set_is_learnt(imagenet: PreparedSet, spec: ModelSpec, tmp_path: Path) -> None:
     run = new_run(tmp_path, "train", "kinds")
-    train(TrainJob(recipe(), imagenet, spec, torch.device("cpu"), 0), run, Watcher())
+    train(
+        TrainJob(recipe(), imagenet, spec, FeedOptions(device=torch.device("cpu"))), run, Watcher()
+    )
     network = build_from(load_checkpoint(run.weights("last")), "last")
     result = make_task(recipe(), imagenet, spec).evaluate(network, "train", "last", silent)
     assert isinstance(result, ClassificationResult)
@@ -192,15 +197,16 @@ def test_smoothing_is_the_recipes(imagenet: PreparedSet, spec: ModelSpec) -> Non
         ClassificationTask(recipe(f"loss.label_smoothing={share}"), imagenet, spec)
         for share in (0.0, 0.1)
     )
-    assert plain.loss(Certain(), images, targets).item() == pytest.approx(0, abs=1e-6)
-    assert smooth.loss(Certain(), images, targets).item() == pytest.approx(
+    assert plain.loss(Certain(), images, targets, ALONE).item() == pytest.approx(0, abs=1e-6)
+    assert smooth.loss(Certain(), images, targets, ALONE).item() == pytest.approx(
         0.1 * 50 * 0.999, rel=1e-4
     )
 
 
 def test_batches_are_crops_and_train_ids(imagenet: PreparedSet, spec: ModelSpec) -> None:
     task = ClassificationTask(recipe(), imagenet, spec)
-    ((images, targets),) = task.batches(3, 4, 0)
+    ((part,),) = task.feed(FeedOptions(device=torch.device("cpu"))).batches(3, 4)
+    images, targets = part.tensors
     assert (images.shape, images.dtype) == ((8, 64, 64, 3), torch.uint8)
     assert (targets.shape, targets.dtype) == ((8,), torch.int64)
     known = {imagenet.classified("train", index).label for index in range(24)}

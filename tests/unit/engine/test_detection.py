@@ -21,8 +21,10 @@ from topformer_cli.data.sources.published import KnownRequest
 from topformer_cli.data.store import PreparedSet
 from topformer_cli.engine.detect import Detector, category_ids, evaluate_boxes
 from topformer_cli.engine.evaluate import Split
+from topformer_cli.engine.feed import FeedOptions
+from topformer_cli.engine.job import TrainJob
 from topformer_cli.engine.tasks import make_task, model_spec
-from topformer_cli.engine.train import TrainJob, train
+from topformer_cli.engine.train import train
 from topformer_cli.errors import DataError
 from topformer_cli.models.boxes import RawBoxes, anchor_boxes
 from topformer_cli.models.checkpoint import build_from, load_checkpoint
@@ -49,7 +51,7 @@ def coco(tmp_path_factory: pytest.TempPathFactory) -> PreparedSet:
 
 def make_job(prepared: PreparedSet, *overrides: str) -> TrainJob:
     recipe = load_recipe("coco-retinanet", Choices("tiny", None, (*SHORT, *overrides)))
-    return TrainJob(recipe, prepared, model_spec(recipe, prepared.card), CPU, workers=0)
+    return TrainJob(recipe, prepared, model_spec(recipe, prepared.card), FeedOptions(device=CPU))
 
 
 def test_a_run_leaves_what_every_run_leaves(coco: PreparedSet, tmp_path: Path) -> None:
@@ -156,7 +158,7 @@ def test_eight_images_are_learnt(tmp_path: Path) -> None:
     facts = SetFacts("blocks", prepared.card.median_size, 8)
     recipe = load_recipe("custom-detection", Choices("tiny", None, overrides), facts)
     spec = model_spec(recipe, prepared.card)
-    job = TrainJob(recipe, prepared, spec, CPU, workers=0)
+    job = TrainJob(recipe, prepared, spec, FeedOptions(device=CPU))
     run = new_run(tmp_path, "train", "blocks")
     train(job, run, Watcher())
     task = make_task(recipe, prepared, spec)

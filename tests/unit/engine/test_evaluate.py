@@ -16,7 +16,7 @@ from topformer_cli.engine.device import resolve_device
 from topformer_cli.engine.evaluate import Split, evaluate, protocol_name
 from topformer_cli.engine.metrics import ConfusionMatrix
 from topformer_cli.engine.predict import Segmenter, TorchPredictor, normalised
-from topformer_cli.engine.tasks import model_spec
+from topformer_cli.engine.tasks import make_task, model_spec
 from topformer_cli.errors import DataError, UsageError
 from topformer_cli.models.topformer import TopFormer
 from topformer_cli.predictor import FloatArray
@@ -30,7 +30,9 @@ CPU = torch.device("cpu")
 def network(prepared: PreparedSet) -> TopFormer:
     from topformer_cli.engine.train import start_state
 
-    return start_state(make_job(prepared)).network.eval()
+    job = make_job(prepared)
+    task = make_task(job.recipe, job.prepared, job.spec)
+    return start_state(job, task).network.eval()
 
 
 @pytest.fixture

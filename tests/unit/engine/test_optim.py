@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.models.conftest import make_spec
-from topformer_cli.engine.optim import build_optimizer, learning_rate_factor, set_learning_rate
+from topformer_cli.engine.optim import (
+    build_optimizer,
+    learning_rate_factor,
+    load_optimizer,
+    set_learning_rate,
+)
 from topformer_cli.models.build import build_model
 from topformer_cli.recipe import Choices, load_recipe
 from topformer_cli.sections.record import (
@@ -91,3 +96,46 @@ def test_sgd_moves_every_parameter_with_momentum_and_decay() -> None:
     adamw = build_optimizer(network, settings.model_copy(update={"kind": "adamw"}))
     assert isinstance(adamw, torch.optim.AdamW)
     assert adamw.param_groups[0]["betas"] == (0.9, 0.999)
+
+
+def test_a_saved_optimizer_of_another_device_goes_on_here() -> None:
+    network = build_model(make_spec())
+    saved, resumed = (build_optimizer(network, SETTINGS) for _ in range(2))
+    for parameter in network.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    saved.step()
+    content = saved.state_dict()
+    for group in content["param_groups"]:
+        group |= {"capturable": True, "lr": torch.zeros((), dtype=torch.float64)}
+    load_optimizer(resumed, content)
+    first = next(network.parameters())
+    assert torch.equal(resumed.state[first]["exp_avg"], saved.state[first]["exp_avg"])
+    rest, head = resumed.param_groups
+    assert (rest["capturable"], rest["lr"].dtype) == (False, torch.float32)
+    set_learning_rate(resumed, 0.1, schedule(), 50)
+    assert [float(one["lr"]) for one in (rest, head)] == pytest.approx([0.05, 0.5])
+    with pytest.raises(ValueError, match="shorter"):
+        load_optimizer(resumed, content | {"param_groups": content["param_groups"][:1]})
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adamw"])
+def test_a_skipped_first_step_leaves_no_trace(kind: str) -> None:
+    settings = MomentumSection(kind=kind, lr=0.1, weight_decay=1e-4, momentum=0.9)
+    found = []
+    for gradients in ([float("inf"), 1.0, 2.0], [1.0, 2.0]):
+        torch.manual_seed(0)
+        network = torch.nn.Linear(40, 50)
+        optimizer = build_optimizer(network, settings)
+        set_learning_rate(optimizer, 0.1, schedule(warmup=0), 0)
+        scaler = torch.amp.GradScaler("cpu", init_scale=1.0)
+        scaler.scale(torch.ones(()))
+        for value in gradients:
+            for parameter in network.parameters():
+                parameter.grad = torch.full_like(parameter, value)
+            scaler.unscale_(optimizer)
+            scaler.step(optimizer)
+            scaler.update(1.0)
+        found.append(network.state_dict())
+    skipped, whole = found
+    for name, value in whole.items():
+        assert torch.equal(value, skipped[name])

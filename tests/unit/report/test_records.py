@@ -15,7 +15,8 @@ def test_loss_and_miou_are_told_apart(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     evaluation = json.dumps({"kind": "eval", "step": 40, "miou": 33.5})
     path.write_text("\n".join([_step(20, 1.5), _step(40, 0.75), evaluation]) + "\n")
-    assert read_curves(path) == Curves(((20, 1.5), (40, 0.75)), ((40, 33.5),))
+    rates = ((20, 1e-3), (40, 1e-3))
+    assert read_curves(path) == Curves(((20, 1.5), (40, 0.75)), ((40, 33.5),), rates)
 
 
 def test_a_missing_and_an_empty_file_give_empty_curves(tmp_path: Path) -> None:
@@ -28,7 +29,7 @@ def test_lines_that_are_not_whole_give_no_point(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     lines = [_step(20, 1.5), "", "[]", '{"kind": "eval", "step": 30}', _step(40, 0.5)[:-9]]
     path.write_text("\n".join(lines))
-    assert read_curves(path) == Curves(((20, 1.5),), ())
+    assert read_curves(path) == Curves(((20, 1.5),), (), ((20, 1e-3),))
 
 
 def test_the_later_of_two_lines_of_a_step_counts(tmp_path: Path) -> None:

@@ -27,4 +27,4 @@ class SimpleHead(nn.Module):
         total = injected[0]
         for tokens in injected[1:]:
             total = total + upsample(tokens, total)
-        return self.classify(self.dropout(F.relu(self.fuse(total))))
+        return self.classify(self.dropout(F.relu(self.fuse(total), inplace=True)))

@@ -1,0 +1,60 @@
+"""A step: what half precision's overflows count for, and the floor of its loss scale."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.engine.conftest import MakeJob
+from topformer_cli.engine.step import Step
+from topformer_cli.engine.tally import Counts, Tally
+from topformer_cli.engine.tasks import make_task
+from topformer_cli.engine.train import start_state
+from topformer_cli.engine.world import ALONE
+
+
+def number(value: float) -> torch.Tensor:
+    return torch.tensor(float(value))
+
+
+@given(steps=st.lists(st.tuples(st.booleans(), st.sampled_from([1.0, 2.0, 65536.0])), max_size=40))
+def test_counts_are_what_happened(steps: list[tuple[bool, float]]) -> None:
+    tally = Tally(torch.device("cpu"))
+    in_a_row, skipped = 0, [place for place, (bad, _) in enumerate(steps) if bad]
+    for place, (bad, scale) in enumerate(steps):
+        loss = number("nan") if bad else number(2)
+        tally.add(loss, torch.tensor(bad), number(place), number(scale))
+        in_a_row = in_a_row + (scale == 1.0) if bad else 0
+    taken = len(steps) - len(skipped)
+    last = skipped[-1] if skipped else -1
+    assert tally.read() == Counts(2.0 * taken, taken, len(skipped), in_a_row, last)
+
+
+def test_overflow_in_half_precision_is_no_fault_until_the_scale_is_1(job: MakeJob) -> None:
+    made = job("amp=fp16")
+    task = make_task(made.recipe, made.prepared, made.spec)
+    state, feed = start_state(made, task), task.feed(made.options)
+    ((part,),) = feed.batches(0, 1)
+    step = Step(task, feed, state, ALONE, torch.float16)
+    with torch.no_grad():
+        next(iter(state.network.parameters())).fill_(float("nan"))
+    for _ in range(16):
+        step([part.tensors])
+    assert state.scaler.get_scale() == 1.0
+    counts = state.tally.read()
+    assert (counts.skipped, counts.in_a_row, counts.last_skipped) == (16, 0, 15)
+    step([part.tensors])
+    assert state.scaler.get_scale() == 1.0
+    assert state.tally.read().in_a_row == 1
+
+
+@pytest.mark.parametrize("amp", ["fp32", "bf16"])
+def test_no_loss_scale_without_half_precision(job: MakeJob, amp: str) -> None:
+    made = job(f"amp={amp}")
+    task = make_task(made.recipe, made.prepared, made.spec)
+    state, feed = start_state(made, task), task.feed(made.options)
+    ((part,),) = feed.batches(0, 1)
+    kind = torch.bfloat16 if amp == "bf16" else None
+    Step(task, feed, state, ALONE, kind)([part.tensors])
+    assert state.scaler.get_scale() == 1.0
+    assert state.tally.read().taken == 1

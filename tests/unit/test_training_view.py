@@ -1,0 +1,51 @@
+"""What the progress line of a training says."""
+
+import time
+
+import pytest
+
+from topformer_cli.commands.show import TrainingView
+from topformer_cli.results import StepRecord
+
+
+class Line:
+    """The latest state of a progress line."""
+
+    text = ""
+    left: float | None = None
+
+    def __call__(
+        self, done: float, total: float, text: str = "", left: float | None = None
+    ) -> None:
+        assert done <= total
+        self.text, self.left = text, left
+
+
+def test_a_step_shows_the_last_record_and_counts_its_time_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [50.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    line = Line()
+    view = TrainingView(line)
+    view.started(0, 100)
+    view.stepped(1)
+    assert (line.text, line.left) == ("", None)
+    view.logged(StepRecord(20, 0.53249, 1e-3, 12.34, 0, 0.031, 1234.5, 600.0))
+    now[0] += 10
+    view.stepped(21)
+    assert line.text == "loss 0.532, 12.3 img/s, 3% waiting, 1.2 GB"
+    assert line.left == 590.0
+    now[0] += 1000
+    view.stepped(22)
+    assert line.left == 0.0
+
+
+def test_a_record_that_knows_less_is_shown_too() -> None:
+    line = Line()
+    view = TrainingView(line)
+    view.started(0, 100)
+    view.logged(StepRecord(20, 0.5, 1e-3, 12.0, 2))
+    view.stepped(20)
+    assert line.text == "loss 0.500, 12.0 img/s, 2 skipped"
+    assert line.left is None

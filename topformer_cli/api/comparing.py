@@ -1,0 +1,167 @@
+"""Hold a score against the paper's and the authors' README, where the run allows it."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from topformer_cli.data.card import DatasetCard
+from topformer_cli.models.spec import ModelSpec
+from topformer_cli.recipe import Choices, Recipe, differences, load_recipe
+from topformer_cli.results import Result
+from topformer_cli.results.comparison import (
+    Comparison,
+    Judged,
+    about_iterations,
+    about_norm,
+    about_settings,
+    about_start,
+    judge,
+    material,
+)
+from topformer_cli.results.ledger import Ledger, Start
+from topformer_cli.results.published import Published, published
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of a network that was measured.
+
+    recipe is the one that it was measured by, origin what its checkpoint says of how it came
+    about, card the set's that it was measured on.
+    """
+
+    recipe: Recipe
+    spec: ModelSpec
+    origin: Mapping[str, Any]
+    card: DatasetCard
+
+    @property
+    def ours(self) -> bool:
+        """Whether topformer trained it, and so can tell how."""
+        return "recipe" in self.origin
+
+    @property
+    def ledger(self) -> Ledger | None:
+        """The ledger of its training; None for foreign weights and those before ledgers."""
+        return Ledger.from_json(self.origin.get("ledger"))
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What an evaluation found, and what it may be held against; None where nothing is printed."""
+
+    result: Result
+    comparison: Comparison | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result's plain record, with `comparison` where there is one."""
+        if self.comparison is None:
+            return self.result.to_json()
+        return self.result.to_json() | {"comparison": self.comparison.to_json()}
+
+
+def measured(evidence: Evidence, result: Result) -> Measured:
+    """Put what a score may be held against beside it."""
+    return Measured(result, compare(evidence, result))
+
+
+def compare(evidence: Evidence, result: Result) -> Comparison | None:
+    """Return what a score may be held against, or why nothing; None where nothing is printed.
+
+    That is so of every custom set.
+    """
+    rows = published(evidence.spec.task, result.dataset, evidence.spec.size)
+    if not rows or not evidence.card.expected:
+        return None
+    if evidence.ours:
+        return judge(result.headline, [_judge_ours(evidence, result, row) for row in rows])
+    theirs = _rows_of_file(rows, str(evidence.origin.get("file", "")))
+    if not theirs:
+        unknown = [Judged(row, ("weights of unknown origin",)) for row in rows]
+        return judge(result.headline, unknown)
+    foreign = [
+        Judged(row, (*_foreign(evidence, row), *_about_data(evidence, result, row)))
+        for row in theirs
+    ]
+    return judge(result.headline, foreign, "if the file is the authors' own")
+
+
+def _judge_ours(evidence: Evidence, result: Result, row: Published) -> Judged:
+    """Judge a training of our own; one that has no such recipe is told as that, no more."""
+    reference = _reference(row)
+    data = tuple(_about_data(evidence, result, row))
+    if reference is None:
+        why = "the authors' recipe for it is not public, and this one is not theirs"
+        return Judged(row, (why, *data))
+    of_another_name = evidence.recipe.name != row.recipe
+    apart = len(material(differences(evidence.recipe, reference))) + of_another_name
+    return Judged(row, (*_trained(evidence, row, reference), *data), apart)
+
+
+def _rows_of_file(rows: Sequence[Published], name: str) -> list[Published]:
+    """Return the scores of weights that the authors gave away, by what a file's name says.
+
+    Theirs are called like topformer-B_512x512_4x8_160k-39.2.pth.
+    """
+    given = [row for row in rows if row.origin != "paper" or row.task == "classification"]
+    per_gpu, side = re.search(r"(?<!\d)(\d)x8(?!\d)", name), re.search(r"(?<!\d)(\d{3})x\1", name)
+    return [
+        row
+        for row in given
+        if (per_gpu is None or row.task != "segmentation" or row.batch == 8 * int(per_gpu[1]))
+        and (side is None or row.task != "segmentation" or row.side == int(side[1]))
+    ]
+
+
+def _about_data(evidence: Evidence, result: Result, row: Published) -> Iterator[str]:
+    """Yield what speaks against the data that it was trained and measured on."""
+    card, split = evidence.card, result.split
+    if split != row.split:
+        yield f"split {split}, not {row.split}"
+    elif card.counts.get(split) != card.expected.get(split):
+        yield f"{card.counts.get(split, 0)} of {card.expected.get(split, 0)} images of {split}"
+    if evidence.spec.dataset != row.dataset:
+        if evidence.ours:
+            yield f"trained on {evidence.spec.dataset}"
+        return
+    ledger = evidence.ledger
+    partial = (ledger.data.partial if ledger else card.partial) or ""
+    short = [part for part in re.split(r": |, ", partial) if part.startswith("train ")]
+    if evidence.ours and short:
+        yield f"trained on a partial set ({short[0]})"
+
+
+def _trained(evidence: Evidence, row: Published, reference: Recipe) -> Iterator[str]:
+    """Yield what speaks against the training."""
+    recipe, ledger, origin = evidence.recipe, evidence.ledger, evidence.origin
+    old = Start(kind="scratch" if origin.get("from") == "scratch" else "unknown")
+    yield from about_start(ledger.start if ledger else old, row)
+    wanted = reference.schedule.iterations
+    yield from about_iterations(int(origin.get("step", recipe.schedule.iterations)), wanted)
+    yield from about_settings(differences(recipe, reference), row)
+    # Without a ledger: one process had the whole batch.
+    yield from about_norm(ledger.spread.norm_images if ledger else recipe.batch, row)
+
+
+def _foreign(evidence: Evidence, row: Published) -> Iterator[str]:
+    """Yield what speaks against foreign weights, of which only the protocol is ours."""
+    if not evidence.origin.get("complete", False):
+        yield "the file does not fill the network"
+    reference = _reference(row)
+    if reference is None:
+        return
+    if evidence.spec.fuse != reference.fuse:
+        yield f"fuse convolution {evidence.spec.fuse}, not {reference.fuse}"
+    found = differences(evidence.recipe, reference)
+    tested = {key: pair for key, pair in found.items() if key.startswith("evaluation.")}
+    yield from about_settings(tested, row)
+
+
+def _reference(row: Published) -> Recipe | None:
+    """Return the recipe of the run behind a published score."""
+    if row.recipe is None:
+        return None
+    # Sizes of the table are those of the recipes: a contract test holds them together.
+    size: Any = row.size
+    return load_recipe(row.recipe, Choices(size, row.preset, (f"batch={row.batch}",)))

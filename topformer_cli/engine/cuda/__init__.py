@@ -1,0 +1,1 @@
+"""What runs on CUDA alone, imported only where there is such a device."""

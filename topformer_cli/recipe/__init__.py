@@ -1,0 +1,46 @@
+"""Recipes: one strict YAML file a data set, resolved into the frozen record of its task.
+
+Precedence, lowest first: recipe file, by_size, preset, overrides of a recipe that names this one as
+its base, -o overrides.
+"""
+
+from typing import Final
+
+from topformer_cli.recipe.files import (
+    CUSTOM,
+    awaits_set_of_its_name,
+    did_you_mean,
+    find_recipe,
+    recipe_names,
+    recipe_of_set,
+    recipes_dir,
+)
+from topformer_cli.recipe.layers import DEFAULT_SIZE, Choices
+from topformer_cli.recipe.load import SetFacts, load_recipe, load_resolved, parse_resolved
+from topformer_cli.recipe.settings import differences, preset_settings, settings
+from topformer_cli.sections.record import Recipe
+from topformer_cli.sections.table import RECIPES
+
+__all__ = [
+    "CUSTOM",
+    "DEFAULT_RECIPE",
+    "DEFAULT_SIZE",
+    "RECIPES",
+    "Choices",
+    "Recipe",
+    "SetFacts",
+    "awaits_set_of_its_name",
+    "did_you_mean",
+    "differences",
+    "find_recipe",
+    "load_recipe",
+    "load_resolved",
+    "parse_resolved",
+    "preset_settings",
+    "recipe_names",
+    "recipe_of_set",
+    "recipes_dir",
+    "settings",
+]
+
+DEFAULT_RECIPE: Final = "ade20k"

@@ -1,0 +1,125 @@
+"""Values become a recipe of their task, or one line for each key that is wrong."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from topformer_cli.errors import RecipeError
+from topformer_cli.models.spec import SIZES
+from topformer_cli.recipe.files import did_you_mean
+from topformer_cli.recipe.layers import TYPED, Layer
+from topformer_cli.sections.record import Recipe, Section
+from topformer_cli.sections.table import RECIPES
+
+
+def kind_of(values: Mapping[str, Any]) -> type[Recipe]:
+    """Return the recipe of a file's task; what all have in common if it names none."""
+    task = values.get("task")
+    if isinstance(task, str) and task in RECIPES:
+        return RECIPES[task]
+    return Recipe
+
+
+def apply(values: dict[str, Any], layer: Layer, kind: type[Recipe]) -> None:
+    """Set the values of a layer.
+
+    Raises:
+        RecipeError: a key is of no section, or a whole one.
+    """
+    for dotted, value in layer.dotted.items():
+        _require_a_key(dotted, layer.place, kind)
+        *parents, last = dotted.split(".")
+        target = values
+        for parent in parents:
+            inner = target.get(parent)
+            if not isinstance(inner, dict):
+                close = did_you_mean(parent, _sections(kind))
+                message = f"{layer.place} {dotted}: no section {parent!r}{close}"
+                raise RecipeError(message)
+            target = inner
+        target[last] = value
+
+
+def _require_a_key(dotted: str, place: str, kind: type[Recipe]) -> None:
+    if dotted == "task":
+        message = f"{place} task: a recipe is for one task; name a recipe of the other one"
+        raise RecipeError(message)
+    if dotted in _sections(kind):
+        keys = ", ".join(f"{dotted}.{key}" for key in _fields_at(kind, (dotted,)))
+        message = f"{place} {dotted}: is a section; set one of {keys}"
+        raise RecipeError(message)
+
+
+def validate(values: dict[str, Any], place: str, layers: Sequence[Layer] = ()) -> Recipe:
+    """Check all values; a mistake is told where it stands.
+
+    place is the file of the values; of layers only those that people think of as theirs.
+
+    Raises:
+        RecipeError: one line for each key that is unknown, missing or wrong.
+    """
+    kind = kind_of(values)
+    try:
+        return kind.model_validate(_tuples(values))
+    except ValidationError as error:
+        # Without its task nobody knows which keys a recipe may have.
+        problems = [
+            one for one in error.errors() if kind is not Recipe or one["type"] != "extra_forbidden"
+        ]
+        by_place: dict[str, list[str]] = {}
+        for one in problems:
+            key = ".".join(str(part) for part in one["loc"])
+            layer = next((layer for layer in reversed(layers) if layer.sets(key)), None)
+            by_place.setdefault(layer.place if layer else place, []).append(_explain(one, kind))
+        raise RecipeError(_one_line(by_place)) from error
+
+
+def _one_line(by_place: Mapping[str, Sequence[str]]) -> str:
+    """Join what is wrong, what was typed first."""
+    parts = [f"{TYPED} {text}" for text in by_place.get(TYPED, ())]
+    parts += [f"{place}: {'; '.join(texts)}" for place, texts in by_place.items() if place != TYPED]
+    return "; ".join(parts)
+
+
+def _explain(problem: Any, kind: type[Recipe]) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+    location = tuple(problem["loc"])
+    key = ".".join(str(part) for part in location)
+    if problem["type"] == "extra_forbidden":
+        siblings = _fields_at(kind, location[:-1])
+        return f"{key}: unknown key{did_you_mean(str(location[-1]), siblings)}"
+    if problem["type"] == "missing":
+        return f"{key}: missing"
+    if problem["input"] == "auto":
+        return f"{key}: `auto` needs a prepared set; run `topformer data prepare` first"
+    if problem["type"] == "literal_error" and location[-1] == "size":
+        return f"{key}: got {problem['input']!r}{did_you_mean(str(problem['input']), SIZES)}"
+    said = problem["msg"].removeprefix("Value error, ").lower()
+    return f"{key}: {said}, got {_shown(problem['input'])}"
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401
+    return repr(list(value) if isinstance(value, tuple) else value)
+
+
+def _fields_at(kind: type[Recipe], location: Sequence[Any]) -> list[str]:
+    model: Any = kind
+    for part in location:
+        model = model.model_fields[str(part)].annotation
+    return list(model.model_fields)
+
+
+def _sections(kind: type[Recipe]) -> list[str]:
+    return [
+        name
+        for name, field in kind.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+    ]
+
+
+def _tuples(value: Any) -> Any:  # noqa: ANN401 - YAML holds anything
+    if isinstance(value, list):
+        return tuple(_tuples(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    return value
