@@ -5,6 +5,7 @@ cross-entropy. Tiles of the output are formed, scored and turned into their grad
 another, in the forward pass; the backward pass only scales.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
 import torch
@@ -100,12 +101,18 @@ def _scored(
 
         return scored(logits, labels, divisor, class_weights, _keeping(logits.dtype))
     gradient = torch.empty_like(logits, dtype=torch.float32)
-    total = torch.zeros((), dtype=sum_type(logits.device), device=logits.device)
-    for image, image_labels, image_gradient in zip(logits, labels, gradient, strict=True):
-        positions = image.float().permute(1, 2, 0).contiguous()
-        loss, found = _score(positions, *_targets(image_labels, class_weights))
-        total += loss
-        image_gradient.permute(1, 2, 0).copy_(found)
+
+    def score(index: int) -> Tensor:
+        positions = logits[index].float().permute(1, 2, 0).contiguous()
+        loss, found = _score(positions, *_targets(labels[index], class_weights))
+        gradient[index].permute(1, 2, 0).copy_(found)
+        return loss
+
+    # The operators of one image are too small for torch to share out among its threads.
+    threads = torch.get_num_threads() if logits.device.type == "cpu" else 1
+    with ThreadPoolExecutor(threads) as pool:
+        losses = list(pool.map(score, range(len(logits))))
+    total = torch.stack(losses).sum()
     return (total / divisor).float(), gradient.div_(divisor).to(_keeping(logits.dtype))
 
 
