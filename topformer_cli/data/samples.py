@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -16,9 +16,6 @@ from topformer_cli.data.decode import decode_image, decode_mask
 from topformer_cli.data.draws import DRAWS
 from topformer_cli.data.store import BoxSample, ClassSample, PreparedSet, Sample
 from topformer_cli.errors import DataError
-
-if TYPE_CHECKING:
-    from topformer_cli.data.decoded import DecodedSet
 
 Tensors: TypeAlias = tuple[Tensor, ...]
 
@@ -78,13 +75,25 @@ class Samples(Protocol):
         ...
 
 
+class Decoded(Protocol):
+    """Images that were decoded before (data/decoded.py)."""
+
+    def pair(self, index: int) -> Arrays:
+        """Return image [H, W, 3] and train ids [H, W].
+
+        Raises:
+            UnreadableError: they could not be decoded.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class MaskSamples:
     """Crops of images [B, h, w, 3] and of their train ids [B, h, w], both uint8."""
 
     prepared: PreparedSet
     settings: Augmentation
-    decoded: "DecodedSet | None" = None
+    decoded: Decoded | None = None
 
     @property
     def decoded_bytes(self) -> int:
