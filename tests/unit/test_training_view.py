@@ -31,7 +31,9 @@ def test_a_step_shows_the_last_record_and_counts_its_time_down(
     view.started(0, 100)
     view.stepped(1)
     assert (line.text, line.left) == ("", None)
-    view.logged(StepRecord(20, 0.53249, 1e-3, 12.34, 0, 0.031, 1234.5, 600.0))
+    view.logged(
+        StepRecord(20, 0.53249, 1e-3, 12.34, 0, wait_share=0.031, memory_mb=1234.5, eta_s=600.0)
+    )
     now[0] += 10
     view.stepped(21)
     assert line.text == "loss 0.532, 12.3 img/s, 3% waiting, 1.2 GB"
