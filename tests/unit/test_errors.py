@@ -14,6 +14,7 @@ from topformer_cli.errors import (
 
 CODES = {
     "TopformerError": 1,
+    "LostProcessError": 1,
     "UsageError": 2,
     "RecipeError": 2,
     "DataError": 3,

@@ -13,8 +13,10 @@ def positions(inputs: int, outputs: int, device: torch.device | None = None) -> 
 def matrix(inputs: int, outputs: int, device: torch.device | None = None) -> Tensor:
     """Return the [outputs, inputs] matrix of resizing an axis, in float64."""
     cells = torch.arange(inputs, dtype=torch.float64, device=device)
-    distance = (positions(inputs, outputs, device)[:, None] - cells).abs()
-    return (1 - distance).clamp(min=0)
+    position = positions(inputs, outputs, device)[:, None]
+    low = position.floor()
+    share = position - low
+    return torch.where(cells == low, 1 - share, torch.where(cells == low + 1, share, 0.0))
 
 
 def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
