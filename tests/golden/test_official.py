@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor
 
 from topformer_cli.data.catalog import DATASETS
@@ -75,7 +76,12 @@ def test_logits_agree_with_and_without_folding(official: Official) -> None:
 
 def test_labels_at_full_size_are_the_same(official: Official) -> None:
     labels = upsampled_labels(official.stages.logits[0], (480, 672))
-    assert torch.equal(labels, official.record["full_argmax"][0])
+    # Where the authors' own two best classes are equal but for rounding, either may win.
+    wide = F.interpolate(official.record["head_logits"], (480, 672), mode="bilinear")[0]
+    first, second = wide.topk(2, 0).values
+    told = first - second > TOLERANCE * wide.std()
+    assert told.float().mean() > 0.999
+    assert torch.equal(labels[told], official.record["full_argmax"][0][told])
 
 
 def test_every_key_finds_its_place(official: Official) -> None:
