@@ -65,6 +65,7 @@ def rank_of(launcher: int, rank: int) -> int:
     pytest.fail(f"no rank {rank}")
 
 
+@pytest.mark.slow
 def test_a_signal_to_the_launcher_stops_all_and_saves_once(pair_road: Road) -> None:
     words = options(*LONG, "schedule.iterations=100000")
     training = start(pair_road, ("topformer_cli",), "little", *words, "--nproc", "2")

@@ -94,7 +94,7 @@ STOPS = st.lists(
 
 
 @settings(
-    max_examples=6,
+    max_examples=3,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
 )
