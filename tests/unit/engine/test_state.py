@@ -109,10 +109,10 @@ def test_a_run_stopped_anywhere_ends_the_same(
 ) -> None:
     run = new_run(tmp_path_factory.mktemp("parts"), "train", case)
     trained(make_job(prepared, *CASES[case]), run, stops)
-    same_run(whole(case), run)
+    assert_same_run(whole(case), run)
 
 
-def same_run(one: RunDir, other: RunDir) -> None:
+def assert_same_run(one: RunDir, other: RunDir) -> None:
     for which in ("last", "best"):
         assert same_weights(one.weights(which), other.weights(which)) == []
     assert metrics(one) == metrics(other)
@@ -132,7 +132,7 @@ def test_loader_processes_change_nothing(
     job = replace(job, options=replace(job.options, workers=2))
     run = new_run(tmp_path, "train", "workers")
     trained(job, run, [Stop(3, in_evaluation=False), Stop(4, in_evaluation=True)])
-    same_run(whole("average"), run)
+    assert_same_run(whole("average"), run)
 
 
 def test_a_state_is_plain_tensors_and_numbers(
