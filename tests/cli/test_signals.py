@@ -1,9 +1,11 @@
 """Signals end a command with the shell's exit code, and a stopped training goes on."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -100,15 +102,22 @@ def started(road: Road, *overrides: str) -> "subprocess.Popen[str]":
 def wait_for(training: "subprocess.Popen[str]", words: str) -> None:
     assert training.stdout is not None
     for line in training.stdout:
-        if words in line:
+        if re.search(words, line):
             return
-    pytest.fail(f"the training ended before it said {words!r}")
+    training.wait()
+    pytest.fail(f"the training ended with {training.returncode} before it said {words!r}")
+
+
+def wait_for_first_state(road: Road) -> None:
+    """Return once the run that has just begun has its first state, long before its first step."""
+    while not RunDir(road.latest).state.is_file():
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(
     ("words", "overrides"),
     [
-        ("train 0/1000", ()),
+        (", from scratch, on cpu", ()),
         ("evaluating 1/", ("evaluation.every=1", "evaluation.scale=[4096,1024]")),
     ],
     ids=["before the first step", "in an evaluation"],
@@ -118,6 +127,7 @@ def test_ctrl_c_stops_within_whatever_goes_on_and_no_process_complains(
 ) -> None:
     training = started(long_road, *overrides)
     wait_for(training, words)
+    wait_for_first_state(long_road)
     os.killpg(training.pid, signal.SIGINT)
     text, _ = training.communicate()  # until the last of its processes has closed the pipe
     assert training.returncode == 130
@@ -138,7 +148,7 @@ def test_a_second_signal_ends_at_once(long_road: Road) -> None:
 
 def test_a_killed_training_leaves_no_process_behind(long_road: Road) -> None:
     training = started(long_road)
-    wait_for(training, "train 1/1000")
+    wait_for(training, "train [1-9][0-9]*/1000")
     training.kill()
     training.communicate()  # ends when its loader processes have
     assert training.returncode == -signal.SIGKILL

@@ -20,16 +20,17 @@ from tests.unit.engine.conftest import Watcher, make_job
 from topformer_cli.data.prepare import prepare
 from topformer_cli.data.scenes import make_scenes, scenes_request
 from topformer_cli.data.store import PreparedSet
-from topformer_cli.engine import joining, keeper
-from topformer_cli.engine.batch_norm import share_statistics
-from topformer_cli.engine.division import divide
+from topformer_cli.engine import keeper
 from topformer_cli.engine.job import TrainJob
-from topformer_cli.engine.joining import joined
 from topformer_cli.engine.optim import set_learning_rate
+from topformer_cli.engine.processes import joining
+from topformer_cli.engine.processes.batch_norm import share_statistics
+from topformer_cli.engine.processes.division import divide
+from topformer_cli.engine.processes.joining import joined
+from topformer_cli.engine.processes.world import World
 from topformer_cli.engine.step import Step
 from topformer_cli.engine.tasks import make_task
 from topformer_cli.engine.train import start_state, train
-from topformer_cli.engine.world import World
 from topformer_cli.rundir import RunDir
 
 CPU = torch.device("cpu")

@@ -22,16 +22,16 @@ from topformer_cli.cache import cache_dir
 from topformer_cli.data.catalog import DATASETS
 from topformer_cli.data.checks.quick import quick_check
 from topformer_cli.data.store import prepared_names
-from topformer_cli.engine.division import divide
 from topformer_cli.engine.feed import FeedOptions
 from topformer_cli.engine.job import TrainJob
-from topformer_cli.engine.joining import joined, own_device
-from topformer_cli.engine.launching import launch
 from topformer_cli.engine.observer import Observer, Silence
+from topformer_cli.engine.processes.division import divide
+from topformer_cli.engine.processes.joining import joined, own_device
+from topformer_cli.engine.processes.launching import launch
+from topformer_cli.engine.processes.world import ALONE, World
 from topformer_cli.engine.tasks import model_spec
 from topformer_cli.engine.tensorboard import TensorBoardObserver
 from topformer_cli.engine.train import train
-from topformer_cli.engine.world import ALONE, World
 from topformer_cli.errors import DataError, RecipeError, UsageError
 from topformer_cli.models.pretrained import Request, read_weights
 from topformer_cli.models.spec import ModelSpec

@@ -17,8 +17,8 @@ from topformer_cli.data.store import ClassSample, PreparedSet
 from topformer_cli.engine.evaluate import Split
 from topformer_cli.engine.feed import Feed, FeedOptions, host_feed
 from topformer_cli.engine.predict import TorchPredictor, normalised
+from topformer_cli.engine.processes.world import ALONE, World
 from topformer_cli.engine.task import Example, Progress, Statistics, require_classes
-from topformer_cli.engine.world import ALONE, World
 from topformer_cli.models.build import build_model
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.predictor import FloatArray, Predictor

@@ -11,8 +11,8 @@ from topformer_cli.engine.box_loss import BoxTargets, detection_loss
 from topformer_cli.engine.detect import Detector, evaluate_boxes
 from topformer_cli.engine.evaluate import Split
 from topformer_cli.engine.feed import Feed, FeedOptions, host_feed
+from topformer_cli.engine.processes.world import ALONE, World
 from topformer_cli.engine.task import Example, Progress, Statistics
-from topformer_cli.engine.world import ALONE, World
 from topformer_cli.models.spec import SIZES, ModelSpec
 from topformer_cli.results import DetectionResult
 from topformer_cli.sections.detection import DetectionRecipe

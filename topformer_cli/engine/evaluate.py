@@ -7,8 +7,8 @@ from topformer_cli.data.protocol import Evaluation
 from topformer_cli.data.store import PreparedSet
 from topformer_cli.engine.metrics import ConfusionMatrix
 from topformer_cli.engine.predict import Segmenter
+from topformer_cli.engine.processes.world import ALONE, World
 from topformer_cli.engine.task import Progress, require_classes
-from topformer_cli.engine.world import ALONE, World
 from topformer_cli.results import EvalResult
 
 

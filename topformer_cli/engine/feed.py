@@ -12,7 +12,7 @@ from torch import Tensor
 from topformer_cli.data.loaders import TrainBatches
 from topformer_cli.data.order import Indices
 from topformer_cli.data.samples import Batch, Samples, Tensors
-from topformer_cli.engine.world import ALONE, World
+from topformer_cli.engine.processes.world import ALONE, World
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.sections.record import Recipe
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 
 from topformer_cli.data.store import PreparedSet
-from topformer_cli.engine.division import Division
 from topformer_cli.engine.feed import FeedOptions
+from topformer_cli.engine.processes.division import Division
 from topformer_cli.models.checkpoint import Checkpoint
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.recipe import Recipe

@@ -5,8 +5,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
+from topformer_cli.engine.processes.world import ALONE, World
 from topformer_cli.engine.state import TrainState
-from topformer_cli.engine.world import ALONE, World
 from topformer_cli.errors import TopformerError
 from topformer_cli.models.checkpoint import Checkpoint, save_checkpoint
 from topformer_cli.models.spec import ModelSpec

@@ -14,9 +14,9 @@ from topformer_cli.engine.evaluate import Split, evaluate
 from topformer_cli.engine.feed import Feed, FeedOptions
 from topformer_cli.engine.losses import pixel_count, upsampled_cross_entropy
 from topformer_cli.engine.predict import Segmenter, TorchPredictor
+from topformer_cli.engine.processes.world import ALONE, World
 from topformer_cli.engine.segmentation_feed import segmentation_feed
 from topformer_cli.engine.task import Example, Progress, Statistics
-from topformer_cli.engine.world import ALONE, World
 from topformer_cli.errors import RecipeError
 from topformer_cli.models.build import build_model
 from topformer_cli.models.spec import ModelSpec

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from topformer_cli.engine.average import MovingAverage
 from topformer_cli.engine.optim import load_optimizer
+from topformer_cli.engine.processes.world import ALONE, World
 from topformer_cli.engine.tally import Counts, Tally
-from topformer_cli.engine.world import ALONE, World
 from topformer_cli.errors import DataError
 from topformer_cli.rundir import atomic_write
 

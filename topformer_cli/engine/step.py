@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from topformer_cli.data.samples import Tensors
-from topformer_cli.engine.agreement import Agreement
 from topformer_cli.engine.feed import Feed
+from topformer_cli.engine.processes.agreement import Agreement
+from topformer_cli.engine.processes.world import World
 from topformer_cli.engine.state import TrainState
 from topformer_cli.engine.task import Task
-from topformer_cli.engine.world import World
 
 Span: TypeAlias = Callable[[str], AbstractContextManager[Any]]
 """Marks a part of a step by its name for whoever measures it."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from topformer_cli.data.card import DatasetCard
 from topformer_cli.data.decode import Pixels
 from topformer_cli.engine.feed import Feed, FeedOptions
-from topformer_cli.engine.world import ALONE, World
+from topformer_cli.engine.processes.world import ALONE, World
 from topformer_cli.errors import DataError
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.results import Result

@@ -10,12 +10,12 @@ from numpy.random import SeedSequence
 
 from topformer_cli.data.samples import Batch
 from topformer_cli.engine.average import MovingAverage
-from topformer_cli.engine.batch_norm import share_statistics
 from topformer_cli.engine.job import TrainJob
 from topformer_cli.engine.journal import Journal
 from topformer_cli.engine.keeper import Keeper
 from topformer_cli.engine.observer import Observer
 from topformer_cli.engine.optim import build_optimizer
+from topformer_cli.engine.processes.batch_norm import share_statistics
 from topformer_cli.engine.signals import Asked, StopFlag, stop_on_signal
 from topformer_cli.engine.state import TrainState
 from topformer_cli.engine.stepper import Stepper, autocast_type

@@ -18,8 +18,8 @@ from topformer_cli.api.ledgers import (
 from topformer_cli.data.store import PreparedSet
 from topformer_cli.engine.feed import FeedOptions
 from topformer_cli.engine.job import TrainJob
+from topformer_cli.engine.processes.world import World
 from topformer_cli.engine.tasks import model_spec
-from topformer_cli.engine.world import World
 from topformer_cli.models.build import build_model
 from topformer_cli.models.checkpoint import Checkpoint
 from topformer_cli.models.spec import ModelSpec

@@ -25,9 +25,9 @@ from topformer_cli.engine.evaluate import Split
 from topformer_cli.engine.feed import FeedOptions
 from topformer_cli.engine.job import TrainJob
 from topformer_cli.engine.predict import TorchPredictor, normalised
+from topformer_cli.engine.processes.world import ALONE
 from topformer_cli.engine.tasks import make_task, model_spec
 from topformer_cli.engine.train import train
-from topformer_cli.engine.world import ALONE
 from topformer_cli.errors import DataError
 from topformer_cli.models.build import build_model
 from topformer_cli.models.checkpoint import build_from, load_checkpoint

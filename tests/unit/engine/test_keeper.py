@@ -12,10 +12,10 @@ from tests.unit.engine.conftest import MakeJob, Watcher
 from topformer_cli.engine import keeper as module
 from topformer_cli.engine.job import TrainJob
 from topformer_cli.engine.keeper import Keeper
+from topformer_cli.engine.processes.world import ALONE
 from topformer_cli.engine.state import TrainState
 from topformer_cli.engine.tasks import make_task
 from topformer_cli.engine.train import start_state, train
-from topformer_cli.engine.world import ALONE
 from topformer_cli.errors import TopformerError
 from topformer_cli.models.checkpoint import load_checkpoint
 from topformer_cli.rundir import RunDir, new_run

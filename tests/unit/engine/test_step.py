@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.engine.conftest import MakeJob
+from topformer_cli.engine.processes.world import ALONE
 from topformer_cli.engine.step import Step
 from topformer_cli.engine.tally import Counts, Tally
 from topformer_cli.engine.tasks import make_task
 from topformer_cli.engine.train import start_state
-from topformer_cli.engine.world import ALONE
 
 
 def number(value: float) -> torch.Tensor:

@@ -21,12 +21,12 @@ from topformer_cli.engine import keeper
 from topformer_cli.engine import train as module
 from topformer_cli.engine.feed import Feed, FeedOptions
 from topformer_cli.engine.job import TrainJob
+from topformer_cli.engine.processes.world import World
 from topformer_cli.engine.segmentation import SegmentationTask
 from topformer_cli.engine.state import FORMAT, TrainState
 from topformer_cli.engine.stepper import Stepper
 from topformer_cli.engine.tasks import TASKS, make_task
 from topformer_cli.engine.train import start_state, train
-from topformer_cli.engine.world import World
 from topformer_cli.errors import DataError, Stopped, TopformerError, UsageError
 from topformer_cli.models.checkpoint import build_from, load_checkpoint
 from topformer_cli.rundir import RunDir, new_run, only_here

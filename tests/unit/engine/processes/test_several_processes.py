@@ -13,7 +13,7 @@ from tests.fakes.several_processes import batch_norm, normalise
 from topformer_cli.models.checkpoint import load_checkpoint
 from topformer_cli.rundir import RunDir
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 from torch.distributed.rendezvous import rendezvous
 
 from topformer_cli.engine.device import resolve_device
-from topformer_cli.engine.world import ALONE, World, exchange
+from topformer_cli.engine.processes.world import ALONE, FailedElsewhere, World, exchange
 from topformer_cli.errors import LostProcessError, Stopped, UsageError
 
 SILENCE: Final = timedelta(minutes=10)
@@ -94,9 +94,10 @@ def joined(device_name: str) -> Iterator[World]:
     if world.size == 1:
         yield ALONE
         return
-    with _leaving_word():
+    with contextlib.ExitStack() as stack:
+        stack.push(_part)
+        stack.push(_report)
         yield _connected(world, own_device(device_name, world))
-        dist.destroy_process_group()
 
 
 def _connected(world: World, device: torch.device) -> World:
@@ -126,21 +127,28 @@ def _store(world: World) -> Store:
     return PrefixStore(f"start-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
 
 
-@contextlib.contextmanager
-def _leaving_word() -> Iterator[None]:
-    """Write an error down for the launcher; wait where it is only that of another process."""
-    with contextlib.ExitStack() as stack:
-        stack.push(_report)
-        yield
-
-
 def _report(kind: object, error: BaseException | None, trace: object) -> bool:  # noqa: ARG001
-    if isinstance(error, LostProcessError):
+    """Write an error down for the launcher; wait where it is only that of another process."""
+    if isinstance(error, LostProcessError | FailedElsewhere):
         # The launcher ends this process in the meantime, if it is not itself what failed.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         time.sleep(GRACE_S)
     elif isinstance(error, Exception) and not isinstance(error, Stopped):
+        # The launcher, when it ends all, must not take the exit code of what failed away.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         get_error_handler().record_exception(error)
+    return False
+
+
+def _part(kind: object, error: BaseException | None, trace: object) -> bool:  # noqa: ARG001
+    """End gloo's threads: one that drops a tensor while Python shuts down aborts the process.
+
+    Not after a signal, which may have come within an exchange that the others still wait for, nor
+    after a failure where GPUs exchange: either could take as long as `SILENCE`.
+    """
+    failed = isinstance(error, Exception | FailedElsewhere)
+    if dist.is_initialized() and (error is None or (failed and dist.get_backend() == "gloo")):
+        dist.destroy_process_group()
     return False
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from topformer_cli.data.order import Portion
-from topformer_cli.engine.division import Division, divide
+from topformer_cli.engine.processes.division import Division, divide
 from topformer_cli.errors import RecipeError
 
 SIZES = st.integers(1, 200)

@@ -15,7 +15,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from topformer_cli.engine.world import exchange
+from topformer_cli.engine.processes.world import exchange
 
 Network = TypeVar("Network", bound=nn.Module)
 

@@ -21,6 +21,10 @@ from topformer_cli.errors import LostProcessError, TopformerError, exit_code_of
 Value = TypeVar("Value")
 
 
+class FailedElsewhere(SystemExit):
+    """The first process failed and says why; this one ends with its exit code, in silence."""
+
+
 @contextlib.contextmanager
 def exchange() -> Iterator[None]:
     """Name the cause where a message between processes fails: another one is gone.
@@ -105,7 +109,7 @@ class World:
         """Let the first process do something, however long it takes; all return its result.
 
         Raises:
-            SystemExit: the first process failed, and says why.
+            FailedElsewhere: the first process failed, and says why.
         """
         if self.size == 1:
             return work()
@@ -122,7 +126,7 @@ class World:
         if failure is not None:
             raise failure
         if answer[1]:
-            raise SystemExit(answer[1])
+            raise FailedElsewhere(answer[1])
         result: Value = answer[0]
         return result
 
@@ -130,7 +134,7 @@ class World:
         """Do something in every process, in the first one before the others.
 
         Raises:
-            SystemExit: the first process failed, and says why; the others would say the same.
+            FailedElsewhere: the first process failed, and says why; the others would say the same.
         """
         made: list[Value] = []
 

@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 import torch
 from torch import Tensor
 
+from topformer_cli.engine.processes.world import World
 from topformer_cli.engine.signals import STOPPING
-from topformer_cli.engine.world import World
 
 LATE: Final = 4
 """Steps that CUDA runs behind the host when an answer is read."""

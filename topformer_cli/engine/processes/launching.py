@@ -42,12 +42,20 @@ def launch(words: Sequence[str], processes: int, tell: Callable[[str], None]) ->
     except SignalException as stop:
         return 128 + int(stop.sigval)
     except ChildFailedError as error:
-        rank, failure = error.get_first_failure()
+        rank, failure = _first(error.failures)
         code = failure.exitcode if failure.exitcode >= 0 else 128 - failure.exitcode
         if code not in STOPPED:
             tell(_words(rank, failure))
         return code
     return 0
+
+
+def _first(failures: dict[int, ProcessFailure]) -> tuple[int, ProcessFailure]:
+    """Return what failed first; times are whole seconds, and the launcher then ends all others."""
+    return min(
+        failures.items(),
+        key=lambda item: (item[1].exitcode == -signal.SIGTERM, item[1].timestamp),
+    )
 
 
 def _words(rank: int, failure: ProcessFailure) -> str:
