@@ -14,9 +14,10 @@ settings.load_profile("no deadline")
 # As the command line does: threads that wait by spinning starve each other on shared cores.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-# A shell that starts the tests in the background has them ignore SIGINT, and so would every
-# program that a test starts and interrupts.
+# A shell that starts the tests in the background has them ignore SIGINT, nohup SIGHUP, and so would
+# every program that a test starts and ends by a signal.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

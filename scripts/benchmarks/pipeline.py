@@ -3,7 +3,8 @@
     python scripts/benchmarks/pipeline.py [IMAGES] [ROUNDS]
 
 One thread, CPU time, every row in every round; medians of the rounds' ratios. No collation and no
-transfer between processes is in any row. A step of a batch needs what the rows say is left.
+transfer between processes is in any row. A step of a batch needs what the rows say is left. How
+often the authors test a crop for its largest class depends on the pictures, so it is printed.
 """
 
 import os
@@ -127,6 +128,24 @@ def rows(folder: Path, prepared: PreparedSet) -> dict[str, Row]:
     }
 
 
+def tests_an_image(folder: Path) -> float:
+    """Return how often the authors' steps look for the largest class of a crop."""
+    make, count = authors(folder), 0
+    accepted = authors_pipeline.accepted
+
+    def counted(labels: photos.Pixels, cat_max_ratio: float) -> bool:
+        nonlocal count
+        count += 1
+        return accepted(labels, cat_max_ratio)
+
+    authors_pipeline.accepted = counted
+    images = len(list((folder / "images" / "train").iterdir()))
+    for index in range(images):
+        make(index, 0)
+    authors_pipeline.accepted = accepted
+    return count / images
+
+
 def seconds(row: Row, images: int, number: int) -> float:
     """Return the CPU time of a sample of every image."""
     start = time.process_time()
@@ -149,8 +168,10 @@ def main(images: int, rounds: int) -> None:
                 taken = seconds(row, images, number)
                 if number:  # the first round warms up
                     spent[text].append(taken)
+        tests = tests_an_image(folder)
         size = sum(one.stat().st_size for one in (folder / "images" / "train").iterdir())
     print(f"{images} pictures of {size / images / 1e3:.0f} KB, {rounds} rounds, load {load()}")
+    print(f"the authors test {tests:.2f} crops an image")
     first = next(iter(spent.values()))
     for text, samples in spent.items():
         ratio = statistics.median(a / b for a, b in zip(first, samples, strict=True))

@@ -1,6 +1,7 @@
 """Trainings by several processes: `python -m tests.fakes.several_processes FOLDER`.
 
-Torch is loaded once; every process is forked before torch has threads. What a case leaves lies in
+Torch is loaded once, with the part that an optimizer imports when it is made (seconds); every
+process is forked before torch has threads, and gets one core. What a case leaves lies in
 FOLDER, by its name.
 """
 
@@ -14,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+import torch._dynamo
 from torch import nn
 
 from tests.unit.engine.conftest import Watcher, make_job
@@ -65,6 +67,7 @@ def together(size: int, work: Callable[[World], object]) -> list[int]:
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": f"{port}"}
         code = 1
         try:
+            torch.set_num_threads(1)
             with joined("cpu") as world:
                 work(world)
             code = 0

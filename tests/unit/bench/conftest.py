@@ -22,7 +22,7 @@ from topformer_cli.bench.protocol import Protocol
 from topformer_cli.bench.runner import Runner
 from topformer_cli.results import BenchResult
 
-QUICK = Protocol(warmup=2, warmup_s=0, rounds=3, iterations=5, round_s=0, deadline_s=30)
+QUICK = Protocol(warmup=2, warmup_s=0, rounds=3, iterations=5, round_s=0, deadline_s=30, cool_s=1)
 StartDevice = Callable[..., FakeDevice]
 
 
