@@ -127,6 +127,8 @@ def test_unknown_format_and_contradictions_are_usage(road: Road) -> None:
     assert "choose from onnx, tnn" in refused(road.run("export", "--format", "mnn"), 2)
     line = refused(road.run("train", "--resume", "auto", "--dry-run"), 2)
     assert "--dry-run and --profile, one at a time, show a new run" in line
+    line = refused(road.run("train", "little", "--dry-run", "--nproc", "2"), 2)
+    assert "take their steps in one process; drop --nproc" in line
     shown = road.run("train", "little", "--dry-run", "--json")
     assert shown.record["dataset"] == "little"
 

@@ -50,7 +50,15 @@ from topformer_cli.recipe import (
 )
 from topformer_cli.results import Result
 from topformer_cli.results.ledger import Ledger
-from topformer_cli.rundir import RunDir, atomic_write, latest_run, new_run, open_run, write_json
+from topformer_cli.rundir import (
+    RunDir,
+    atomic_write,
+    latest_run,
+    new_run,
+    only_here,
+    open_run,
+    write_json,
+)
 
 __all__ = [
     "TrainPlan",
@@ -165,8 +173,6 @@ def _begin(job: TrainJob, request: TrainRequest) -> tuple[RunDir, Ledger | None]
     run = new_run(request.places.work_dir, request.command, f"{recipe.name}-{recipe.size}")
     atomic_write(run.recipe, recipe.to_yaml())
     write_json(run.environment, environment(job.device) | {"data_terms": job.spec.data_terms})
-    keep_ledger(run, replace(job, ledger=ledger))
-    jobs.sign(run)
     return run, ledger
 
 
@@ -201,7 +207,6 @@ def plan_resume(which: Path | None, request: TrainRequest) -> TrainPlan:
         if run.finished:
             message = f"{run.path} is finished; nothing to resume (start anew without --resume)"
             raise UsageError(message)
-        jobs.sign(run)
         return run, load_resolved(run.recipe)
 
     run, recipe = request.world.told(opened)
@@ -230,9 +235,7 @@ def _going_on(run: RunDir, recipe: Recipe, request: TrainRequest) -> TrainPlan:
     notes = _complete(job, request)
 
     def recorded() -> tuple[ModelSpec, Ledger | None]:
-        ledger = go_on_with_ledger(job, run)
-        keep_ledger(run, replace(job, ledger=ledger))
-        return _with_terms(job.spec, run), ledger
+        return _with_terms(job.spec, run), go_on_with_ledger(job, run)
 
     spec, ledger = request.world.told(recorded)
     return TrainPlan(replace(job, spec=spec, ledger=ledger), run, resume=True, notes=notes)
@@ -253,18 +256,22 @@ def run_training(
     """Train to the end; the run folder gets pictures and curves after every evaluation.
 
     Raises:
-        UsageError: TensorBoard curves were asked for and its package is not installed.
+        UsageError: another process trains this run, or TensorBoard curves were asked for and its
+            package is not installed.
     """
-    observer = observer or Silence()
-    if not plan.job.options.world.first:
-        return train(plan.job, plan.run, observer, resume=plan.resume)
-    also = None
-    if tensorboard:
-        observer = board = TensorBoardObserver(plan.run.tensorboard, observer)
-        board.add_recipe(plan.job.recipe.to_yaml())
-        also = board.add_picture
-    observer = DrawingObserver(plan.run, plan.job.prepared.card, observer, also)
-    return train(plan.job, plan.run, observer, resume=plan.resume)
+    job, run, observer = plan.job, plan.run, observer or Silence()
+    if not job.options.world.first:
+        return train(job, run, observer, resume=plan.resume)
+    with only_here(run):
+        keep_ledger(run, job)
+        jobs.sign(run)
+        also = None
+        if tensorboard:
+            observer = board = TensorBoardObserver(run.tensorboard, observer)
+            board.add_recipe(job.recipe.to_yaml())
+            also = board.add_picture
+        observer = DrawingObserver(run, job.prepared.card, observer, also)
+        return train(job, run, observer, resume=plan.resume)
 
 
 def measured_training(plan: TrainPlan, result: Result) -> Measured:

@@ -105,6 +105,12 @@ def command(  # noqa: PLR0913 - one parameter an option
                 "shows one that is there"
             )
             raise UsageError(message)
+        if nproc and nproc > 1:
+            message = (
+                "--dry-run and --profile take their steps in one process; drop --nproc (-o batch=N "
+                "shows the share of one)"
+            )
+            raise UsageError(message)
         _rehearse(request, dry_run=dry_run, as_json=as_json)
         return None
     if nproc and nproc > 1:

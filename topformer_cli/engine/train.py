@@ -24,7 +24,7 @@ from topformer_cli.engine.task import Task
 from topformer_cli.engine.tasks import make_task
 from topformer_cli.errors import DataError, Stopped, TopformerError, add_to
 from topformer_cli.results import Result
-from topformer_cli.rundir import RunDir, only_here, write_json
+from topformer_cli.rundir import RunDir, write_json
 
 LOG_EVERY: Final = 20
 MOST_SKIPPED: Final = 25
@@ -40,11 +40,9 @@ def train(job: TrainJob, run: RunDir, observer: Observer, *, resume: bool = Fals
         Stopped: SIGINT, SIGTERM or SIGHUP came; the state was saved.
         TopformerError: the loss stopped being finite, or images cannot be read; the state was
             saved. Or the run folder cannot be written.
-        UsageError: another process trains this run.
     """
     world = job.options.world
-    alone = only_here(run) if world.first else contextlib.nullcontext()
-    with stop_on_signal() as stop, _explained_disk_faults(run), alone:
+    with stop_on_signal() as stop, _explained_disk_faults(run):
         task = make_task(job.recipe, job.prepared, job.spec)
         state = start_state(job, task)
         if resume and (saved := state.load(run.state, world)) != world.size:

@@ -27,9 +27,9 @@ from topformer_cli.engine.state import FORMAT, TrainState
 from topformer_cli.engine.stepper import Stepper
 from topformer_cli.engine.tasks import TASKS, make_task
 from topformer_cli.engine.train import start_state, train
-from topformer_cli.errors import DataError, Stopped, TopformerError, UsageError
+from topformer_cli.errors import DataError, Stopped, TopformerError
 from topformer_cli.models.checkpoint import build_from, load_checkpoint
-from topformer_cli.rundir import RunDir, new_run, only_here
+from topformer_cli.rundir import RunDir, new_run
 
 
 @pytest.fixture(autouse=True)
@@ -294,14 +294,6 @@ def test_a_run_on_other_data_is_not_resumed(job: MakeJob, run: RunDir) -> None:
     words = rf"run on other data: .* {card.fingerprint[:16]}, the prepared one has 0000"
     with pytest.raises(DataError, match=words):
         train(replace(job(), prepared=other), run, Watcher(), resume=True)
-    train(job(), run, Watcher(), resume=True)
-
-
-def test_a_run_is_trained_by_one_process(job: MakeJob, run: RunDir) -> None:
-    stopped_run(job(), run)
-    words = rf"short-001 is being trained by process {os.getpid()} on .*`kill {os.getpid()}`"
-    with only_here(run), pytest.raises(UsageError, match=words):
-        train(job(), run, Watcher(), resume=True)
     train(job(), run, Watcher(), resume=True)
 
 
