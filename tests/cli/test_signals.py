@@ -118,7 +118,7 @@ def wait_for_first_state(road: Road) -> None:
     ("words", "overrides"),
     [
         (", from scratch, on cpu", ()),
-        ("evaluating 1/", ("evaluation.every=1", "evaluation.scale=[4096,1024]")),
+        ("evaluating 1/", ("evaluation.every=1", "evaluation.scale=[2048,512]")),
     ],
     ids=["before the first step", "in an evaluation"],
 )
@@ -138,7 +138,7 @@ def test_ctrl_c_stops_within_whatever_goes_on_and_no_process_complains(
 
 
 def test_a_second_signal_ends_at_once(long_road: Road) -> None:
-    training = started(long_road, "evaluation.every=1", "evaluation.scale=[4096,1024]")
+    training = started(long_road, "evaluation.every=1", "evaluation.scale=[2048,512]")
     wait_for(training, "evaluating 1/")
     training.send_signal(signal.SIGTERM)
     training.send_signal(signal.SIGTERM)

@@ -14,6 +14,11 @@ _RESET: Final = Path("/proc/self/clear_refs")
 _MACHINE: Final = Path("/proc/meminfo")
 _LIMIT, _USED = (Path("/sys/fs/cgroup") / name for name in ("memory.max", "memory.current"))
 
+_TRIM_THRESHOLD: Final = -1
+_MMAP_THRESHOLD: Final = -3
+_MOST_KEPT: Final = 2**31 - 1
+"""Numbers of mallopt's parameters (malloc.h), and the most bytes that it can be told."""
+
 
 def peak_bytes(device: torch.device) -> int:
     """Return the most memory so far: allocated on the device, or resident if that is the CPU."""
@@ -39,6 +44,18 @@ def begin_peak(device: torch.device) -> int:
         with contextlib.suppress(OSError):
             _RESET.write_text("5")
     return peak_bytes(device)
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep what a step on the CPU frees, for the next one, which asks for the same.
+
+    By itself it returns large blocks at once, and the system fills those it gives out with zeros.
+    Nothing happens where another allocator is at work.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_MMAP_THRESHOLD, _MOST_KEPT)
+        mallopt(_TRIM_THRESHOLD, _MOST_KEPT)
 
 
 def free_bytes(device: torch.device) -> int | None:

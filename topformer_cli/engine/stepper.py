@@ -7,6 +7,7 @@ import torch
 from topformer_cli.data.samples import Batch, Tensors
 from topformer_cli.engine.feed import Feed
 from topformer_cli.engine.job import TrainJob
+from topformer_cli.engine.memory import keep_freed_memory
 from topformer_cli.engine.optim import set_learning_rate
 from topformer_cli.engine.state import TrainState
 from topformer_cli.engine.step import Step
@@ -27,6 +28,8 @@ class Stepper:
         world, autocast = job.options.world, autocast_type(job.recipe, job.device)
         self.step = Step(task, feed, state, world, autocast)
         self._call: Callable[[Sequence[Tensors]], None] = self.step
+        if job.device.type == "cpu":
+            keep_freed_memory()
         if job.device.type == "cuda" and job.recipe.compile == "auto" and task.fixed_shapes:
             # Imported here: nobody else needs the compiler.
             from topformer_cli.engine.cuda.faster import faster

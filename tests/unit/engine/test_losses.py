@@ -149,6 +149,20 @@ def test_a_training_batch_is_exact_to_a_millionth(spread: float) -> None:
     assert float((gradient.double() - expected_gradient).abs().max()) <= 1e-6 * scale
 
 
+@pytest.mark.parametrize("labels", [(64, 96), (60, 96)], ids=["in cells", "in rows"])
+def test_images_scored_side_by_side_give_the_same_bits(labels: tuple[int, int]) -> None:
+    logits, targets, _ = Case(4, 20, (8, 12), labels).tensors()
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            found.append(tiled(logits, targets, "all_pixels", None))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(found[0][0], found[1][0])
+    assert torch.equal(found[0][1], found[1][1])
+
+
 @pytest.mark.parametrize("labels", [(16, 16), (15, 16)], ids=["in cells", "in rows"])
 def test_a_label_beyond_the_classes_is_an_error(labels: tuple[int, int]) -> None:
     logits, target, _ = Case(1, 3, (2, 2), labels).tensors()

@@ -6,8 +6,7 @@ A value of 65520 or more becomes infinite and goes on as such.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import torch
@@ -28,6 +27,7 @@ from topformer_cli.deploy.tnn.precision.half_storage import HALF_MAX
 from topformer_cli.deploy.tnn.sketch import naming
 from topformer_cli.errors import ExportError
 from topformer_cli.predictor import FloatArray
+from topformer_cli.torch_threads import one_thread
 
 _ROUNDING: Final = 2.0**-11
 """The relative error of one rounding to half."""
@@ -57,7 +57,7 @@ def simulate_half(loaded: LoadedTnn, feeds: Mapping[str, FloatArray]) -> HalfRun
     state = _Blobs(loaded, feeds)
     last_use = {name: i for i, layer in enumerate(network.layers) for name in layer.inputs}
     found = []
-    with torch.inference_mode(), _one_thread():
+    with torch.inference_mode(), one_thread():
         for index, layer in enumerate(network.layers):
             found.append(state.step(layer))
             # An output nobody reads would stay; it is dropped as well.
@@ -69,17 +69,6 @@ def simulate_half(loaded: LoadedTnn, feeds: Mapping[str, FloatArray]) -> HalfRun
         )
     values = {name: state.half[name].float().numpy() for name in network.outputs}
     return HalfRun(tuple(found), outputs, values)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    # Thousands of short steps: waking other threads costs more than they do, tenfold when loaded.
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class _Blobs:
