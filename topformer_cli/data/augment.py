@@ -297,7 +297,6 @@ def _pad(pixels: Pixels, value: int | tuple[int, int, int], crop: tuple[int, int
     """Fill up to the crop's size below and on the right."""
     if pixels.shape[:2] == crop:
         return pixels
-    padded = np.empty((*crop, *pixels.shape[2:]), np.uint8)
-    padded[...] = value
-    padded[: pixels.shape[0], : pixels.shape[1]] = pixels
-    return padded
+    below, right = crop[0] - pixels.shape[0], crop[1] - pixels.shape[1]
+    padded = cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_CONSTANT, value=value)
+    return np.asarray(padded, np.uint8)

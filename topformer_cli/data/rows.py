@@ -57,9 +57,9 @@ class SplitRows:
             message = f"image {index} of {self.rows}"
             raise IndexError(message)
         number = bisect.bisect_right(self.starts, index) - 1
-        row = self._table(number).slice(index - self.starts[number], 1)
-        record: dict[str, Any] = row.drop_columns(list(without)).to_pylist()[0]
-        return record
+        table, place = self._table(number), index - self.starts[number]
+        names = (name for name in table.column_names if name not in without)
+        return {name: table.column(name)[place].as_py() for name in names}
 
     def tables(self) -> list[pa.Table]:
         """Return all shards; those that are not here are fetched side by side."""
