@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from scripts.benchmarks import authors_pipeline
 from scripts.benchmarks.authors_pipeline import Settings
+from tests.fakes.draws import draw
 from topformer_cli.data.augment import (
     AugmentSettings,
     Window,
@@ -27,7 +28,7 @@ from topformer_cli.data.augment import (
     resized_size,
     varied,
 )
-from topformer_cli.data.draws import COLOURS, CROP_TRIES, DRAWS, FLIP, RATIO, draw
+from topformer_cli.data.draws import COLOURS, CROP_TRIES, DRAWS, FLIP, RATIO
 from topformer_cli.data.labels import IGNORE
 
 Pixels = NDArray[np.uint8]

@@ -61,7 +61,8 @@ def decode_ids(data: bytes) -> Pixels:
 
 def decode_mask(data: bytes, id_map: tuple[int, ...]) -> Pixels:
     """Decode a mask to [height, width] train ids, 255 where the pixel does not count."""
-    return np.asarray(cv2.LUT(decode_ids(data), _table(id_map)), np.uint8)
+    ids = decode_ids(data)
+    return np.asarray(cv2.LUT(ids, _table(id_map), dst=ids), np.uint8)
 
 
 def png_kind(data: bytes) -> tuple[int, int] | None:

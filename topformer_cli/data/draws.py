@@ -47,11 +47,6 @@ def sample_generator(seed: int, position: int) -> np.random.Generator:
     return _generator(seed, _SAMPLE, position)
 
 
-def draw(seed: int, position: int, count: int) -> Draws:
-    """Return the first uniform numbers [count] of one sample of a training."""
-    return sample_generator(seed, position).random(count)
-
-
 def draw_stand_ins(seed: int, position: int, count: int) -> Draws:
     """Return uniform numbers [count] that say which images stand in for that of a position."""
     return _generator(seed, _STAND_IN, position).random(count)

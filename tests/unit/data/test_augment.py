@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.fakes.draws import draw
 from tests.fakes.pictures import noise_image
 from topformer_cli.data.augment import (
     PAD_COLOUR,
@@ -17,7 +18,7 @@ from topformer_cli.data.augment import (
     choose_window,
     fitted_size,
 )
-from topformer_cli.data.draws import COLOURS, DRAWS, draw
+from topformer_cli.data.draws import COLOURS, DRAWS
 
 Pixels = NDArray[np.uint8]
 

