@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from topformer_cli.engine.evaluate import Split
 from topformer_cli.engine.feed import Feed, FeedOptions, host_feed
 from topformer_cli.engine.predict import TorchPredictor, normalised
 from topformer_cli.engine.processes.world import ALONE, World
-from topformer_cli.engine.task import Example, Progress, Statistics, require_classes
+from topformer_cli.engine.task import Example, PartLoss, Progress, Statistics, require_classes
 from topformer_cli.models.build import build_model
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.predictor import FloatArray, Predictor
@@ -58,13 +59,12 @@ class ClassificationTask:
         samples = ClassSamples(self.prepared, recipe.augment)
         return host_feed(samples, recipe, self.spec, options)
 
-    def loss(
-        self, network: nn.Module, images: Tensor, targets: Sequence[Tensor], world: World
-    ) -> Tensor:
-        """Score logits against train ids [B]."""
+    def loss(self, network: nn.Module, images: Tensor, targets: Sequence[Tensor]) -> PartLoss:
+        """Score logits against train ids [B]; parts are of one size."""
         (labels,) = targets
         smoothing = self.recipe.loss.label_smoothing
-        return F.cross_entropy(network(images), labels, label_smoothing=smoothing) / world.size
+        loss = F.cross_entropy(network(images), labels, label_smoothing=smoothing)
+        return PartLoss(loss, loss.new_ones((), dtype=torch.float32))
 
     def evaluate(
         self,

@@ -12,7 +12,7 @@ from topformer_cli.engine.detect import Detector, evaluate_boxes
 from topformer_cli.engine.evaluate import Split
 from topformer_cli.engine.feed import Feed, FeedOptions, host_feed
 from topformer_cli.engine.processes.world import ALONE, World
-from topformer_cli.engine.task import Example, Progress, Statistics
+from topformer_cli.engine.task import Example, PartLoss, Progress, Statistics
 from topformer_cli.models.spec import SIZES, ModelSpec
 from topformer_cli.results import DetectionResult
 from topformer_cli.sections.detection import DetectionRecipe
@@ -51,13 +51,11 @@ class DetectionTask:
         samples = box_samples(self.prepared, recipe.augment)
         return host_feed(samples, recipe, self.spec, options, samples.groups)
 
-    def loss(
-        self, network: nn.Module, images: Tensor, targets: Sequence[Tensor], world: World
-    ) -> Tensor:
-        """Score logits and offsets of every anchor."""
-        raw = network(images)
+    def loss(self, network: nn.Module, images: Tensor, targets: Sequence[Tensor]) -> PartLoss:
+        """Score logits and offsets of every anchor, a mean over the anchors of objects."""
+        raw, count = network(images), len(images)
         loss, positives = detection_loss(raw.logits, raw.offsets, BoxTargets.of(images, targets))
-        return loss / world.total(positives)
+        return PartLoss(loss / count, positives / count)
 
     def evaluate(
         self,

@@ -88,7 +88,7 @@ class Normalise:
         """Subtract the mean and divide by the deviation."""
         # By rows: broadcasting over the three channels alone takes the CPU several times as long.
         width = images.shape[2]
-        rows = images.flatten(2).float()
+        rows = images.flatten(2).to(self._mean.dtype)
         rows.sub_(self._mean.repeat(width)).div_(self._std.repeat(width))
         return rows.view(images.shape).permute(0, 3, 1, 2)
 

@@ -30,16 +30,15 @@ def pixel_count(
 
     Shapes: labels [B, H, W] uint8, class_weights [C] -> 0-d float32. `all_pixels` is B * H * W
     (mmsegmentation 0.x, weighted or not); `valid` the pixels that are not ignored, each counted
-    with its label's weight as torch's cross-entropy does. 1 where that would be 0.
+    with its label's weight as torch's cross-entropy does, which may be 0.
     """
     if normalise == "all_pixels":
         return torch.full((), float(labels.numel()), device=labels.device)
     valid = labels != IGNORE
     if class_weights is None:
-        return valid.sum().clamp_(min=1).float()
+        return valid.sum().float()
     weight = class_weights.to(labels.device)[labels.where(valid, labels.new_zeros(())).long()]
-    total = (weight * valid).sum(dtype=sum_type(labels.device))
-    return torch.where(total > 0, total, torch.ones_like(total)).float()
+    return (weight * valid).sum(dtype=sum_type(labels.device)).float()
 
 
 def upsampled_cross_entropy(

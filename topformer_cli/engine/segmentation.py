@@ -16,7 +16,7 @@ from topformer_cli.engine.losses import pixel_count, upsampled_cross_entropy
 from topformer_cli.engine.predict import Segmenter, TorchPredictor
 from topformer_cli.engine.processes.world import ALONE, World
 from topformer_cli.engine.segmentation_feed import segmentation_feed
-from topformer_cli.engine.task import Example, Progress, Statistics
+from topformer_cli.engine.task import Example, PartLoss, Progress, Statistics
 from topformer_cli.errors import RecipeError
 from topformer_cli.models.build import build_model
 from topformer_cli.models.spec import ModelSpec
@@ -69,14 +69,13 @@ class SegmentationTask:
         """Feed images and train ids [B, H, W] uint8, from wherever the recipe wants pixels."""
         return segmentation_feed(self.recipe, self.prepared, self.spec, options)
 
-    def loss(
-        self, network: nn.Module, images: Tensor, targets: Sequence[Tensor], world: World
-    ) -> Tensor:
+    def loss(self, network: nn.Module, images: Tensor, targets: Sequence[Tensor]) -> PartLoss:
         """Score logits against train ids [B, H, W]."""
         (labels,) = targets
         weights = self._weights_on(labels.device)
-        divisor = world.total(pixel_count(labels, self.recipe.loss.normalise, weights))
-        return upsampled_cross_entropy(network(images), labels, divisor, weights)
+        pixels = pixel_count(labels, "all_pixels")
+        share = pixel_count(labels, self.recipe.loss.normalise, weights) / pixels
+        return PartLoss(upsampled_cross_entropy(network(images), labels, pixels, weights), share)
 
     def _weights_on(self, device: torch.device) -> Tensor | None:
         """Return the class weights [C], which are brought to a device once."""

@@ -16,7 +16,7 @@ from topformer_cli.engine.feed import Feed
 from topformer_cli.engine.processes.agreement import Agreement
 from topformer_cli.engine.processes.world import World
 from topformer_cli.engine.state import TrainState
-from topformer_cli.engine.task import Task
+from topformer_cli.engine.task import PartLoss, Task
 
 Span: TypeAlias = Callable[[str], AbstractContextManager[Any]]
 """Marks a part of a step by its name for whoever measures it."""
@@ -52,26 +52,31 @@ class Step:
     def __call__(self, parts: Sequence[Tensors]) -> None:
         """Take one step on the parts of this process's share of a batch, on the device.
 
-        Parts are what fits on the device at once; their gradients add up.
+        Parts are what fits on the device at once; their gradients add up, and are divided by the
+        sum of the shares at the end.
         """
         state = self.state
         scale = state.scaler.scale(self.one).detach().clone()
         for statistics in self.statistics:
             statistics.remember()
         state.optimizer.zero_grad(set_to_none=True)
-        loss = torch.stack([self._backward(part, len(parts)) for part in parts]).sum()
-        self.world.add_up([*self._gradients(), loss, *self.averaged, *self.agreement.message])
+        losses, shares = zip(*(self._backward(part) for part in parts), strict=True)
+        loss, share = torch.stack(losses).sum(), torch.stack(shares).sum()
+        message = (*self.averaged, *self.agreement.message)
+        self.world.add_up([*self._gradients(), loss, share, *message])
         # Where each process has statistics of its own, what is kept is their mean.
         for statistic in self.averaged:
             statistic /= self.world.size
         with self.span("optimizer"):
             state.scaler.unscale_(state.optimizer)
+            share = torch.where(share > 0, share, self.one)
+            torch._foreach_div_(self._gradients(), share)
             bad = ~torch.nn.utils.get_total_norm(self._gradients(), torch.inf).isfinite()
             state.scaler.step(state.optimizer)
         self._update_scale()
         for statistics in self.statistics:
             statistics.undo(bad)
-        state.tally.add(loss, bad, state.device_step, scale)
+        state.tally.add(loss / share, bad, state.device_step, scale)
         if state.average is not None:
             state.average.update(state.device_step)
         state.device_step += 1
@@ -85,16 +90,16 @@ class Step:
         else:
             scaler.update(1.0)
 
-    def _backward(self, part: Tensors, parts: int) -> Tensor:
-        """Add the gradients of one part and return its share of the loss."""
+    def _backward(self, part: Tensors) -> PartLoss:
+        """Add the gradients of one part."""
         images, *targets = self.feed.on_device(part)
         device = images.device.type
         autocast = torch.autocast(device, self.autocast, enabled=self.autocast is not None)
         with self.span("loss"), autocast:
-            loss = self.task.loss(self.network, images, targets, self.world) / parts
+            loss, share = self.task.loss(self.network, images, targets)
         with self.span("backward"):
             self.state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        return loss.detach()
+        return PartLoss(loss.detach(), share)
 
     def _gradients(self) -> list[Tensor]:
         return [one.grad for one in self.parameters if one.grad is not None]

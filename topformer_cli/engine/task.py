@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
@@ -33,6 +33,17 @@ Statistics = Literal["together", "apart", "fixed"]
 or by statistics that training does not change."""
 
 
+class PartLoss(NamedTuple):
+    """The loss of a part of a batch, and the part's share of what the batch's loss is a mean over.
+
+    Both are scalars, the share float32. The loss of a batch is the sum of its parts' losses, over
+    all processes, divided by the sum of their shares; 0 where that is 0. Parts have one size.
+    """
+
+    loss: Tensor
+    share: Tensor
+
+
 class Task(Protocol):
     """One recipe on one prepared set: network, batches, loss and evaluation."""
 
@@ -54,13 +65,10 @@ class Task(Protocol):
         """Return where this process's batches come from."""
         ...
 
-    def loss(
-        self, network: nn.Module, images: Tensor, targets: Sequence[Tensor], world: World
-    ) -> Tensor:
-        """Score this process's part of a batch; the sum over all processes is the batch's loss.
+    def loss(self, network: nn.Module, images: Tensor, targets: Sequence[Tensor]) -> "PartLoss":
+        """Score a part of a batch.
 
-        Shapes: images [B, 3, H, W], normalised; targets as the feed gives them; all on one device
-        -> scalar.
+        Shapes: images [B, 3, H, W], normalised; targets as the feed gives them; all on one device.
         """
         ...
 

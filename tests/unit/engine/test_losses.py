@@ -96,11 +96,17 @@ def straightforward(
     return value.detach(), gradient.nan_to_num()
 
 
+def divisor_of(labels: Tensor, normalise: Normalise, weights: Tensor | None) -> Tensor:
+    """Return what a batch of these labels alone is divided by, as a training step does."""
+    count = pixel_count(labels, normalise, weights)
+    return torch.where(count > 0, count, torch.ones(()))
+
+
 def tiled(
     logits: Tensor, labels: Tensor, normalise: Normalise, weights: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     logits = logits.clone().requires_grad_()
-    divisor = pixel_count(labels, normalise, weights)
+    divisor = divisor_of(labels, normalise, weights)
     value = upsampled_cross_entropy(logits, labels, divisor, weights)
     (gradient,) = torch.autograd.grad(value * 1.5, logits)
     return value.detach(), gradient / 1.5
@@ -116,7 +122,7 @@ def tolerance(case: Case, normalise: Normalise) -> tuple[float, float]:
     rounding = 1e-6 + 4 * case.spread * torch.finfo(torch.float32).eps
     heaviest = 1.0 if weights is None else float(weights.max())
     area = max(1.0, labels[0].numel() / (case.logits[0] * case.logits[1]))
-    divisor = float(pixel_count(labels, normalise, weights))
+    divisor = float(divisor_of(labels, normalise, weights))
     pixels = int((labels != IGNORE).sum())
     return rounding * heaviest * pixels / divisor, rounding * heaviest * area / divisor
 

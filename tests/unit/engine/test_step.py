@@ -1,4 +1,4 @@
-"""A step: what half precision's overflows count for, and the floor of its loss scale."""
+"""A step: what its parts count for, and half precision's overflows, and its least loss scale."""
 
 import pytest
 import torch
@@ -58,3 +58,24 @@ def test_no_loss_scale_without_half_precision(job: MakeJob, amp: str) -> None:
     Step(task, feed, state, ALONE, kind)([part.tensors])
     assert state.scaler.get_scale() == 1.0
     assert state.tally.read().taken == 1
+
+
+@pytest.mark.parametrize("normalise", ["all_pixels", "valid"])
+def test_parts_count_by_what_the_loss_is_a_mean_over(job: MakeJob, normalise: str) -> None:
+    made = job("batch=4", f"loss.normalise={normalise}", "loss.class_weights=auto")
+    task = make_task(made.recipe, made.prepared, made.spec)
+    ((part,),) = task.feed(made.options).batches(0, 1)
+    images, labels = part.tensors
+    labels[:2, 4:] = 255
+    found = []
+    for size in (4, 2, 1):
+        state = start_state(made, task)
+        state.network.eval()  # what a part's batch statistics do is another matter
+        step = Step(task, task.feed(made.options), state, ALONE, None)
+        step(list(zip(images.split(size), labels.split(size), strict=True)))
+        gradients = [one.grad.flatten() for one in step.parameters if one.grad is not None]
+        found.append((state.tally.read().loss, torch.cat(gradients)))
+    (loss, whole), *others = found
+    for other_loss, gradient in others:
+        assert other_loss == pytest.approx(loss, rel=1e-5)
+        assert (gradient - whole).norm() <= 1e-4 * whole.norm()

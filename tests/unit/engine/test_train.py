@@ -21,10 +21,10 @@ from topformer_cli.engine import keeper
 from topformer_cli.engine import train as module
 from topformer_cli.engine.feed import Feed, FeedOptions
 from topformer_cli.engine.job import TrainJob
-from topformer_cli.engine.processes.world import World
 from topformer_cli.engine.segmentation import SegmentationTask
 from topformer_cli.engine.state import FORMAT, TrainState
 from topformer_cli.engine.stepper import Stepper
+from topformer_cli.engine.task import PartLoss
 from topformer_cli.engine.tasks import TASKS, make_task
 from topformer_cli.engine.train import start_state, train
 from topformer_cli.errors import DataError, Stopped, TopformerError
@@ -152,16 +152,14 @@ class Poisoned(SegmentationTask):
     bad_steps: frozenset[int] = frozenset()
     gradient_only = False
 
-    def loss(
-        self, network: nn.Module, images: Tensor, targets: Sequence[Tensor], world: World
-    ) -> Tensor:
-        value = SegmentationTask.loss(self, network, images, targets, world)
+    def loss(self, network: nn.Module, images: Tensor, targets: Sequence[Tensor]) -> PartLoss:
+        loss = SegmentationTask.loss(self, network, images, targets)
         step, Poisoned.calls = Poisoned.calls, Poisoned.calls + 1
         if step not in Poisoned.bad_steps:
-            return value
+            return loss
         if Poisoned.gradient_only:
-            return value + (network.head.classify.weight.sum() * 0).sqrt()
-        return value * float("nan")
+            return loss._replace(loss=loss.loss + (network.head.classify.weight.sum() * 0).sqrt())
+        return loss._replace(loss=loss.loss * float("nan"))
 
 
 @pytest.fixture

@@ -61,15 +61,6 @@ class World:
         """Whether this is the process that writes and speaks."""
         return self.rank == 0
 
-    def total(self, value: Tensor) -> Tensor:
-        """Return the sum of a tensor over all processes, in a new tensor; no gradient flows."""
-        if self.size == 1:
-            return value
-        summed = value.detach().clone()
-        with exchange():
-            dist.all_reduce(summed)
-        return summed
-
     def add_up(self, tensors: Sequence[Tensor]) -> None:
         """Replace tensors of one type by their sums over all processes, in one message."""
         if self.size == 1:
