@@ -20,10 +20,10 @@ MAY_IMPORT = {
         "api", "engine", "models", "data", "deploy", "bench", "draw", "recipe", "sections",
         "report",
     },
-    "engine": {"engine", "models", "data", "recipe", "sections"},
+    "engine": {"engine", "models", "data", "recipe", "sections", "torch_threads"},
     "models": {"models"},
     "data": {"data"},
-    "deploy": {"deploy", "onnx_session"},
+    "deploy": {"deploy", "onnx_session", "torch_threads"},
     "bench": {"bench", "onnx_session"},
     "report": {"report", "draw"},
     "recipe": {"recipe", "models.spec", "data.catalog", "sections"},
@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "cache": {"errors"},
     "units": set(),
     "onnx_session": set(),
+    "torch_threads": set(),
 }  # fmt: skip
 """Part of the package -> the parts and modules it may import besides COMMON."""
 
@@ -73,7 +74,7 @@ ONLY_IN = {
     "matplotlib": {"report"},
     "click": {"cli", "commands"},
     "rich": {"console"},
-    "torch": {"models", "engine", "data", "deploy", "api", "bench"},
+    "torch": {"models", "engine", "data", "deploy", "api", "bench", "torch_threads"},
     "torchvision": {"models"},
 }
 """Library -> the only parts that may import it, anywhere."""

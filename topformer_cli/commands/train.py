@@ -99,18 +99,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         message = "--resume continues a run with its own recipe; drop the other settings"
         raise UsageError(message)
     if dry_run or profile:
-        if resume or (dry_run and profile):
-            message = (
-                "--dry-run and --profile, one at a time, show a new run; `topformer info RUN` "
-                "shows one that is there"
-            )
-            raise UsageError(message)
-        if nproc and nproc > 1:
-            message = (
-                "--dry-run and --profile take their steps in one process; drop --nproc (-o batch=N "
-                "shows the share of one)"
-            )
-            raise UsageError(message)
+        _require_one_new_run(resume, nproc, both=dry_run and profile)
         _rehearse(request, dry_run=dry_run, as_json=as_json)
         return None
     if nproc and nproc > 1:
@@ -123,6 +112,23 @@ def command(  # noqa: PLR0913 - one parameter an option
             console.note(f"taking recipe {recipe or DEFAULT_RECIPE}, size {choices.size}")
         _train(request, resume, tensorboard=tensorboard, as_json=as_json)
     return None
+
+
+def _require_one_new_run(resume: str | None, nproc: int | None, *, both: bool) -> None:
+    from topformer_cli.errors import UsageError
+
+    if resume or both:
+        message = (
+            "--dry-run and --profile, one at a time, show a new run; `topformer info RUN` shows "
+            "one that is there"
+        )
+        raise UsageError(message)
+    if nproc and nproc > 1:
+        message = (
+            "--dry-run and --profile take their steps in one process; drop --nproc (-o batch=N "
+            "shows the share of one)"
+        )
+        raise UsageError(message)
 
 
 def _rehearse(request: "TrainRequest", *, dry_run: bool, as_json: bool) -> None:
