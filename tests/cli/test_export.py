@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 from tests.cli.conftest import Ran, Road
-from tests.fakes.tnntest import write_tnntest
+from tests.fakes.tnntest import tnntest
 from topformer_cli.deploy.artifact import Artifact, load_artifact
 from topformer_cli.deploy.predictors import open_predictor
 from topformer_cli.deploy.tnn.proto import read_proto
@@ -213,14 +213,13 @@ def test_verify_holds_the_formats_against_each_other(road: Road, usual: Artifact
 def test_verify_names_the_layer_that_a_runner_computes_wrongly(
     road: Road, usual: Artifact, tmp_path: Path
 ) -> None:
-    good = write_tnntest(tmp_path)
-    words = ("verify", usual.path, "--runner", good, "--runner-device", "NAIVE")
-    assert road.run(*words).code == 0
     layers = [one for one in read_proto(usual.tnnproto).layers if one.record.TYPE == "Convolution"]
-    spoilt = layers[len(layers) // 2].name
-    write_tnntest(tmp_path, spoilt)
-    done = road.run(*words)
-    check_refused(done, 4, f"layer {spoilt!r} (Convolution) is the first to depart")
+    with tnntest(tmp_path) as runner:
+        words = ("verify", usual.path, "--runner", runner.path, "--runner-device", "NAIVE")
+        assert road.run(*words).code == 0
+        runner.spoilt = layers[len(layers) // 2].name
+        done = road.run(*words)
+    check_refused(done, 4, f"layer {runner.spoilt!r} (Convolution) is the first to depart")
 
 
 def test_verify_needs_something_to_hold_against(road: Road, tmp_path: Path) -> None:
