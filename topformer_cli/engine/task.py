@@ -65,7 +65,7 @@ class Task(Protocol):
         """Return where this process's batches come from."""
         ...
 
-    def loss(self, network: nn.Module, images: Tensor, targets: Sequence[Tensor]) -> "PartLoss":
+    def loss(self, network: nn.Module, images: Tensor, targets: Sequence[Tensor]) -> PartLoss:
         """Score a part of a batch.
 
         Shapes: images [B, 3, H, W], normalised; targets as the feed gives them; all on one device.

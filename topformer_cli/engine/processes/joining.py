@@ -95,7 +95,7 @@ def joined(device_name: str) -> Iterator[World]:
         yield ALONE
         return
     with contextlib.ExitStack() as stack:
-        stack.push(_part)
+        stack.push(_leave)
         stack.push(_report)
         yield _connected(world, own_device(device_name, world))
 
@@ -140,7 +140,7 @@ def _report(kind: object, error: BaseException | None, trace: object) -> bool:  
     return False
 
 
-def _part(kind: object, error: BaseException | None, trace: object) -> bool:  # noqa: ARG001
+def _leave(kind: object, error: BaseException | None, trace: object) -> bool:  # noqa: ARG001
     """End gloo's threads: one that drops a tensor while Python shuts down aborts the process.
 
     Not after a signal, which may have come within an exchange that the others still wait for, nor
