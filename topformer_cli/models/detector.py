@@ -82,10 +82,14 @@ class RetinaNet(Backbone):
 
     def forward(self, images: Tensor) -> RawBoxes:
         """Map images [B, 3, H, W] to what is said of every anchor of `anchor_boxes(H, W)`."""
+        found = self.head(self.pyramid(images))
+        return RawBoxes(found["cls_logits"], found["bbox_regression"])
+
+    def pyramid(self, images: Tensor) -> list[Tensor]:
+        """Map images [B, 3, H, W] to P3 .. P7, each [B, FPN_WIDTH, h, w]."""
         tokens = self.features(images).injected
         named = OrderedDict((str(index), one) for index, one in enumerate(tokens))
-        found = self.head(list(self.neck(named).values()))
-        return RawBoxes(found["cls_logits"], found["bbox_regression"])
+        return list(self.neck(named).values())
 
     def train(self, mode: bool = True) -> "RetinaNet":
         """Enter training or evaluation; frozen batch normalisation stays in evaluation."""
