@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from topformer_cli.data.box_augment import padded_batch, resize_to_fit
 from topformer_cli.data.box_table import read_box_table
-from topformer_cli.data.card import DatasetCard
 from topformer_cli.data.decode import decode_image
 from topformer_cli.engine.box_metrics import AveragePrecision
 from topformer_cli.engine.evaluate import Split
@@ -34,6 +33,18 @@ class Settings(Selection, Protocol):
     @property
     def scale(self) -> tuple[int, int]:
         """(long side, short side) that an image is fitted into."""
+
+
+class Coded(Protocol):
+    """What says how a set's own files call its classes: the card of a set, or of a network."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Their names."""
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """What they are called in the set's own files; nothing if not known."""
 
 
 class Input(NamedTuple):
@@ -130,11 +141,16 @@ def evaluate_boxes(
     )
 
 
-def category_ids(card: DatasetCard) -> list[int]:
+def category_ids(of: Coded) -> list[int]:
     """Return the number of each class in the set's own files; 1, 2, ... where they have none."""
-    if card.codes and all(code.isdecimal() for code in card.codes):
-        return [int(code) for code in card.codes]
-    return list(range(1, len(card.classes) + 1))
+    if has_category_ids(of):
+        return [int(code) for code in of.codes]
+    return list(range(1, len(of.classes) + 1))
+
+
+def has_category_ids(of: Coded) -> bool:
+    """Return whether the classes have numbers in the set's own files."""
+    return len(of.codes) == len(of.classes) and all(code.isdecimal() for code in of.codes)
 
 
 def _inputs(detector: Detector, split: Split) -> Iterator[Input]:

@@ -136,6 +136,15 @@ def test_boxes_are_counted_under_the_sets_own_numbers(coco: PreparedSet) -> None
     assert category_ids(named) == list(range(1, 81))
 
 
+def test_a_network_keeps_the_sets_own_numbers(coco: PreparedSet, tmp_path: Path) -> None:
+    run = new_run(tmp_path, "train", "numbers")
+    train(make_job(coco, "schedule.iterations=1", "evaluation.every=1"), run, Watcher())
+    kept = load_checkpoint(run.weights("last")).spec
+    assert category_ids(kept) == category_ids(coco.card)
+    before = {name: value for name, value in kept.to_json().items() if name != "codes"}
+    assert category_ids(ModelSpec.from_json(before, "an older card")) == list(range(1, 81))
+
+
 def test_images_without_objects_are_looked_at_too(coco: PreparedSet) -> None:
     seen: list[tuple[int, int]] = []
     detector = Detector(OneAnchor(0, 80), spec(80), make_recipe().evaluation, CPU)
