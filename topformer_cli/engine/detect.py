@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from topformer_cli.data.box_augment import padded_batch, resize_to_fit
 from topformer_cli.data.box_table import read_box_table
 from topformer_cli.data.decode import decode_image
+from topformer_cli.engine.box_matches import Detections
 from topformer_cli.engine.box_metrics import AveragePrecision
 from topformer_cli.engine.evaluate import Split
 from topformer_cli.engine.predict import normalised
@@ -56,18 +57,6 @@ class Input(NamedTuple):
     values: FloatArray
     original: tuple[int, int]
     resized: tuple[int, int]
-
-
-class Detections(NamedTuple):
-    """Boxes of one picture by falling score.
-
-    boxes: [n, 4] left, top, right, bottom in pixels of the picture; scores: [n]; labels: [n] train
-    ids.
-    """
-
-    boxes: NDArray[np.float64]
-    scores: NDArray[np.float64]
-    labels: NDArray[np.int64]
 
 
 class Detector:

@@ -4,7 +4,7 @@ That it resumes bit for bit is in tests/contract.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from topformer_cli.data.sources.published import KnownRequest
 from topformer_cli.data.store import PreparedSet
 from topformer_cli.engine.detect import Detector, category_ids, evaluate_boxes
 from topformer_cli.engine.evaluate import Split
+from topformer_cli.engine.examples import BoxExample, Example
 from topformer_cli.engine.feed import FeedOptions
 from topformer_cli.engine.job import TrainJob
 from topformer_cli.engine.tasks import make_task, model_spec
@@ -62,6 +63,7 @@ def test_a_run_leaves_what_every_run_leaves(coco: PreparedSet, tmp_path: Path) -
     assert len(result.found.class_ap) == 80
     assert result.notes == ("partial: train 7 of 118287, val 5 of 5000",)
     assert [step for step, _ in watcher.evaluations] == [3, 4]
+    assert watcher.pictures == {3: coco.ids("val")[:4], 4: coco.ids("val")[:4]}
     lines = [json.loads(line) for line in run.metrics.read_text().splitlines()]
     assert [line["kind"] for line in lines] == ["eval", "step", "eval"]
     assert lines[-1]["ap"] == result.headline.value
@@ -76,13 +78,13 @@ class OneAnchor(nn.Module):
 
     def __init__(self, index: int, classes: int) -> None:
         super().__init__()
-        self.index, self.classes = index, classes
+        self.index, self.classes, self.sure = index, classes, 5.0
 
     def forward(self, images: Tensor) -> RawBoxes:
         height, width = images.shape[2:]
         count = sum(len(level) for level in anchor_boxes(height, width, CPU))
         logits = torch.full((1, count, self.classes), -20.0)
-        logits[0, self.index, 1] = 5.0
+        logits[0, self.index, 1] = self.sure
         return RawBoxes(logits, torch.zeros(1, count, 4))
 
 
@@ -154,6 +156,26 @@ def test_images_without_objects_are_looked_at_too(coco: PreparedSet) -> None:
     assert seen == [(done, 5) for done in range(1, 6)]
     assert "AP50" in result.summary()
     assert len(result.table().rows) == 80
+
+
+def test_only_boxes_of_some_score_are_looked_at(coco: PreparedSet) -> None:
+    task = make_task(make_recipe(), coco, spec(80))
+    network = OneAnchor(9 * 40, 80)
+    network.register_parameter("place", nn.Parameter(torch.zeros(1)))
+    assert [len(one.predicted.boxes) for one in boxes_of(task.examples(network))] == [1] * 4
+    network.sure = -1.0  # a score of 0.27
+    seen = boxes_of(task.examples(network))
+    assert [len(one.predicted.boxes) for one in seen] == [0] * 4
+    for index, one in enumerate(seen):
+        sample = coco.boxes("val", index)
+        assert one.image.shape == (sample.height, sample.width, 3)
+        np.testing.assert_allclose(one.truth.boxes[:, :2], sample.boxes[:, :2])
+        assert one.truth.crowds.tolist() == sample.crowds.tolist()
+
+
+def boxes_of(examples: Sequence[Example]) -> list[BoxExample]:
+    assert all(isinstance(one, BoxExample) for one in examples)
+    return [one for one in examples if isinstance(one, BoxExample)]
 
 
 def test_eight_images_are_learnt(tmp_path: Path) -> None:
