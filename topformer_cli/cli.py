@@ -22,6 +22,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "train": ("topformer_cli.commands.train", "Train from a recipe or on a prepared set."),
     "eval": ("topformer_cli.commands.eval", "Measure mIoU by the paper's protocol."),
     "segment": ("topformer_cli.commands.segment", "Draw the segmentation of images."),
+    "detect": ("topformer_cli.commands.detect", "Draw the objects in images and videos."),
     "export": ("topformer_cli.commands.export", "Convert to ONNX, TNN and LiteRT, verified."),
     "verify": ("topformer_cli.commands.verify", "Check that exported files compute the same."),
     "bench": ("topformer_cli.commands.bench", "Measure latency on a phone or on this host."),

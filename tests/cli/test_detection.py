@@ -5,31 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Road, prepared_road
+from tests.cli.conftest import QUICK, Road
 from tests.cli.test_mistakes import refused
 from tests.cli.test_road import quietly
-from tests.fakes.box_pictures import make_blocks
 from topformer_cli.models.boxes import STRIDES
 from topformer_cli.recipe import load_resolved
 from topformer_cli.rundir import RunDir
-
-QUICK = ("batch=2", "schedule.iterations=2", "schedule.warmup=1", "evaluation.every=2")
-
-
-@pytest.fixture(scope="module")
-def boxed(tmp_path_factory: pytest.TempPathFactory) -> Road:
-    """The set `blocks`, prepared, and a run on it by its name alone; a picture for `segment`."""
-    road = prepared_road(tmp_path_factory.mktemp("boxed"))
-    request = make_blocks(road.folder / "blocks", 6, 3)
-    assert request.val is not None
-    quietly(
-        road.data(
-            "prepare", "blocks", "--images", request.images, "--coco", request.train,
-            "--coco-val", request.val,
-        )
-    )  # fmt: skip
-    quietly(road.train("blocks", "--size", "tiny", overrides=QUICK))
-    return road
 
 
 def checkpoint(road: Road) -> Path:

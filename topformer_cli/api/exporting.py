@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from topformer_cli.api.models import Model, find_images, read_image
+from topformer_cli.api.models import Model
+from topformer_cli.api.pictures import find_images, read_image
 from topformer_cli.api.places import Places
 from topformer_cli.api.sets import open_set
 from topformer_cli.data.decode import decode_image

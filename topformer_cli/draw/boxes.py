@@ -91,7 +91,9 @@ def _span(start: float, length: float, room: int) -> tuple[float, float]:
 
 def _outline(pen: ImageDraw.ImageDraw, corners: Corners, one: NamedBox, line: int) -> None:
     left, top, right, bottom = corners
-    pen.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline=_contrast(one.colour))
+    edge = max(1, line // 3)
+    around = (left - edge, top - edge, right + edge, bottom + edge)
+    pen.rectangle(around, outline=_contrast(one.colour), width=edge)
     if not one.crowd:
         pen.rectangle(corners, outline=one.colour, width=line)
         return

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from topformer_cli.data.box_augment import padded_batch, resize_to_fit
 from topformer_cli.data.box_table import read_box_table
+from topformer_cli.data.card import Coded
 from topformer_cli.data.decode import decode_image
 from topformer_cli.engine.box_matches import Detections
 from topformer_cli.engine.box_metrics import AveragePrecision
@@ -34,18 +35,6 @@ class Settings(Selection, Protocol):
     @property
     def scale(self) -> tuple[int, int]:
         """(long side, short side) that an image is fitted into."""
-
-
-class Coded(Protocol):
-    """What says how a set's own files call its classes: the card of a set, or of a network."""
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Their names."""
-
-    @property
-    def codes(self) -> tuple[str, ...]:
-        """What they are called in the set's own files; nothing if not known."""
 
 
 class Input(NamedTuple):
