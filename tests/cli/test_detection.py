@@ -28,6 +28,11 @@ def test_a_set_of_boxes_trains_by_its_name(boxed: Road) -> None:
     assert len(last["class_ap"]) == 3
 
 
+def test_dry_run_has_room_for_the_pictures(boxed: Road) -> None:
+    done = quietly(boxed.train("blocks", "--size", "tiny", "--dry-run", overrides=QUICK))
+    assert ", pictures 2.0 MB" in done.out
+
+
 def test_eval_shows_average_precision(boxed: Road) -> None:
     done = quietly(boxed.run("eval"))
     assert "RetinaNet with TopFormer-tiny on blocks val (3 images)" in done.out
