@@ -233,7 +233,7 @@ def on_host(folder: Path) -> Setting:
 
     manifest = export_tiny(folder)
     artifact, runner = load_artifact(manifest), host_engine("onnxruntime")
-    (folder / "input").write_bytes(runner.module.encode_input(fixed_input(artifact.manifest.input)))
+    (folder / "input").write_bytes(runner.module.encode_input(fixed_input(artifact.manifest)))
     mask = choose_core(HostStation().facts().cpus, "prime").mask or "1"
 
     def bare(call: Call) -> list[str]:
@@ -271,9 +271,7 @@ def on_phone(folder: Path) -> Iterator[Setting]:
         adb = [os.environ["ADBUTILS_ADB_PATH"], "-P", str(port)]
         subprocess.run([*adb, "connect", device.serial], check=True, capture_output=True)
         adb += ["-s", device.serial]
-        (folder / "input.txt").write_bytes(
-            tnntest.encode_input(fixed_input(artifact.manifest.input))
-        )
+        (folder / "input.txt").write_bytes(tnntest.encode_input(fixed_input(artifact.manifest)))
         there = "/data/local/tmp/bare"
         pushed = {
             program: "TNNTest",
@@ -306,7 +304,7 @@ def build_sleeper(manifest: Path, folder: Path) -> Path:
     from topformer_cli.deploy.predictors import open_predictor
 
     artifact = load_artifact(manifest)
-    answer = open_predictor(artifact, "onnx")(fixed_input(artifact.manifest.input))
+    answer = open_predictor(artifact, "onnx")(fixed_input(artifact.manifest))
     values = ",".join(f"{value:.7e}f" for value in answer.ravel())
     (folder / "answer.h").write_text(
         f'#define DIMS "4 {" ".join(map(str, answer.shape))}"\n#define SLEEP_MS {SLEEP_MS}\n'

@@ -37,7 +37,7 @@ def exported(ade20k: Road) -> Artifact:
 @pytest.fixture(scope="module")
 def runner(exported: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A phone's program with TNNTest's command line that knows this network's answer."""
-    return knowing(exported, fixed_input(exported.manifest.input), tmp_path_factory.mktemp("build"))
+    return knowing(exported, fixed_input(exported.manifest), tmp_path_factory.mktemp("build"))
 
 
 def knowing(exported: Artifact, inputs: np.ndarray, folder: Path) -> Path:

@@ -105,9 +105,7 @@ def _measure(wanted: _Wanted) -> "tuple[Benched, list[Change]]":
     choices = measuring.choices(places)
     machines = find_targets(choices)
     formats = tuple(dict.fromkeys(machine.format for machine in machines))
-    sources = [
-        ModelSource(target, *wanted.model, places, "segmentation") for target in wanted.targets
-    ]
+    sources = [ModelSource(target, *wanted.model, places) for target in wanted.targets]
     subjects = [find_subject(source.target, source, formats) for source in sources]
     before = earlier(wanted.compare, places) if wanted.compare is not None else None
     for problem in before.problems if before else ():

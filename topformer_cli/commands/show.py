@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from topformer_cli.api.verifying import Verification
     from topformer_cli.deploy.artifact import Artifact
     from topformer_cli.deploy.export import Exported
+    from topformer_cli.deploy.manifest import ParityRecord
     from topformer_cli.deploy.tnn.precision.half_report import HalfReport
     from topformer_cli.deploy.tnn.write import TnnWritten
     from topformer_cli.engine.task import Example
@@ -162,13 +163,10 @@ def artifact(exported: "Artifact") -> None:
     """Print the files of an export and how well they agree with the network."""
     manifest = exported.manifest
     for name, parity in manifest.parity.items():
-        console.result(
-            f"{name}: max difference {parity.relative:.1e} of max|logits|, "
-            f"labels equal {parity.labels_equal:.2%}"
-        )
+        console.result(f"{name}: {_agreement(parity)}")
     shape = "x".join(str(side) for side in manifest.input.shape)
     console.result(
-        f"input {shape}, ends with {manifest.output.meaning}; verified on {manifest.images_text}"
+        f"input {shape}, ends with {manifest.ending}; verified on {manifest.images_text}"
     )
     for text in manifest.notes:
         console.result(text)
@@ -177,6 +175,19 @@ def artifact(exported: "Artifact") -> None:
     for file in manifest.files:
         console.result(f"{exported.path.parent / file.name}  {file.bytes / 1e6:.2f} MB")
     console.result(str(exported.path))
+
+
+def _agreement(parity: "ParityRecord") -> str:
+    boxes = parity.boxes
+    if boxes is None:
+        return (
+            f"max difference {parity.relative:.1e} of max|logits|, "
+            f"labels equal {parity.labels_equal:.2%}"
+        )
+    return (
+        f"{boxes.same} of the network's {boxes.expected} boxes, {boxes.found - boxes.same} others; "
+        f"moved by at most {boxes.px:.1e} pixels and {boxes.score:.1e} in score"
+    )
 
 
 def verification(found: "Verification") -> None:

@@ -64,7 +64,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         emulator=emulator,
     )
     places = Places(work_dir, cache_dir)
-    source = ModelSource(target, weights, size, partial_weights, places, task="segmentation")
+    source = ModelSource(target, weights, size, partial_weights, places)
     verification = verify(find_artifact(target, source), choices)
     if as_json:
         console.result_json(verification.to_json())

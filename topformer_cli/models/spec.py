@@ -13,9 +13,17 @@ from topformer_cli.errors import DataError
 SizeName = Literal["tiny", "small", "base"]
 Fuse = Literal["depthwise", "full"]
 Task = Literal["segmentation", "detection", "classification"]
-Ending = Literal["logits", "full", "labels"]
+Ending = Literal["logits", "full", "labels", "raw", "boxes"]
 """An exported network ends in logits at its own stride (the paper's latency), in logits at input
-size, or in a label map at input size."""
+size, or in a label map at input size; a detector in the maps of its head, or in boxes."""
+
+ENDINGS: Final[Mapping[Task, tuple[Ending, ...]]] = {
+    "segmentation": ("logits", "full", "labels"),
+    "detection": ("raw", "boxes"),
+    "classification": (),
+}
+"""What a network of a task can end in, the usual first; classifiers are not exported."""
+
 InputType = Literal["float32", "uint8"]
 """An exported network takes normalised values, or RGB bytes that it normalises itself."""
 
