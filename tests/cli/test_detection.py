@@ -123,7 +123,7 @@ def test_the_maps_of_a_detector_are_verified_and_measured(boxed: Road, exported:
 
 
 def bench(road: Road, subject: Path) -> dict[str, Any]:
-    quick = ("--rounds", 1, "--iterations", 2, "--warmup", 1, "--round-seconds", 0.01)
+    quick = ("--rounds", 1, "--iterations", 2, "--warmup", 1, "--seconds", 0)
     words = ("bench", subject, "--device", "host", *quick, "--warmup-seconds", 0, "--json")
     [result] = quietly(road.run(*words)).record["results"]
     found: dict[str, Any] = result

@@ -108,6 +108,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     from topformer_cli.api.places import Places
     from topformer_cli.commands import show
     from topformer_cli.errors import UsageError
+    from topformer_cli.models.spec import EXPORTED
 
     if (converter == "official") != (tnn_home is not None):
         message = "--converter official and --tnn-home DIR go together"
@@ -131,7 +132,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         exported = export_file(from_onnx, choices)
     else:
         places = Places(work_dir, cache_dir)
-        source = ModelSource(target, weights, size, partial_weights, places)
+        source = ModelSource(target, weights, size, partial_weights, places, EXPORTED)
         exported = _export(source, choices, bundle)
     show.exported(exported, as_json=as_json, explain=explain)
     if bundle is not None:

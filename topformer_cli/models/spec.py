@@ -22,7 +22,10 @@ ENDINGS: Final[Mapping[Task, tuple[Ending, ...]]] = {
     "detection": ("raw", "boxes"),
     "classification": (),
 }
-"""What a network of a task can end in, the usual first; classifiers are not exported."""
+"""What a network of a task can end in, the usual first."""
+
+EXPORTED: Final = tuple(task for task, endings in ENDINGS.items() if endings)
+"""The tasks whose networks are exported and measured."""
 
 InputType = Literal["float32", "uint8"]
 """An exported network takes normalised values, or RGB bytes that it normalises itself."""
