@@ -112,8 +112,8 @@ def export_model(model: Model, choices: ExportChoices, places: Places) -> Export
 
 
 def export_name(spec: ModelSpec, input_hw: tuple[int, int], choices: ExportChoices) -> str:
-    """Name the files after size, data set and input, and whatever is not as usual."""
-    usual = f"topformer-{spec.size}-{spec.dataset}-{input_hw[0]}x{input_hw[1]}"
+    """Name the files after network, data set and input, and whatever is not as usual."""
+    usual = f"{spec.short_name}-{spec.dataset}-{input_hw[0]}x{input_hw[1]}"
     parts = [
         choices.ending if choices.ending != "logits" else "",
         choices.input_type if choices.input_type != "float32" else "",
