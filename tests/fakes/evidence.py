@@ -44,8 +44,9 @@ def recipe_of(row: Published, *overrides: str) -> Recipe:
 
 def spec_of(recipe: Recipe, dataset: str) -> ModelSpec:
     return ModelSpec(
-        task=recipe.task, size=recipe.size, head=recipe.head, fuse=recipe.fuse, classes=CLASSES,
-        palette=((0, 0, 0), (1, 1, 1)), input_size=recipe.input_size, dataset=dataset,
+        task=recipe.task, backbone=recipe.backbone, size=recipe.size, head=recipe.head,
+        fuse=recipe.fuse, classes=CLASSES, palette=((0, 0, 0), (1, 1, 1)),
+        input_size=recipe.input_size, dataset=dataset,
     )  # fmt: skip
 
 

@@ -71,7 +71,7 @@ def compare(evidence: Evidence, result: Result) -> Comparison | None:
 
     That is so of every custom set.
     """
-    rows = published(evidence.spec.task, result.dataset, evidence.spec.size)
+    rows = published(evidence.spec.task, result.dataset, evidence.spec.variant)
     if not rows or not evidence.card.expected:
         return None
     if evidence.ours:

@@ -178,8 +178,8 @@ def _source(model: Model) -> Source:
 
 
 def export_name(spec: ModelSpec, input_hw: tuple[int, int], choices: ExportChoices) -> str:
-    """Name the files after size, data set and input, and whatever is not as usual."""
-    usual = f"topformer-{spec.size}-{spec.dataset}-{input_hw[0]}x{input_hw[1]}"
+    """Name the files after network, data set and input, and whatever is not as usual."""
+    usual = f"{spec.short_name}-{spec.dataset}-{input_hw[0]}x{input_hw[1]}"
     parts = [
         "" if choices.ending in (None, ENDINGS[spec.task][0]) else choices.ending,
         choices.input_type if choices.input_type != "float32" else "",

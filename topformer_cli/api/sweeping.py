@@ -228,7 +228,7 @@ class _Sweep:
             prepared = open_set(model.recipe.dataset, self.choices.bench.places)
         except DataError:
             return None
-        path = self.folder / "miou" / f"{model.spec.size}-{_sides(input_hw)}.json"
+        path = self.folder / "miou" / f"{model.spec.variant}-{_sides(input_hw)}.json"
         key = f"{file_sha256(model.file)} {prepared.card.name}"
         if (held := _held(path, key)) is not None:
             return float(held["miou"])

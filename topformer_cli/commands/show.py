@@ -88,7 +88,7 @@ def training(plan: "TrainPlan") -> Iterator[TrainingView]:
     start = f"from {job.start_name}" if job.start_name else "from scratch"
     divided = f" ({job.division})" if job.division.images < recipe.batch else ""
     console.note(
-        f"TopFormer-{recipe.size} on {card.name} ({card.counts['train']} images, "
+        f"{job.spec.network} on {card.name} ({card.counts['train']} images, "
         f"{len(card.classes)} classes), {recipe.schedule.iterations} iterations at batch "
         f"{recipe.batch}{divided}, crop {recipe.input_size[0]}x{recipe.input_size[1]}, "
         f"preset {recipe.preset}, {start}, on {job.device}"

@@ -88,7 +88,9 @@ def test_header_that_is_no_json(tmp_path: Path) -> None:
 
 def test_weights_of_another_shape_are_all_counted(checkpoint: Checkpoint) -> None:
     other = dataclasses.replace(checkpoint, spec=make_spec(classes=6))
-    with pytest.raises(DataError, match=r"it does not fit tiny: head.classify.bias is \(5,\), not"):
+    with pytest.raises(
+        DataError, match=r"it does not fit TopFormer-tiny: head.classify.bias is \(5,\), not"
+    ):
         build_from(other, "it")
 
 
