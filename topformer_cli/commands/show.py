@@ -3,10 +3,11 @@
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from topformer_cli import console
-from topformer_cli.results import BenchResult, Result, StepRecord
+from topformer_cli.results import BenchResult, PredictionsResult, Result, StepRecord
 from topformer_cli.units import size_text
 
 if TYPE_CHECKING:
@@ -107,17 +108,42 @@ def evaluation(measured: "Measured", *, as_json: bool) -> None:
         console.result_json(measured.to_json())
         return
     result = measured.result
+    _scores(f"{result.model} on {result.dataset} {result.split} ({result.images} images)", result)
+    console.result(f"protocol {result.protocol}; weights {result.weights}")
+    if measured.comparison is not None:
+        console.result(measured.comparison.line())
+    _notes(result.notes)
+
+
+def scored(result: PredictionsResult, *, as_json: bool) -> None:
+    """Print what somebody's boxes came to, as a table or as JSON."""
+    if as_json:
+        console.result_json(result.to_json())
+        return
+    predictions, annotations = PurePath(result.predictions), PurePath(result.annotations)
+    title = (
+        f"{result.boxes} boxes of {predictions.name} in the {result.images} images of "
+        f"{annotations.name}"
+    )
+    _scores(title, result)
+    console.result(
+        f"the boxes are those of {predictions}: what found them is not known, and they are held "
+        "against no published score"
+    )
+    _notes(result.notes)
+
+
+def _scores(title: str, result: Result | PredictionsResult) -> None:
     table = result.table()
-    title = f"{result.model} on {result.dataset} {result.split} ({result.images} images)"
     if table.rows:
         console.table(title, table.columns, table.rows)
     else:
         console.result(title)
     console.result(result.summary())
-    console.result(f"protocol {result.protocol}; weights {result.weights}")
-    if measured.comparison is not None:
-        console.result(measured.comparison.line())
-    for text in result.notes:
+
+
+def _notes(notes: Sequence[str]) -> None:
+    for text in notes:
         console.result(f"note: {text}")
 
 
@@ -257,5 +283,4 @@ def bench(result: BenchResult) -> None:
             f"max|logits|, labels equal {result.parity['labels_equal']:.2%}"
         )
     console.result(f"verdict: {result.verdict}")
-    for text in result.notes:
-        console.result(f"note: {text}")
+    _notes(result.notes)
