@@ -8,6 +8,7 @@ configs/_base_/models/retinanet_r50_fpn.py, by which the paper trained. This mod
 torchvision, which takes seconds: import it where a detector is really built.
 """
 
+from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final, Self
@@ -78,9 +79,9 @@ class RetinaNet(nn.Module):
         if norm == "sync":
             nn.SyncBatchNorm.convert_sync_batchnorm(self)  # type: ignore[no-untyped-call]
 
+    @abstractmethod
     def levels(self, images: Tensor) -> list[Tensor]:
         """Map images [B, 3, H, W] to the backbone's maps at 1/8, 1/16 and 1/32."""
-        raise NotImplementedError
 
     def forward(self, images: Tensor) -> RawBoxes:
         """Map images [B, 3, H, W] to what is said of every anchor of `anchor_boxes(H, W)`."""

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from topformer_cli.models.backbones.topformer import TopFormerRetinaNet
 from topformer_cli.models.boxes import Found, RawBoxes
 from topformer_cli.models.deployed_boxes import Candidates, HeadMaps, raw_boxes
 from topformer_cli.models.detector import RetinaNet, select_boxes
@@ -18,7 +19,7 @@ RULE = DetectionEvaluation(scale=(96, 64), score=0.1, per_level=60, iou=0.5, mos
 def network() -> RetinaNet:
     """A network in float64 whose boxes lie all over the input, some beyond its border."""
     torch.manual_seed(0)
-    network = RetinaNet(SIZES["tiny"], 5).double().eval()
+    network = TopFormerRetinaNet(SIZES["tiny"], 5).double().eval()
     for convolution in (
         network.head.classification_head.cls_logits,
         network.head.regression_head.bbox_reg,
