@@ -225,7 +225,7 @@ def export_tiny(folder: Path) -> Path:
 
 
 def on_host(folder: Path) -> Setting:
-    from topformer_cli.api.benching import fixed_input
+    from topformer_cli.api.bench_inputs import fixed_input
     from topformer_cli.bench.host.station import HostStation
     from topformer_cli.bench.machine.cores import choose_core
     from topformer_cli.bench.runner import host_engine
@@ -255,7 +255,7 @@ def on_phone(folder: Path) -> Iterator[Setting]:
     from tests.fakes.adb_device import FakeDevice, Faults, served
     from tests.fakes.adb_server import real_adb_server
     from tests.fakes.device_root import DeviceRoot
-    from topformer_cli.api.benching import fixed_input
+    from topformer_cli.api.bench_inputs import fixed_input
     from topformer_cli.bench.runners import tnntest
     from topformer_cli.deploy.artifact import load_artifact
 
@@ -299,7 +299,7 @@ def on_phone(folder: Path) -> Iterator[Setting]:
 
 def build_sleeper(manifest: Path, folder: Path) -> Path:
     """Compile the program that gives this export's output after sleeping."""
-    from topformer_cli.api.benching import fixed_input
+    from topformer_cli.api.bench_inputs import fixed_input
     from topformer_cli.deploy.artifact import load_artifact
     from topformer_cli.deploy.predictors import open_predictor
 

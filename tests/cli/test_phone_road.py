@@ -13,7 +13,7 @@ from tests.fakes.adb_device import FakeDevice
 from tests.fakes.device_root import QEMU
 from tests.fakes.runners import ANSWER_C
 from tests.unit.bench.conftest import StartDevice
-from topformer_cli.api.benching import fixed_input
+from topformer_cli.api.bench_inputs import fixed_input
 from topformer_cli.deploy.artifact import Artifact, load_artifact
 from topformer_cli.deploy.predictors import FilePredictor
 from topformer_cli.deploy.runtimes import TnnRuntime

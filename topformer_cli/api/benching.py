@@ -7,13 +7,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
+from topformer_cli.api.bench_inputs import Given
 from topformer_cli.api.bench_records import Kept, keep_session, require_place
-from topformer_cli.api.exporting import rendered_pictures, write_program
+from topformer_cli.api.exporting import write_program
 from topformer_cli.api.models import Model
 from topformer_cli.api.places import USUAL, Places
 from topformer_cli.bench.host.engines import HOST_ENGINES
@@ -32,11 +30,7 @@ from topformer_cli.bench.runner import Runner, host_engine
 from topformer_cli.bench.station import Station
 from topformer_cli.cache import cache_dir
 from topformer_cli.deploy.artifact import Artifact
-from topformer_cli.deploy.manifest import Manifest
-from topformer_cli.deploy.runtimes import OPENERS
-from topformer_cli.engine.predict import normalised
 from topformer_cli.errors import TopformerError, UsageError, add_to, together
-from topformer_cli.models.spec import ModelSpec
 from topformer_cli.parity import HALF_TOLERANCE
 from topformer_cli.results import BenchSession, DeviceFacts
 
@@ -139,7 +133,7 @@ def bench(
         TopformerError: as `Measurement.run` on a single target; rounds that were complete are kept.
     """
     require_place(choices.places)
-    given = [_given(subject) for subject in subjects]
+    given = [(subject, Given.of(subject.artifact)) for subject in subjects]
     with tempfile.TemporaryDirectory(prefix="topformer-") as folder:
         measurements = [
             Measurement(
@@ -307,35 +301,13 @@ def _phone(phone: Phone, choices: BenchChoices) -> Target:
     return Target(station, runner)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Given:
-    """A subject with the input that it gets on every target, and the outputs it must give."""
-
-    subject: Subject
-    inputs: NDArray[Any]
-    references: Sequence[NDArray[Any]]
-
-    @property
-    def output(self) -> str:
-        """Where the graph ends, and how much it had to suppress, which takes its time."""
-        manifest = self.subject.artifact.manifest
-        if manifest.output.kind != "boxes":
-            return manifest.ending
-        return f"{manifest.ending} ({len(self.references[0])} boxes on the fixed input)"
-
-
-def _given(subject: Subject) -> _Given:
-    inputs = fixed_input(subject.artifact.manifest)
-    return _Given(subject, inputs, _references(subject.artifact, inputs))
-
-
 def _entrants(
-    given: Sequence[_Given], target: Target, choices: BenchChoices, folder: Path
+    subjects: Sequence[tuple[Subject, Given]], target: Target, choices: BenchChoices, folder: Path
 ) -> Iterator[Entrant]:
     """Yield every subject in every precision."""
-    for one in given:
-        artifact = one.subject.artifact
-        file = _file(one.subject, target, folder)
+    for subject, one in subjects:
+        artifact = subject.artifact
+        file = _file(subject, target, folder)
         for precision in choices.precisions or target.usual_precisions:
             plan = BenchPlan(
                 name=artifact.name,
@@ -385,30 +357,3 @@ def _program(subject: Subject, folder: Path) -> Path:
 def _of_other_weights(artifact: Artifact, file: Path) -> bool:
     """Say whether a file has other weights than the TNN files of its export, which are halves."""
     return artifact.manifest.tnn_storage == "fp16" and file.suffix != ".tnnproto"
-
-
-def fixed_input(manifest: Manifest) -> NDArray[Any]:
-    """Return the input of every measurement: noise, normalised or bytes.
-
-    A file that ends in boxes gets a rendered scene: how long it takes depends on what it finds.
-    """
-    taken = manifest.input
-    if manifest.output.kind == "boxes":
-        scene = rendered_pictures((taken.shape[2], taken.shape[3]))[0]
-        if taken.type == "uint8":
-            return scene.transpose(2, 0, 1)[None]
-        return normalised(scene, ModelSpec.from_json(manifest.card, manifest.name))
-    generator = np.random.default_rng(0)
-    if taken.type == "uint8":
-        return generator.integers(0, 256, taken.shape, np.uint8)
-    return generator.standard_normal(taken.shape, dtype=np.float32)
-
-
-def _references(artifact: Artifact, inputs: NDArray[Any]) -> list[NDArray[Any]]:
-    """Compute the outputs by another runtime than the one that is measured."""
-    kind = "tnn" if "tnn" in artifact.formats else artifact.formats[0]
-    outputs = OPENERS[kind](artifact.main_file(kind))([inputs])
-    return [
-        one[:, : given.shape[1]] if given.tnn_channels else one
-        for one, given in zip(outputs, artifact.manifest.outputs, strict=True)
-    ]
