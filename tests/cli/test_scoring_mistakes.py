@@ -98,7 +98,7 @@ ANNOTATIONS: list[tuple[Spoil, str]] = [
     (lambda files: files.truth.write_text("{"), "truth.json: the file: invalid json: "),
     (lambda files: files.write(FOUND, FOUND), "truth.json is a list, as results are; give the ann"),
     (lambda files: files.write(FOUND, {}), "truth.json: images: field required (and 2 more); give"),
-    (_truth(images=[]), "truth.json: no images; give the annotations that the boxes were made for"),
+    (_truth(images=[]), "truth.json: no images; give a file that lists the images of its boxes"),
     (_truth(images=[*TRUTH["images"]] * 2), "image id 10 occurs 2 times (and 2 more problems); "),
     (_truth(categories=[]), "truth.json: no categories; give each category its own name and id"),
     (

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -82,6 +83,17 @@ def test_boxes_in_a_crowd_are_not_counted_against() -> None:
     boxes = np.array([[60.0, 60, 70, 70], [0, 0, 10, 10]])
     counted.add(0, boxes, np.array([0.9, 0.8]), np.array([0, 0]))
     assert counted.scores().ap == 100.0
+
+
+def test_a_box_in_an_image_without_objects_is_a_wrong_one() -> None:
+    table = BoxTable(
+        np.array([5, 8]), np.array([100, 100]), np.array([100, 100]), np.array([0]),
+        np.array([[0.0, 0, 10, 10]]), np.array([0]), np.array([100.0]), np.array([False]),
+    )  # fmt: skip
+    counted = AveragePrecision(table, (1,))
+    for image, score in ((0, 0.8), (1, 0.9)):
+        counted.add(image, np.array([[0.0, 0, 10, 10]]), np.array([score]), np.array([0]))
+    assert counted.scores().ap == pytest.approx(50)
 
 
 def test_results_have_cocos_form() -> None:

@@ -45,9 +45,6 @@ def read_truth(path: Path) -> Truth:
         raise DataError(message)
     file = read_coco(path)
     categories = classes_by_id(path, file)
-    if not file.images:
-        message = f"{path}: no images; give the annotations that the boxes were made for"
-        raise DataError(message)
     _refuse(disagreements(path, file, categories))
     table = _box_table(file, {code: index for index, code in enumerate(categories)})
     return Truth(path, table, tuple(categories.values()), tuple(categories), _odd_truth(table))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from topformer_cli.data.checks.boxes import odd_boxes
 from topformer_cli.data.findings import Faults, Finding, settle
 from topformer_cli.data.labels import Labels
 from topformer_cli.data.sources.coco_json import (
@@ -94,6 +95,19 @@ def box_source(request: BoxRequest, faults: Faults | None = None) -> Source:
         expected={},
         terms=request.terms,
         homepage="",
+        notes=_notes(request.name, splits),
+    )
+
+
+def _notes(name: str, splits: Mapping[str, tuple[Item, ...]]) -> tuple[str, ...]:
+    """Say which boxes are odd, though they are kept."""
+    targets = [item.target for items in splits.values() for item in items]
+    text = odd_boxes(target for target in targets if isinstance(target, Boxes))
+    if not text:
+        return ()
+    return (
+        f"{text}: training clips them or leaves them out, evaluation counts them; `topformer data "
+        f"check {name}` says where",
     )
 
 

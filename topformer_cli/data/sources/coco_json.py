@@ -71,9 +71,13 @@ def read_coco(path: Path) -> CocoFile:
     """Read a file; whether its parts agree is for `classes_by_id` and `disagreements` to say.
 
     Raises:
-        DataError: it cannot be read, or is of another form.
+        DataError: it cannot be read, is of another form, or lists no image.
     """
-    return read_json(path, _FILE, "a COCO-style JSON file")
+    file = read_json(path, _FILE, "a COCO-style JSON file")
+    if not file.images:
+        message = f"{path}: no images; give a file that lists the images of its boxes"
+        raise DataError(message)
+    return file
 
 
 def classes_by_id(path: Path, file: CocoFile) -> dict[int, str]:
