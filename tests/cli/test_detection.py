@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torchvision.models import mobilenet_v3_large
 
-from tests.cli.conftest import Road, prepared_road
+from tests.cli.conftest import Ran, Road, prepared_road
 from tests.cli.test_mistakes import refused
 from tests.cli.test_road import quietly
 from tests.fakes.box_pictures import make_blocks
@@ -71,6 +73,43 @@ def test_cocos_recipe_takes_any_set_of_boxes(boxed: Road, tmp_path: Path) -> Non
         )
     )  # fmt: skip
     assert (done.record["dataset"], done.record["images"]) == ("blocks", 3)
+
+
+def small(road: Road, folder: Path, *words: str | Path) -> Ran:
+    """Train COCO's recipe for two steps on small images of the set."""
+    overrides = (
+        *QUICK, "dataset=blocks", "augment.scale=[96,64]", "augment.least_short=64",
+        "evaluation.scale=[96,64]",
+    )  # fmt: skip
+    typed = [word for one in overrides for word in ("-o", one)]
+    command = ("train", "coco-retinanet", *typed, *words, "--work-dir", folder)
+    return road.run(*command, work_dir=False)
+
+
+def test_another_backbone_goes_the_same_road(boxed: Road, tmp_path: Path) -> None:
+    weights = tmp_path / "mobilenet_v3_large-8738ca79.pth"
+    torch.save(mobilenet_v3_large().state_dict(), weights)
+    backbone = ("-o", "model.backbone=mobilenetv3", "-o", "model.norm=frozen")
+    line = refused(small(boxed, tmp_path, *backbone, "--weights", weights), 3)
+    assert "is of a network for classification, not for detection" in line
+    line = refused(small(boxed, tmp_path, *backbone, "--size", "small"), 2)
+    assert line == "topformer: --size small: mobilenetv3 comes in one size; drop it"
+    assert not (tmp_path / "train").exists()
+    words = (*backbone, "--weights", weights, "--partial-weights")
+    done = quietly(small(boxed, tmp_path, *words))
+    assert "taking recipe coco-retinanet\n" in done.err
+    assert "RetinaNet with MobileNetV3 on blocks (6 images" in done.err
+    run = RunDir(tmp_path / "train" / "coco-retinanet-mobilenetv3-001")
+    assert (run.finished, load_resolved(run.recipe).size) == (True, None)
+    checkpoint = run.weights("last")
+    done = quietly(boxed.run("eval", checkpoint))
+    assert "RetinaNet with MobileNetV3 on blocks val (3 images)" in done.out
+    assert "TopFormer" not in done.out
+    text = quietly(boxed.run("info", checkpoint)).out
+    assert "RetinaNet with MobileNetV3 at 64x96" in text
+    assert "model.backbone mobilenetv3 (preset topformer)" in text
+    assert f"foreign ImageNet weights ({weights.name})" in text
+    assert "2,816,432" in text
 
 
 def test_coco_stands_for_the_recipe_that_is_written_for_it(nowhere: Road) -> None:

@@ -8,11 +8,13 @@ divides, and two constant matrix products where it does not.
 """
 
 import copy
+import itertools
 from typing import TypeVar
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from topformer_cli.errors import ExportError
@@ -29,7 +31,20 @@ def fold_batchnorm(network: Network) -> Network:
         if isinstance(module, ConvBN):
             parent, _, child = name.rpartition(".")
             setattr(folded.get_submodule(parent), child, fuse_conv_bn_eval(module.conv, module.bn))
+        elif isinstance(module, nn.Sequential):
+            _fold_neighbours(module)
     return folded.requires_grad_(requires_grad=False)
+
+
+def _fold_neighbours(sequence: nn.Sequential) -> None:
+    """Fold each batch normalisation that follows a convolution, as torchvision's networks have it.
+
+    The others keep their names.
+    """
+    for (name, one), (after, other) in itertools.pairwise(list(sequence.named_children())):
+        if isinstance(one, nn.Conv2d) and isinstance(other, _BatchNorm):
+            setattr(sequence, name, fuse_conv_bn_eval(one, other))
+            delattr(sequence, after)
 
 
 def fix_input_size(network: Network, height: int, width: int) -> Network:
