@@ -25,6 +25,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "Measure mIoU, accuracy or AP by the paper's protocol.",
     ),
     "segment": ("topformer_cli.commands.segment", "Draw the segmentation of images."),
+    "detect": ("topformer_cli.commands.detect", "Draw the objects in images and videos."),
     "export": ("topformer_cli.commands.export", "Convert to ONNX, TNN and LiteRT, verified."),
     "verify": ("topformer_cli.commands.verify", "Check that exported files compute the same."),
     "bench": ("topformer_cli.commands.bench", "Measure latency on a phone or on this host."),

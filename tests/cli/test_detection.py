@@ -8,31 +8,12 @@ import pytest
 import torch
 from torchvision.models import mobilenet_v3_large
 
-from tests.cli.conftest import Ran, Road, prepared_road
+from tests.cli.conftest import QUICK, Ran, Road
 from tests.cli.test_mistakes import refused
 from tests.cli.test_road import quietly
-from tests.fakes.box_pictures import make_blocks
 from topformer_cli.models.boxes import STRIDES
 from topformer_cli.recipe import load_resolved
 from topformer_cli.rundir import RunDir
-
-QUICK = ("batch=2", "schedule.iterations=2", "schedule.warmup=1", "evaluation.every=2")
-
-
-@pytest.fixture(scope="module")
-def boxed(tmp_path_factory: pytest.TempPathFactory) -> Road:
-    """The set `blocks`, prepared, and a run on it by its name alone; a picture for `segment`."""
-    road = prepared_road(tmp_path_factory.mktemp("boxed"))
-    request = make_blocks(road.folder / "blocks", 6, 3)
-    assert request.val is not None
-    quietly(
-        road.data(
-            "prepare", "blocks", "--images", request.images, "--coco", request.train,
-            "--coco-val", request.val,
-        )
-    )  # fmt: skip
-    quietly(road.train("blocks", "--size", "tiny", overrides=QUICK))
-    return road
 
 
 def checkpoint(road: Road) -> Path:
@@ -44,10 +25,15 @@ def test_a_set_of_boxes_trains_by_its_name(boxed: Road) -> None:
     assert run.finished
     recipe = load_resolved(run.recipe)
     assert (recipe.task, recipe.dataset, recipe.input_size) == ("detection", "blocks", (96, 128))
-    assert {path.name for path in run.path.glob("*.png")} == {"loss.png", "ap.png"}
+    assert {path.name for path in run.path.glob("*.png")} == {"loss.png", "ap.png", "val.png"}
     last = json.loads(run.result.read_text())["last"]
     assert last["classes"] == ["blue", "red", "green"]
     assert len(last["class_ap"]) == 3
+
+
+def test_dry_run_has_room_for_the_pictures(boxed: Road) -> None:
+    done = quietly(boxed.train("blocks", "--size", "tiny", "--dry-run", overrides=QUICK))
+    assert ", pictures 2.0 MB" in done.out
 
 
 def test_eval_shows_average_precision(boxed: Road) -> None:

@@ -41,6 +41,10 @@ OPTIONS = {
         "IMAGES -o/--output --model --size --weights --partial-weights --labels --device "
         "--work-dir --json -q/--quiet -v/--verbose"
     ),
+    "detect": (
+        "FILES -o/--output --model --size --weights --partial-weights --score --iou --classes "
+        "--results --device --work-dir --json -q/--quiet -v/--verbose"
+    ),
     "export": (
         "TARGET --size --weights --partial-weights --from --format --input --output --input-type "
         "--precision --rescale --explain --no-rewrite --converter --tnn-home --images --bundle "

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from topformer_cli.api.exporting_boxes import Detector, deployed_maps, detector_subject
-from topformer_cli.api.models import Model, find_images, read_image
+from topformer_cli.api.models import Model
+from topformer_cli.api.pictures import find_images, read_image
 from topformer_cli.api.places import Places
 from topformer_cli.api.sets import open_set
 from topformer_cli.data.decode import decode_image

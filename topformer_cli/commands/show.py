@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from topformer_cli.deploy.manifest import ParityRecord
     from topformer_cli.deploy.tnn.precision.half_report import HalfReport
     from topformer_cli.deploy.tnn.write import TnnWritten
-    from topformer_cli.engine.task import Example
+    from topformer_cli.engine.examples import Example
 
 
 class TrainingView:

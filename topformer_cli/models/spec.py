@@ -132,7 +132,8 @@ class ModelSpec:
     It travels in the checkpoint, in the ONNX metadata and in the manifest beside a TNN file.
     input_size is (height, width) in pixels; mean and std are per RGB channel on the 0..255 scale;
     palette has one RGB colour a class; fuse is None where the head has no such convolution, size
-    where the backbone is not TopFormer.
+    where the backbone is not TopFormer; codes are the classes' names in the set's own files, such
+    as COCO's category ids, or nothing.
     """
 
     task: Task = "segmentation"
@@ -147,6 +148,7 @@ class ModelSpec:
     data_terms: str = ""
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    codes: tuple[str, ...] = ()
 
     @property
     def network(self) -> str:
