@@ -13,8 +13,7 @@ from typing import Final, Literal
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.detection.retinanet import RetinaNetHead
-from torchvision.ops import FeaturePyramidNetwork, batched_nms
+from torchvision.ops import batched_nms
 from torchvision.ops.feature_pyramid_network import ExtraFPNBlock
 
 from topformer_cli.models.boxes import (
@@ -25,6 +24,7 @@ from topformer_cli.models.boxes import (
     anchor_boxes,
     decode_boxes,
 )
+from topformer_cli.models.pyramid import DenseHead, FeaturePyramid
 from topformer_cli.models.spec import Size
 from topformer_cli.models.topformer import INJECTED_SCALES, Backbone, initialise
 
@@ -68,7 +68,7 @@ class RetinaNet(Backbone):
         super().__init__(size, drop_path)
         initialise(self)
         self.frozen = norm == "frozen"
-        self.neck = FeaturePyramidNetwork(
+        self.neck = FeaturePyramid(
             [size.width] * INJECTED_SCALES, FPN_WIDTH, CoarseLevels(size.width, FPN_WIDTH)
         )
         for name, parameter in self.neck.named_parameters():
@@ -76,7 +76,7 @@ class RetinaNet(Backbone):
                 nn.init.xavier_uniform_(parameter)
             else:
                 nn.init.zeros_(parameter)
-        self.head = RetinaNetHead(FPN_WIDTH, ANCHORS, classes)
+        self.head = DenseHead(FPN_WIDTH, ANCHORS, classes)
         if norm == "sync":
             nn.SyncBatchNorm.convert_sync_batchnorm(self)  # type: ignore[no-untyped-call]
 
