@@ -34,8 +34,8 @@ OPTIONS = {
         "--tensorboard --dry-run --profile --work-dir --cache-dir --json -q/--quiet -v/--verbose"
     ),
     "eval": (
-        "TARGET --size --weights --partial-weights --dataset --split --fail-under --device "
-        "--work-dir --cache-dir --json -q/--quiet -v/--verbose"
+        "TARGET --size --weights --partial-weights --dataset --split --predictions --annotations "
+        "--fail-under --device --work-dir --cache-dir --json -q/--quiet -v/--verbose"
     ),
     "segment": (
         "IMAGES -o/--output --model --size --weights --partial-weights --labels --device "

@@ -49,7 +49,7 @@ _DRAWN_BY: Final[Mapping[Task, str]] = {
 class ModelSource:
     """What a model is loaded from: a run, a checkpoint, a weights file, or the latest run.
 
-    task is the only kind of network that is wanted; None takes any.
+    tasks are the kinds of network that are wanted; any where none is named.
     """
 
     target: Path | None = None
@@ -57,7 +57,11 @@ class ModelSource:
     size: SizeName | None = None
     partial: bool = False
     places: Places = USUAL
-    task: Task | None = None
+    tasks: tuple[Task, ...] = ()
+
+    def takes(self, task: Task | None) -> bool:
+        """Say whether a network of a task is wanted, or may be where it is not known."""
+        return not self.tasks or task is None or task in self.tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +96,10 @@ def load_model(source: ModelSource) -> Model:
     checkpoint = read_weights(
         Request(file, source.size, tuple(DATASETS.values()), partial=source.partial)
     )
-    if source.task not in (None, checkpoint.spec.task):
+    if not source.takes(checkpoint.spec.task):
         message = (
             f"{file} is a network for {checkpoint.spec.task}; this command takes one for "
-            f"{source.task}{_DRAWN_BY.get(checkpoint.spec.task, '')}"
+            f"{' or '.join(source.tasks)}{_DRAWN_BY.get(checkpoint.spec.task, '')}"
         )
         raise UsageError(message)
     recipe = _recipe_of(checkpoint.origin, checkpoint.spec, file)
@@ -116,12 +120,13 @@ def _run(source: ModelSource) -> RunDir:
             raise UsageError(message)
         return open_run(source.target)
     runs = runs_newest_first(source.places.work_dir)
-    if source.task is not None:
-        runs = [run for run in runs if _task_of(run) in (None, source.task)]
+    if source.tasks:
+        runs = [run for run in runs if source.takes(_task_of(run))]
         if not runs:
+            usual = " or ".join(USUAL_RECIPES[task] for task in source.tasks)
             message = (
-                f"no run for {source.task} under {source.places.work_dir}; run `topformer train` "
-                f"with a recipe for it, such as {USUAL_RECIPES[source.task]}, or name a run"
+                f"no run for {' or '.join(source.tasks)} under {source.places.work_dir}; run "
+                f"`topformer train` with a recipe for it, such as {usual}, or name a run"
             )
             raise UsageError(message)
     return next((run for run in runs if _checkpoints(run)), runs[0])

@@ -81,7 +81,7 @@ def profile(request: TrainRequest, progress: Progress) -> StepProfile:
     job = _leaving_nothing(start_job(recipe, request))
     job.prepared.complete(request.fetching)
     folder = request.places.work_dir / "profile"
-    return profile_steps(job, _free_name(folder, f"{recipe.name}-{recipe.size}"), progress)
+    return profile_steps(job, _free_name(folder, recipe.run_name), progress)
 
 
 def _place_of_pixels(job: TrainJob) -> str:

@@ -70,7 +70,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     if results is not None:
         pictures.require_own_file(results, [*sources, *targets])
     source = models.ModelSource(
-        model, weights, size, partial_weights, Places(work_dir), task="detection"
+        model, weights, size, partial_weights, Places(work_dir), tasks=("detection",)
     )
     loaded = models.load_model(source)
     wanted = tuple(name.strip() for name in classes.split(",")) if classes is not None else ()

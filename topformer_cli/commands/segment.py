@@ -49,7 +49,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     files = pictures.find_images(images)
     targets = pictures.output_names(files, output, "labels" if labels else "overlay")
     source = models.ModelSource(
-        model, weights, size, partial_weights, Places(work_dir), task="segmentation"
+        model, weights, size, partial_weights, Places(work_dir), tasks=("segmentation",)
     )
     loaded = models.load_model(source)
     console.note(f"segmenting with {loaded.took}")

@@ -126,7 +126,7 @@ def evaluate_classes(
     counts.add_up(split.world)
     crop = "x".join(str(side) for side in classifier.settings.crop)
     return ClassificationResult(
-        model=f"TopFormer-{spec.size}",
+        model=spec.network,
         weights=weights,
         dataset=card.name,
         split=split.name,

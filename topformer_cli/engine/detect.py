@@ -106,7 +106,7 @@ def evaluate_boxes(
         progress(min(index + split.world.size, total), total)
     counted.found = split.world.dealt(counted.found)
     return DetectionResult(
-        model=f"RetinaNet with TopFormer-{detector.spec.size}",
+        model=detector.spec.network,
         weights=weights,
         dataset=card.name,
         split=split.name,

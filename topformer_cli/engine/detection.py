@@ -16,7 +16,8 @@ from topformer_cli.engine.examples import SHOWN_SCORE, BoxExample, example_indic
 from topformer_cli.engine.feed import Feed, FeedOptions, host_feed
 from topformer_cli.engine.processes.world import ALONE, World
 from topformer_cli.engine.task import PartLoss, Progress, Statistics
-from topformer_cli.models.spec import SIZES, ModelSpec
+from topformer_cli.models.build import build_detector
+from topformer_cli.models.spec import ModelSpec
 from topformer_cli.results import DetectionResult
 from topformer_cli.sections.detection import DetectionRecipe
 
@@ -31,7 +32,7 @@ class DetectionTask:
 
     @property
     def statistics(self) -> Statistics:
-        """As `models.detector.Norm` says."""
+        """As `models.spec.Norm` says."""
         kinds: dict[str, Statistics] = {"sync": "together", "plain": "apart", "frozen": "fixed"}
         return kinds[self.recipe.model.norm]
 
@@ -42,11 +43,7 @@ class DetectionTask:
 
     def build(self) -> nn.Module:
         """Build the network with the recipe's kind of batch normalisation."""
-        # Imported here: torchvision takes seconds, and other tasks import this package.
-        from topformer_cli.models.detector import RetinaNet
-
-        model = self.recipe.model
-        return RetinaNet(SIZES[self.spec.size], len(self.spec.classes), model.drop_path, model.norm)
+        return build_detector(self.spec, self.recipe.drop_path, self.recipe.model.norm)
 
     def feed(self, options: FeedOptions) -> Feed:
         """Feed images and what `BoxSamples` has besides."""

@@ -4,6 +4,8 @@ That it resumes bit for bit is in tests/contract.
 """
 
 import json
+import os
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from torch import Tensor, nn
 
 from tests.fakes.box_pictures import make_blocks
 from tests.fakes.coco_tree import make_coco
-from tests.unit.engine.conftest import Watcher
+from tests.unit.engine.conftest import Watcher, same_weights
 from topformer_cli.data.catalog import DATASETS
 from topformer_cli.data.prepare import prepare
 from topformer_cli.data.sources.published import KnownRequest
@@ -26,10 +28,10 @@ from topformer_cli.engine.feed import FeedOptions
 from topformer_cli.engine.job import TrainJob
 from topformer_cli.engine.tasks import make_task, model_spec
 from topformer_cli.engine.train import train
-from topformer_cli.errors import DataError
+from topformer_cli.errors import DataError, Stopped
 from topformer_cli.models.boxes import RawBoxes, anchor_boxes
 from topformer_cli.models.checkpoint import build_from, load_checkpoint
-from topformer_cli.models.spec import ModelSpec
+from topformer_cli.models.spec import BACKBONES, ModelSpec
 from topformer_cli.recipe import Choices, SetFacts, load_recipe
 from topformer_cli.results import DetectionResult
 from topformer_cli.rundir import new_run
@@ -71,6 +73,32 @@ def test_a_run_leaves_what_every_run_leaves(coco: PreparedSet, tmp_path: Path) -
     checkpoint = load_checkpoint(run.weights("last"))
     assert (checkpoint.spec.task, checkpoint.spec.head) == ("detection", "retinanet")
     assert checkpoint.spec.input_size == (64, 96)
+
+
+@pytest.mark.parametrize("backbone", ["shufflenetv2", "mobilenetv3"])
+def test_other_backbones_are_trained_stopped_and_resumed(
+    coco: PreparedSet, tmp_path: Path, backbone: str
+) -> None:
+    recipe = load_recipe(
+        "coco-retinanet", Choices(overrides=(*SHORT, f"model.backbone={backbone}"))
+    )
+    spec = model_spec(recipe, coco.card)
+    job = TrainJob(recipe, coco, spec, FeedOptions(device=CPU))
+    whole, parts = (new_run(tmp_path, "train", part) for part in ("whole", "parts"))
+    result = train(job, whole, Watcher())
+    with pytest.raises(Stopped):
+        train(job, parts, Watcher(lambda _: os.kill(os.getpid(), signal.SIGINT)))
+    torch.manual_seed(99)
+    train(job, parts, Watcher(), resume=True)
+    assert same_weights(whole.weights("last"), parts.weights("last")) == []
+    assert isinstance(result, DetectionResult)
+    checkpoint = load_checkpoint(whole.weights("last"))
+    assert (checkpoint.spec, checkpoint.spec.backbone) == (spec, backbone)
+    assert checkpoint.spec.size is None
+    network = build_from(checkpoint, "last")
+    again = make_task(recipe, coco, checkpoint.spec).evaluate(network, "val", "it", lambda *_: None)
+    assert again.scores == result.scores
+    assert result.model == f"RetinaNet with {BACKBONES[spec.backbone]}"
 
 
 class OneAnchor(nn.Module):
