@@ -85,7 +85,8 @@ def result_like(row: Published, value: float, split: str = "val") -> Result:
     }  # fmt: skip
     none = (None, None)
     if row.task == "detection":
-        return DetectionResult(**common, boxes=1, found=BoxScores(none, value, *[None] * 11))
+        found = BoxScores(none, (5, 5), value, *[None] * 11)
+        return DetectionResult(**common, boxes=1, found=found)
     if row.task == "classification":
         return ClassificationResult(**common, top1=value, top5=None, accuracy=none, counts=(5, 5))
     return EvalResult(

@@ -115,7 +115,7 @@ def _plan(job: TrainJob, work_dir: Path) -> TrainingPlan:
     images = job.prepared.length("train")
     decoded = card.splits["train"].pixels * (4 if recipe.task == "segmentation" else 3)
     evaluations = evaluations_left(1, recipe.schedule.iterations, recipe.evaluation.every)
-    sheets = evaluations + 1 if recipe.task == "segmentation" else 0
+    sheets = 0 if recipe.task == "classification" else evaluations + 1
     return TrainingPlan(
         set_name=card.name,
         train_images=images,

@@ -180,7 +180,7 @@ class _Sweep:
         """Return the newest trained model of a size, or an untrained one, and which it is."""
         places = self.choices.bench.places
         if (run := newest_of_size(size, places)) is not None:
-            return load_model(ModelSource(run.path, places=places, task="segmentation")), True
+            return load_model(ModelSource(run.path, places=places, tasks=("segmentation",))), True
         self.untrained.add(size)
         path = self.folder / "untrained" / f"{size}.safetensors"
         if not path.is_file():

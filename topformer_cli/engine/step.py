@@ -71,7 +71,7 @@ class Step:
             state.scaler.unscale_(state.optimizer)
             share = torch.where(share > 0, share, self.one)
             torch._foreach_div_(self._gradients(), share)
-            bad = ~torch.nn.utils.get_total_norm(self._gradients(), torch.inf).isfinite()
+            bad = ~_all_finite(self._gradients())
             state.scaler.step(state.optimizer)
         self._update_scale()
         for statistics in self.statistics:
@@ -103,6 +103,15 @@ class Step:
 
     def _gradients(self) -> list[Tensor]:
         return [one.grad for one in self.parameters if one.grad is not None]
+
+
+def _all_finite(tensors: Sequence[Tensor]) -> Tensor:
+    """Say whether every element is finite, without waiting for the device."""
+    if tensors[0].is_cuda:
+        return torch.nn.utils.get_total_norm(tensors, torch.inf).isfinite()
+    # There the norm takes ten times as long. Both extremes are NaN where anything is.
+    extremes = [extreme for one in tensors for extreme in (one.amin(), one.amax())]
+    return torch.stack(extremes).isfinite().all()
 
 
 class _Statistics:

@@ -43,4 +43,5 @@ def model_spec(recipe: Recipe, card: DatasetCard) -> ModelSpec:
         input_size=recipe.input_size,
         dataset=card.name,
         data_terms=card.terms,
+        codes=card.codes,
     )

@@ -11,6 +11,22 @@ from topformer_cli.models import bilinear
 from topformer_cli.models.spec import FFN_RATIO, KEY_DIM, VALUE_RATIO, Bottleneck
 
 
+class Depthwise(nn.Conv2d):
+    """A convolution of channels apart from each other, in fp32 where the CPU trains in half.
+
+    Its gradient in bf16 takes the CPU three to ten times as long, casts included; and it has so few
+    multiplications that half precision saves none of their time.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [B, C, H, W] to [B, C, H / stride, W / stride]."""
+        if x.device.type != "cpu" or not (self.training and torch.is_autocast_enabled("cpu")):
+            return super().forward(x)
+        with torch.autocast("cpu", enabled=False):
+            found = super().forward(x.float())
+        return found.to(torch.get_autocast_dtype("cpu"))
+
+
 class ConvBN(nn.Sequential):
     """A convolution without bias and its batch normalisation."""
 
@@ -18,7 +34,8 @@ class ConvBN(nn.Sequential):
         self, in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1, groups: int = 1
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(
+        kind = nn.Conv2d if groups == 1 else Depthwise
+        self.conv = kind(
             in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=False
         )
         self.bn = nn.BatchNorm2d(out_channels)
@@ -92,7 +109,7 @@ class FeedForward(nn.Module):
         super().__init__()
         hidden = channels * FFN_RATIO
         self.expand = ConvBN(channels, hidden)
-        self.depthwise = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
+        self.depthwise = Depthwise(hidden, hidden, 3, padding=1, groups=hidden)
         self.project = ConvBN(hidden, channels)
 
     def forward(self, x: Tensor) -> Tensor:

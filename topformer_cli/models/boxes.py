@@ -158,11 +158,13 @@ def match_anchors(anchors: Tensor, boxes: Tensor) -> Tensor:
 def _overlaps(boxes: Tensor, anchors: Tensor) -> Iterator[tuple[int, Tensor]]:
     """Yield the intersections over unions [boxes, A] of a few boxes at a time with all anchors."""
     step = max(1, _CHUNK_ELEMENTS // max(len(anchors), 1))
-    anchor_area = (anchors[:, 2] - anchors[:, 0]) * (anchors[:, 3] - anchors[:, 1])
+    # One row a side: the CPU takes several times as long for every fourth number of a row.
+    lefts, tops, rights, bottoms = anchors.t().contiguous()
+    anchor_area = (rights - lefts) * (bottoms - tops)
     for start in range(0, len(boxes), step):
-        some = boxes[start : start + step, None]
-        sides = torch.minimum(some[..., 2:], anchors[:, 2:])
-        sides = (sides - torch.maximum(some[..., :2], anchors[:, :2])).clamp_(min=0)
-        shared = sides[..., 0] * sides[..., 1]
-        area = (some[..., 2] - some[..., 0]) * (some[..., 3] - some[..., 1])
-        yield start, shared / (area + anchor_area - shared)
+        left, top, right, bottom = boxes[start : start + step, :, None].unbind(1)
+        width = torch.minimum(right, rights).sub_(torch.maximum(left, lefts)).clamp_(min=0)
+        height = torch.minimum(bottom, bottoms).sub_(torch.maximum(top, tops)).clamp_(min=0)
+        shared = width.mul_(height)
+        area = (right - left) * (bottom - top)
+        yield start, shared / (area + anchor_area).sub_(shared)

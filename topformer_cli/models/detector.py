@@ -8,14 +8,14 @@ configs/_base_/models/retinanet_r50_fpn.py, by which the paper trained. This mod
 torchvision, which takes seconds: import it where a detector is really built.
 """
 
+from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final, Self
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.detection.retinanet import RetinaNetHead
-from torchvision.ops import FeaturePyramidNetwork, batched_nms
+from torchvision.ops import batched_nms
 from torchvision.ops.feature_pyramid_network import ExtraFPNBlock
 
 from topformer_cli.models.boxes import (
@@ -26,6 +26,7 @@ from topformer_cli.models.boxes import (
     anchor_boxes,
     decode_boxes,
 )
+from topformer_cli.models.pyramid import DenseHead, FeaturePyramid
 from topformer_cli.models.spec import Norm
 
 FPN_WIDTH: Final = 256
@@ -59,28 +60,26 @@ class RetinaNet(nn.Module):
     it calls `finish`.
     """
 
-    neck: FeaturePyramidNetwork
-    head: RetinaNetHead
+    neck: FeaturePyramid
+    head: DenseHead
     frozen: bool
 
     def finish(self, channels: Sequence[int], classes: int, norm: Norm) -> None:
         """Add feature pyramid and head to a backbone; channels are those of its `levels`."""
         self.frozen = norm == "frozen"
-        self.neck = FeaturePyramidNetwork(
-            list(channels), FPN_WIDTH, CoarseLevels(channels[-1], FPN_WIDTH)
-        )
+        self.neck = FeaturePyramid(list(channels), FPN_WIDTH, CoarseLevels(channels[-1], FPN_WIDTH))
         for name, parameter in self.neck.named_parameters():
             if name.endswith("weight"):
                 nn.init.xavier_uniform_(parameter)
             else:
                 nn.init.zeros_(parameter)
-        self.head = RetinaNetHead(FPN_WIDTH, ANCHORS, classes)
+        self.head = DenseHead(FPN_WIDTH, ANCHORS, classes)
         if norm == "sync":
             nn.SyncBatchNorm.convert_sync_batchnorm(self)  # type: ignore[no-untyped-call]
 
+    @abstractmethod
     def levels(self, images: Tensor) -> list[Tensor]:
         """Map images [B, 3, H, W] to the backbone's maps at 1/8, 1/16 and 1/32."""
-        raise NotImplementedError
 
     def forward(self, images: Tensor) -> RawBoxes:
         """Map images [B, 3, H, W] to what is said of every anchor of `anchor_boxes(H, W)`."""

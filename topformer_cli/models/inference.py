@@ -19,7 +19,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from topformer_cli.errors import ExportError
 from topformer_cli.models.blocks import ConvBN
-from topformer_cli.models.topformer import TopFormer, pooled_size
+from topformer_cli.models.topformer import Trunk, pooled_size
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -47,16 +47,17 @@ def _fold_neighbours(sequence: nn.Sequential) -> None:
             delattr(sequence, after)
 
 
-def fix_input_size(network: TopFormer, height: int, width: int) -> TopFormer:
-    """Return the folded copy whose pooling is made of plain operators for one input size.
+def fix_input_size(network: Network, height: int, width: int) -> Network:
+    """Return the folded copy for one input size; token pooling is made of plain operators.
 
     Raises:
         ExportError: a side is not a positive multiple of 32.
     """
     check_input_size(height, width)
     fixed = fold_batchnorm(network)
-    target = pooled_size(height // 32, width // 32)
-    fixed.pool = FixedTokenPooling([(height // s, width // s) for s in (4, 8, 16, 32)], target)
+    if isinstance(fixed, Trunk):
+        target = pooled_size(height // 32, width // 32)
+        fixed.pool = FixedTokenPooling([(height // s, width // s) for s in (4, 8, 16, 32)], target)
     return fixed
 
 

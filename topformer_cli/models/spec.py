@@ -14,9 +14,20 @@ SizeName = Literal["tiny", "small", "base"]
 BackboneName = Literal["topformer", "shufflenetv2", "mobilenetv3"]
 Fuse = Literal["depthwise", "full"]
 Task = Literal["segmentation", "detection", "classification"]
-Ending = Literal["logits", "full", "labels"]
+Ending = Literal["logits", "full", "labels", "raw", "boxes"]
 """An exported network ends in logits at its own stride (the paper's latency), in logits at input
-size, or in a label map at input size."""
+size, or in a label map at input size; a detector in the maps of its head, or in boxes."""
+
+ENDINGS: Final[Mapping[Task, tuple[Ending, ...]]] = {
+    "segmentation": ("logits", "full", "labels"),
+    "detection": ("raw", "boxes"),
+    "classification": (),
+}
+"""What a network of a task can end in, the usual first."""
+
+EXPORTED: Final = tuple(task for task, endings in ENDINGS.items() if endings)
+"""The tasks whose networks are exported and measured."""
+
 InputType = Literal["float32", "uint8"]
 """An exported network takes normalised values, or RGB bytes that it normalises itself."""
 
@@ -121,7 +132,8 @@ class ModelSpec:
     It travels in the checkpoint, in the ONNX metadata and in the manifest beside a TNN file.
     input_size is (height, width) in pixels; mean and std are per RGB channel on the 0..255 scale;
     palette has one RGB colour a class; fuse is None where the head has no such convolution, size
-    where the backbone is not TopFormer.
+    where the backbone is not TopFormer; codes are the classes' names in the set's own files, such
+    as COCO's category ids, or nothing.
     """
 
     task: Task = "segmentation"
@@ -136,6 +148,7 @@ class ModelSpec:
     data_terms: str = ""
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    codes: tuple[str, ...] = ()
 
     @property
     def network(self) -> str:

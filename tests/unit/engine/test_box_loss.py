@@ -76,6 +76,42 @@ def test_loss_and_gradient_are_those_of_torchvisions_parts(owners: list[int]) ->
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-8)
 
 
+def restated(logits: Tensor, offsets: Tensor, wanted: BoxTargets) -> Tensor:
+    """The loss anchor by anchor and class by class as the papers write it, in double precision."""
+    anchors = torch.cat(anchor_boxes(*wanted.size, CPU))
+    total, positives = torch.zeros((), dtype=torch.float64), 0
+    for number in range(len(logits)):
+        mine = wanted.owners == number
+        boxes, categories = wanted.boxes[mine].double(), wanted.categories[mine]
+        matched = match_anchors(anchors, wanted.boxes[mine])
+        positives += max(int((matched >= 0).sum()), 1)
+        for place in (matched != UNDECIDED).nonzero()[:, 0].tolist():
+            target = torch.zeros(CLASSES, dtype=torch.float64)
+            if matched[place] >= 0:
+                target[categories[matched[place]]] = 1
+                box, anchor = boxes[matched[place]], anchors[place].double()
+                size, own = box[2:] - box[:2], anchor[2:] - anchor[:2]
+                shift = (box[2:] + box[:2] - anchor[2:] - anchor[:2]) / 2 / own
+                encoded = torch.cat((shift, (size / own).log()))
+                total = total + (offsets[number, place].double() - encoded).abs().sum()
+            p = logits[number, place].double().sigmoid()
+            right = p * target + (1 - p) * (1 - target)
+            weight = 0.25 * target + 0.75 * (1 - target)
+            total = total - (weight * (1 - right) ** 2 * right.log()).sum()
+    return total / positives
+
+
+def test_loss_and_gradient_are_exact() -> None:
+    size = (32, 64)
+    raw = [one.requires_grad_() for one in outputs(size, 2)]
+    ours = detection_loss(raw[0], raw[1], targets(size, [0, 1, 1]))
+    theirs = restated(raw[0], raw[1], targets(size, [0, 1, 1]))
+    assert float(ours.detach()) == pytest.approx(float(theirs.detach()), rel=1e-6)
+    found, wanted = torch.autograd.grad(ours, raw), torch.autograd.grad(theirs, raw)
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-9)
+
+
 def test_positives_are_those_of_the_whole_batch() -> None:
     # An image with few objects weighs little beside one with many; torchvision weighs them alike.
     size = (64, 96)

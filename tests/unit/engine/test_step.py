@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.unit.engine.conftest import MakeJob
 from topformer_cli.engine.processes.world import ALONE
-from topformer_cli.engine.step import Step
+from topformer_cli.engine.step import Step, _all_finite
 from topformer_cli.engine.tally import Counts, Tally
 from topformer_cli.engine.tasks import make_task
 from topformer_cli.engine.train import start_state
@@ -79,3 +79,13 @@ def test_parts_count_by_what_the_loss_is_a_mean_over(job: MakeJob, normalise: st
     for other_loss, gradient in others:
         assert other_loss == pytest.approx(loss, rel=1e-5)
         assert (gradient - whole).norm() <= 1e-4 * whole.norm()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("place", [0, 40, 99])
+def test_one_value_that_is_not_finite_is_seen(bad: float, place: int) -> None:
+    largest = torch.finfo(torch.float32).max
+    tensors = [torch.full((100,), largest), torch.full((100,), -largest), torch.zeros(())]
+    assert _all_finite(tensors)
+    tensors[1][place] = bad
+    assert not _all_finite(tensors)
