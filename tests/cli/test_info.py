@@ -81,9 +81,26 @@ def test_a_difference_names_the_layers(manifest: Path, tmp_path: Path) -> None:
     assert "layers that differ" not in same
 
 
+def test_a_table_of_the_paper_has_our_count_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "_stdout", lambda: _narrow())
+    text = said(run_cli("info", "--table", "11"))
+    assert max(map(len, text.splitlines())) <= 80
+    rows = [line.split() for line in text.splitlines()]
+    assert ["TopFormer-T", "paper", "27.1", "2.1", "160", "1.0", "10.5"] in rows
+    assert ["here", "not", "run", "1.9", "b", "160", "1.4", "c", "10.6", "d"] in rows
+    assert "nothing was trained on COCO here" in text
+    record = run_cli("info", "--table", "11", "--json").record
+    assert record["rows"][0]["network"] == "ShuffleNetV2"
+    cell = record["rows"][0]["overall_gmadds"]
+    assert (cell["paper"], cell["agrees"], round(cell["here"], 1)) == (161, True, 160.8)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "line"),
     [
+        (("--table", "5"), 2, "--table 5: nothing is counted for it here; there is: 11"),
+        (("coco", "--table", "11"), 2, "TARGET does not go with --table 11: its rows are fixed"),
+        (("--table", "11", "-o", "batch=2"), 2, "-o does not go with --table 11"),
         (("none.tnnproto",), 4, "none.tnnproto: cannot be read as a .tnnproto file (No such file"),
         (("none.json",), 4, "none.json: no manifest"),
         (("none.tnnproto", "--size", "tiny"), 2, "--size does not go with none.tnnproto"),

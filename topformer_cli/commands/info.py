@@ -10,6 +10,8 @@ from topformer_cli.commands import options
 from topformer_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from topformer_cli.api.describe import Description
     from topformer_cli.models.spec import SizeName
 
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     help="Show what differs between the TNN networks TARGET and PATH.",
     metavar="PATH",
 )
+@click.option(
+    "--table", type=int, help="Show the paper's Table N with our own count beside it.", metavar="N"
+)
 @options.work_dir_option
 @options.cache_option
 @options.json_option
@@ -38,6 +43,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     overrides: tuple[str, ...],
     input_hw: tuple[int, int] | None,
     other: Path | None,
+    table: int | None,
     work_dir: Path,
     cache_dir: Path | None,
     as_json: bool,
@@ -49,11 +55,18 @@ def command(  # noqa: PLR0913 - one parameter an option
     from topformer_cli.commands.artifacts import ARTIFACT_SUFFIXES
 
     path = Path(target or "")
+    if table is not None:
+        building = {"--size": size, "--preset": preset, "-o": overrides, "--input": input_hw}
+        _refuse(
+            {"TARGET": target, **building, "--diff": other},
+            f"--table {table}",
+            "its rows are fixed",
+        )
+        _show_table(table, as_json=as_json)
+        return
     if other is not None or path.suffix in ARTIFACT_SUFFIXES:
         given = {"--size": size, "--preset": preset, "-o": overrides, "--input": input_hw}
-        if needless := [name for name, value in given.items() if value]:
-            message = f"{needless[0]} does not go with {path}: it says how a recipe is built"
-            raise UsageError(message)
+        _refuse(given, str(path), "it says how a recipe is built")
         _show_file(path, other, as_json=as_json)
         return
     from topformer_cli.api.describe import describe_recipe, describe_run
@@ -69,6 +82,20 @@ def command(  # noqa: PLR0913 - one parameter an option
         else describe_recipe(target, Choices(size, preset, overrides), input_hw, places)
     )
     _show_recipe(found, as_json=as_json)
+
+
+def _refuse(given: "Mapping[str, object]", beside: str, why: str) -> None:
+    """Refuse the first of some options that was given."""
+    if needless := [name for name, value in given.items() if value]:
+        message = f"{needless[0]} does not go with {beside}: {why}"
+        raise UsageError(message)
+
+
+def _show_table(number: int, *, as_json: bool) -> None:
+    from topformer_cli.api.paper_tables import paper_table
+    from topformer_cli.commands import paper_tables
+
+    paper_tables.show(paper_table(number), as_json=as_json)
 
 
 def _show_file(path: Path, other: Path | None, *, as_json: bool) -> None:

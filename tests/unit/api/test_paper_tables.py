@@ -1,0 +1,135 @@
+"""The paper's tables beside our own figures; the reasons given for what differs are true."""
+
+from dataclasses import replace
+
+import pytest
+from torch import nn
+
+from tests.fakes.counting import counted
+from topformer_cli.api.paper_tables import TABLES, paper_table
+from topformer_cli.api.paper_tables.detectors import (
+    INPUT,
+    PADDED,
+    REASONS,
+    count,
+    detector_card,
+)
+from topformer_cli.errors import UsageError
+from topformer_cli.models.backbones.topformer import TopFormerRetinaNet
+from topformer_cli.models.build import build_model
+from topformer_cli.models.cost import cost_by_part
+from topformer_cli.models.detector import FPN_WIDTH, RetinaNet
+from topformer_cli.models.spec import BACKBONES, SIZES
+from topformer_cli.results.paper_table import (
+    NOT_RUN,
+    Column,
+    PaperTable,
+    PrintedRow,
+    PrintedTable,
+    beside,
+)
+from topformer_cli.results.printed import TABLE_11
+
+G, M = Column("g", "G", 0), Column("m", "M", 1)
+
+
+@pytest.fixture(scope="module")
+def table() -> PaperTable:
+    return paper_table(11)
+
+
+def test_figures_agree_within_the_rounding_of_what_is_printed() -> None:
+    printed = PrintedTable(1, "t", (G, M), (PrintedRow("A", "a", (160, 2.6)),))
+    for g, m, said in (
+        (159.51, 2.649, ("160", "2.6")),
+        (160.49, 2.551, ("160", "2.6")),
+        (159.4, 2.66, ("159 a", "2.7 b")),
+    ):
+        filled = beside(printed, {"a": {"g": g, "m": m}}, {("a", "m"): "it is so"}, ())
+        assert filled.lines() == [("A", "paper", "160", "2.6"), ("", "here", *said)]
+    assert filled.marks == {"not known why": "a", "it is so": "b"}
+    empty = beside(printed, {}, {}, ("note",))
+    assert empty.lines()[1] == ("", "here", NOT_RUN, NOT_RUN)
+    assert empty.to_json()["rows"][0]["g"] == {
+        "paper": 160, "here": None, "agrees": None, "why": NOT_RUN,
+    }  # fmt: skip
+
+
+def test_only_tables_that_are_there_are_filled() -> None:
+    assert all(TABLES[number]().printed.number == number for number in TABLES)
+    with pytest.raises(UsageError, match="--table 5: nothing is counted for it here; there is: 11"):
+        paper_table(5)
+
+
+def test_rows_are_the_papers_and_known_here() -> None:
+    assert {row.variant for row in TABLE_11.rows} == {*SIZES, *BACKBONES} - {"topformer"}
+    assert [(row.network, row.figures) for row in TABLE_11.rows] == [
+        ("ShuffleNetV2", (25.9, 2.6, 161, 0.8, 10.4)),
+        ("TopFormer-T", (27.1, 2.1, 160, 1.0, 10.5)),
+        ("MobileNetV3", (27.2, 4.7, 162, 2.8, 12.3)),
+        ("TopFormer-S", (30.4, 3.7, 162, 2.9, 12.3)),
+        ("TopFormer-B", (31.6, 5.5, 163, 4.8, 14.0)),
+    ]
+
+
+def test_what_differs_has_its_reason_and_nothing_else_has(table: PaperTable) -> None:
+    found = {
+        (row.variant, cell.column.key): cell.why
+        for row, cells in zip(table.printed.rows, table.cells, strict=True)
+        for cell in cells
+        if cell.here is not None and not cell.agrees
+    }
+    assert found == REASONS
+    scores = [cells[0] for cells in table.cells]
+    assert {(cell.column.key, cell.here, cell.why) for cell in scores} == {("ap", None, NOT_RUN)}
+
+
+@pytest.mark.parametrize(("variant", "said"), [("tiny", 2.0), ("mobilenetv3", 4.7), ("small", 3.7)])
+def test_mmdetections_counter_finds_more_in_a_backbone(variant: str, said: float) -> None:
+    network = build_model(detector_card(variant))
+    assert isinstance(network, RetinaNet)
+    assert round(counted(network, network.levels, *INPUT), 1) == said
+    why = REASONS[variant, "backbone_gmadds"]
+    assert str(said) in why
+    printed = next(row for row in TABLE_11.rows if row.variant == variant).figures[2]
+    assert round(counted(network, network, *INPUT)) == printed
+
+
+def test_base_with_128_channels_is_nearly_the_papers() -> None:
+    network = TopFormerRetinaNet(replace(SIZES["base"], width=SIZES["tiny"].width), 80)
+    found = count(network)
+    rounded = [round(found[c.key], c.decimals) for c in TABLE_11.columns[1:]]
+    assert rounded == [5.3, 163, 4.8, 14.0]
+    assert round(counted(network, network.levels, *INPUT), 1) == 5.4
+
+
+@pytest.mark.parametrize(("variant", "printed"), [("shufflenetv2", 10.4), ("mobilenetv3", 12.3)])
+def test_p6_from_p5_gives_the_printed_parameters(variant: str, printed: float) -> None:
+    network = build_model(detector_card(variant))
+    assert isinstance(network, RetinaNet)
+    extra = network.neck.extra_blocks
+    extra.p6 = nn.Conv2d(FPN_WIDTH, FPN_WIDTH, 3, stride=2, padding=1)
+    assert round(sum(one.numel() for one in network.parameters()) / 1e6, 1) == printed
+
+
+def test_the_rest_differs_as_digits_cut_off_do(table: PaperTable) -> None:
+    cut = [
+        cell
+        for row in table.cells
+        for cell in row
+        if cell.here is not None and "cut off" in cell.why
+    ]
+    assert len(cut) == 3
+    assert all(cell.here is not None and int(cell.here * 10) / 10 == cell.paper for cell in cut)
+    extractor = next(
+        part for part in cost_by_part(build_model(detector_card("tiny")), 64, 64)
+        if part.part == "semantics extractor"
+    )  # fmt: skip
+    assert round(extractor.parameters / 1e6, 2) == 1.04
+
+
+@pytest.mark.parametrize("variant", ["tiny", "shufflenetv2"])
+def test_padding_costs_less_than_half_a_percent(variant: str) -> None:
+    network = build_model(detector_card(variant))
+    printed, padded = (cost_by_part(network, *size)[-1].multiply_adds for size in (INPUT, PADDED))
+    assert padded / printed == pytest.approx(1.0045, abs=4e-4)

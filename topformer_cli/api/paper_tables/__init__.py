@@ -1,0 +1,24 @@
+"""The paper's tables with our own figures; a new one is a module here and a line in TABLES."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from topformer_cli.api.paper_tables import detectors
+from topformer_cli.errors import UsageError
+from topformer_cli.results.paper_table import PaperTable
+
+TABLES: Final[Mapping[int, Callable[[], PaperTable]]] = {11: detectors.table}
+"""The number of a table -> the function that fills it."""
+
+
+def paper_table(number: int) -> PaperTable:
+    """Fill a table of the paper.
+
+    Raises:
+        UsageError: there is nothing of ours for a table of that number.
+    """
+    if number not in TABLES:
+        known = ", ".join(map(str, TABLES))
+        message = f"--table {number}: nothing is counted for it here; there is: {known}"
+        raise UsageError(message)
+    return TABLES[number]()
