@@ -1,12 +1,13 @@
-"""Photo-like pictures with masks, as large as ADE20K's, for the benchmarks.
+"""Photo-like pictures with masks, as large as ADE20K's, or with boxes, as large as COCO's.
 
-    python scripts/benchmarks/photos.py FOLDER COUNT
+    python scripts/benchmarks/photos.py FOLDER COUNT [boxes]
 
 Smooth fields cut a picture into regions of a class each, which get a colour, shading and grain;
 a picture has about 12 classes, and the largest covers 0.37 of it. A few large scenes are made; each
 picture is a piece of one, so that thousands take seconds.
 """
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,10 @@ from numpy.typing import NDArray
 SCENES = 24
 SCENE_SIZE = (1300, 1700)
 CLASSES = 150
+BOX_CLASSES, BOXES, SMALLEST = 80, 15, 16
+BOX_PICTURE = (480, 640)
+"""Of pictures with boxes: classes, most boxes, least side of a box, and the usual size."""
+
 Pixels = NDArray[np.uint8]
 
 
@@ -105,5 +110,46 @@ def write_tree(folder: Path, count: int, seed: int = 0) -> None:
     (folder / "classes.txt").write_text(names + "\n")
 
 
+def boxes(ids: Pixels) -> list[tuple[list[int], int]]:
+    """Return (left, top, width, height) and class of the largest regions of a class."""
+    found = []
+    for value in np.unique(ids):
+        _, _, regions, _ = cv2.connectedComponentsWithStats((ids == value).astype(np.uint8))
+        found += [(int(area), box, int(value)) for *box, area in regions[1:].tolist()]
+    found = sorted((one for one in found if min(one[1][2:]) >= SMALLEST), reverse=True)
+    return [(box, value % BOX_CLASSES) for _, box, value in found[:BOXES]]
+
+
+def write_boxes(folder: Path, count: int, seed: int = 0) -> None:
+    """Write images and COCO's JSON of each split; some are upright, a tenth is for validation."""
+    rng = np.random.default_rng(seed)
+    scenes = [scene(rng) for _ in range(min(count, SCENES))]
+    held = max(count // 10, 1)
+    names = [{"id": number, "name": f"class {number}"} for number in range(BOX_CLASSES)]
+    records: dict[str, dict[str, list[object]]] = {
+        split: {"images": [], "annotations": [], "categories": [*names]}
+        for split in ("train", "val")
+    }
+    (folder / "images").mkdir(parents=True)
+    for number in range(count):
+        pixels, ids = scenes[rng.integers(len(scenes))]
+        height, width = BOX_PICTURE if rng.random() < 0.75 else BOX_PICTURE[::-1]
+        top = int(rng.integers(SCENE_SIZE[0] - height + 1))
+        left = int(rng.integers(SCENE_SIZE[1] - width + 1))
+        place = np.s_[top : top + height, left : left + width]
+        name = f"{number:06d}.jpg"
+        (folder / "images" / name).write_bytes(jpeg(pixels[place]))
+        record = records["val" if number < held else "train"]
+        image = {"id": number, "file_name": name, "height": height, "width": width}
+        record["images"].append(image)
+        record["annotations"] += [
+            {"id": 100 * number + place, "image_id": number, "category_id": value, "bbox": box}
+            for place, (box, value) in enumerate(boxes(ids[place]))
+        ]
+    for split, record in records.items():
+        (folder / f"{split}.json").write_text(json.dumps(record))
+
+
 if __name__ == "__main__":
-    write_tree(Path(sys.argv[1]), int(sys.argv[2]))
+    write = write_boxes if sys.argv[3:] == ["boxes"] else write_tree
+    write(Path(sys.argv[1]), int(sys.argv[2]))

@@ -65,6 +65,11 @@ class _CudaClock:
         return start.elapsed_time(end) / 1000
 
 
+def clock_of(device: torch.device) -> Clock:
+    """Return the clock by which the work of a device is timed."""
+    return _CudaClock() if device.type == "cuda" else _HostClock()
+
+
 class Ledger:
     """Books every moment between two marks on the part that was open then."""
 
@@ -109,7 +114,7 @@ def profile_steps(job: TrainJob, trace: Path, progress: Progress) -> StepProfile
         rehearsal.take(next(batches))
         progress(step + 1, total)
     rehearsal.settle()
-    ledger = Ledger(_CudaClock() if job.device.type == "cuda" else _HostClock())
+    ledger = Ledger(clock_of(job.device))
     with _spans(rehearsal, ledger.span):
         ledger.begin()
         for step in range(TIMED):
