@@ -78,8 +78,8 @@ OPTIONS = {
         "NAME --version --from --url --again --cache-dir --json -q/--quiet -v/--verbose"
     ),
     "info": (
-        "TARGET --size --preset -o --input --diff --work-dir --cache-dir --json -q/--quiet "
-        "-v/--verbose"
+        "TARGET --size --preset -o --input --diff --table --work-dir --cache-dir --json "
+        "-q/--quiet -v/--verbose"
     ),
     "doctor": ("--cache-dir --json -q/--quiet -v/--verbose"),
 }

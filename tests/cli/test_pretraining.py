@@ -98,7 +98,7 @@ def test_no_run_of_the_task_is_told(pretrained: Road, tmp_path: Path) -> None:
     shutil.copytree(run, only.runs / "train" / run.name)
     line = refused(only.run("export"), 2)
     assert f"no run for segmentation or detection under {only.runs}" in line
-    assert "run `topformer train` with a recipe for it, or name a run" in line
+    assert "with a recipe for it, such as ade20k or coco-retinanet, or name a run" in line
 
 
 def overrides(values: tuple[str, ...]) -> list[str]:
