@@ -20,8 +20,12 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("topformer_cli.commands.demo", "The whole road in a few minutes, without network."),
     "data": ("topformer_cli.commands.data", "List, fetch, prepare, check and look at data sets."),
     "train": ("topformer_cli.commands.train", "Train from a recipe or on a prepared set."),
-    "eval": ("topformer_cli.commands.eval", "Measure mIoU by the paper's protocol."),
+    "eval": (
+        "topformer_cli.commands.eval",
+        "Measure mIoU, accuracy or AP by the paper's protocol.",
+    ),
     "segment": ("topformer_cli.commands.segment", "Draw the segmentation of images."),
+    "detect": ("topformer_cli.commands.detect", "Draw the objects in images and videos."),
     "export": ("topformer_cli.commands.export", "Convert to ONNX, TNN and LiteRT, verified."),
     "verify": ("topformer_cli.commands.verify", "Check that exported files compute the same."),
     "bench": ("topformer_cli.commands.bench", "Measure latency on a phone or on this host."),

@@ -224,7 +224,7 @@ class _PlainProgress:
 def _count(done: float, total: float, unit: str) -> str:
     if unit == BYTES:
         return f"{size_text(done)} of {size_text(total)}" if total else size_text(done)
-    return f"{done}/{total} {unit}".rstrip()
+    return f"{done}/{total} {unit}".rstrip() if total else f"{done} {unit}".rstrip()
 
 
 def clock(seconds: float) -> str:

@@ -51,6 +51,8 @@ def compare(reference: NDArray[Any], output: NDArray[Any], class_axis: int = 1) 
         if wrong := int((~np.isfinite(values)).sum()):
             message = f"{wrong} of {values.size} {name} values are nan or inf"
             raise ParityError(message)
+    if not reference.size:
+        return Parity(max_abs=0.0, mean_abs=0.0, relative=0.0, cosine=1.0, labels_equal=1.0)
     a, b = reference.astype(np.float64), output.astype(np.float64)
     difference = np.abs(a - b)
     norm = float(np.sqrt((a * a).sum() * (b * b).sum()))
@@ -103,8 +105,9 @@ def compare_label_maps(reference: NDArray[Any], labels: NDArray[Any]) -> Parity:
     if reference.shape != labels.shape:
         message = f"label map of shape {labels.shape} instead of {reference.shape}"
         raise ParityError(message)
-    share = float((reference != labels).mean())
-    cosine = compare(reference.astype(np.float64), labels.astype(np.float64)).cosine
+    share = float((reference != labels).mean()) if labels.size else 0.0
+    axis = min(1, labels.ndim - 1)
+    cosine = compare(reference.astype(np.float64), labels.astype(np.float64), axis).cosine
     return Parity(share, share, share, cosine, 1 - share)
 
 

@@ -227,10 +227,13 @@ def atomic_write(path: Path, content: bytes | str) -> None:
 
 
 @contextlib.contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary name in the same folder that takes the final name when the block ends."""
+def atomic_path(path: Path, suffix: str = "") -> Iterator[Path]:
+    """Yield a temporary name in the same folder that takes the final name when the block ends.
+
+    suffix ends the temporary name, for writers that go by it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", suffix=suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:

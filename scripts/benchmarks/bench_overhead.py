@@ -225,7 +225,7 @@ def export_tiny(folder: Path) -> Path:
 
 
 def on_host(folder: Path) -> Setting:
-    from topformer_cli.api.benching import fixed_input
+    from topformer_cli.api.bench_inputs import fixed_input
     from topformer_cli.bench.host.station import HostStation
     from topformer_cli.bench.machine.cores import choose_core
     from topformer_cli.bench.runner import host_engine
@@ -233,7 +233,7 @@ def on_host(folder: Path) -> Setting:
 
     manifest = export_tiny(folder)
     artifact, runner = load_artifact(manifest), host_engine("onnxruntime")
-    (folder / "input").write_bytes(runner.module.encode_input(fixed_input(artifact.manifest.input)))
+    (folder / "input").write_bytes(runner.module.encode_input(fixed_input(artifact.manifest)))
     mask = choose_core(HostStation().facts().cpus, "prime").mask or "1"
 
     def bare(call: Call) -> list[str]:
@@ -255,7 +255,7 @@ def on_phone(folder: Path) -> Iterator[Setting]:
     from tests.fakes.adb_device import FakeDevice, Faults, served
     from tests.fakes.adb_server import real_adb_server
     from tests.fakes.device_root import DeviceRoot
-    from topformer_cli.api.benching import fixed_input
+    from topformer_cli.api.bench_inputs import fixed_input
     from topformer_cli.bench.runners import tnntest
     from topformer_cli.deploy.artifact import load_artifact
 
@@ -271,9 +271,7 @@ def on_phone(folder: Path) -> Iterator[Setting]:
         adb = [os.environ["ADBUTILS_ADB_PATH"], "-P", str(port)]
         subprocess.run([*adb, "connect", device.serial], check=True, capture_output=True)
         adb += ["-s", device.serial]
-        (folder / "input.txt").write_bytes(
-            tnntest.encode_input(fixed_input(artifact.manifest.input))
-        )
+        (folder / "input.txt").write_bytes(tnntest.encode_input(fixed_input(artifact.manifest)))
         there = "/data/local/tmp/bare"
         pushed = {
             program: "TNNTest",
@@ -301,12 +299,12 @@ def on_phone(folder: Path) -> Iterator[Setting]:
 
 def build_sleeper(manifest: Path, folder: Path) -> Path:
     """Compile the program that gives this export's output after sleeping."""
-    from topformer_cli.api.benching import fixed_input
+    from topformer_cli.api.bench_inputs import fixed_input
     from topformer_cli.deploy.artifact import load_artifact
     from topformer_cli.deploy.predictors import open_predictor
 
     artifact = load_artifact(manifest)
-    answer = open_predictor(artifact, "onnx")(fixed_input(artifact.manifest.input))
+    answer = open_predictor(artifact, "onnx")(fixed_input(artifact.manifest))
     values = ",".join(f"{value:.7e}f" for value in answer.ravel())
     (folder / "answer.h").write_text(
         f'#define DIMS "4 {" ".join(map(str, answer.shape))}"\n#define SLEEP_MS {SLEEP_MS}\n'

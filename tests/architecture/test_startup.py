@@ -77,3 +77,11 @@ def test_only_a_detector_loads_torchvision() -> None:
     assert python("-c", "\n".join(lines)).split() == [
         "False", "segmentation", "False", "classification", "False", "detection", "True",
     ]  # fmt: skip
+
+
+def test_boxes_are_scored_without_torch() -> None:
+    lines = (
+        "import sys, faster_coco_eval, topformer_cli.api.scoring, topformer_cli.commands.show",
+        "print('torch' in sys.modules)",
+    )
+    assert python("-c", "\n".join(lines)).strip() == "False"

@@ -14,11 +14,14 @@ import pytest
 
 import topformer_cli.bench.runners
 import topformer_cli.commands
+import topformer_cli.models.backbones
 import topformer_cli.models.heads
 from topformer_cli.bench.runner import RUNNERS
 from topformer_cli.cli import COMMANDS
+from topformer_cli.models.backbones import CLASSIFIERS, DETECTORS
 from topformer_cli.models.heads import HEADS
-from topformer_cli.models.spec import SIZES, SizeName
+from topformer_cli.models.pretrained import TORCHVISION
+from topformer_cli.models.spec import BACKBONES, SIZES, BackboneName, SizeName
 from topformer_cli.recipe import (
     CUSTOM,
     RECIPES,
@@ -28,6 +31,7 @@ from topformer_cli.recipe import (
     recipe_names,
 )
 from topformer_cli.recipe.settings import preset_names
+from topformer_cli.sections.detection import DetectionModel
 from topformer_cli.sections.segmentation import SegmentationModel
 
 FACTS = SetFacts("mine", (360, 480), 400)
@@ -64,6 +68,16 @@ def test_every_head_is_listed_and_offered_by_recipes() -> None:
     assert written == set(HEADS)
     choices = SegmentationModel.model_fields["head"].annotation
     assert set(get_args(choices)) == set(HEADS)
+
+
+def test_every_backbone_is_listed_and_offered_by_recipes() -> None:
+    written = {
+        module.__name__.rpartition(".")[2] for module in submodules(topformer_cli.models.backbones)
+    }
+    assert written == set(DETECTORS) == set(BACKBONES) == set(get_args(BackboneName))
+    assert DetectionModel.model_fields["backbone"].annotation == BackboneName
+    # What is not TopFormer is torchvision's, and its ImageNet weights are known.
+    assert set(CLASSIFIERS) == set(TORCHVISION) == set(BACKBONES) - {"topformer"}
 
 
 def test_every_runner_is_listed() -> None:

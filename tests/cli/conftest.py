@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.ade20k import make_ade20k
+from tests.fakes.box_pictures import make_blocks
 from tests.unit.bench.conftest import adb_server, start_device  # noqa: F401 - fixtures
 from topformer_cli import cli, console
 from topformer_cli.data.scenes import make_scenes
@@ -23,6 +24,9 @@ SHORT = (
     "evaluation.every=2",
 )  # fmt: skip
 """Overrides that make a training a matter of seconds."""
+
+QUICK = ("batch=2", "schedule.iterations=2", "schedule.warmup=1", "evaluation.every=2")
+"""The same for detection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,22 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Road:
     road = prepared_road(tmp_path_factory.mktemp("road"))
     for done in (road.train("little", "--size", "tiny"), road.run("export")):
         assert done.code == 0, done.err
+    return road
+
+
+@pytest.fixture(scope="session")
+def boxed(tmp_path_factory: pytest.TempPathFactory) -> Road:
+    """The set `blocks`, prepared, and a run on it by its name alone; a picture for `segment`."""
+    road = prepared_road(tmp_path_factory.mktemp("boxed"))
+    request = make_blocks(road.folder / "blocks", 6, 3)
+    assert request.val is not None
+    done = road.data(
+        "prepare", "blocks", "--images", request.images, "--coco", request.train,
+        "--coco-val", request.val,
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    done = road.train("blocks", "--size", "tiny", overrides=QUICK)
+    assert done.code == 0, done.err
     return road
 
 

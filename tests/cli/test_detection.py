@@ -2,34 +2,18 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from torchvision.models import mobilenet_v3_large
 
-from tests.cli.conftest import Road, prepared_road
+from tests.cli.conftest import QUICK, Ran, Road
 from tests.cli.test_mistakes import refused
 from tests.cli.test_road import quietly
-from tests.fakes.box_pictures import make_blocks
 from topformer_cli.models.boxes import STRIDES
 from topformer_cli.recipe import load_resolved
 from topformer_cli.rundir import RunDir
-
-QUICK = ("batch=2", "schedule.iterations=2", "schedule.warmup=1", "evaluation.every=2")
-
-
-@pytest.fixture(scope="module")
-def boxed(tmp_path_factory: pytest.TempPathFactory) -> Road:
-    """The set `blocks`, prepared, and a run on it by its name alone; a picture for `segment`."""
-    road = prepared_road(tmp_path_factory.mktemp("boxed"))
-    request = make_blocks(road.folder / "blocks", 6, 3)
-    assert request.val is not None
-    quietly(
-        road.data(
-            "prepare", "blocks", "--images", request.images, "--coco", request.train,
-            "--coco-val", request.val,
-        )
-    )  # fmt: skip
-    quietly(road.train("blocks", "--size", "tiny", overrides=QUICK))
-    return road
 
 
 def checkpoint(road: Road) -> Path:
@@ -41,10 +25,15 @@ def test_a_set_of_boxes_trains_by_its_name(boxed: Road) -> None:
     assert run.finished
     recipe = load_resolved(run.recipe)
     assert (recipe.task, recipe.dataset, recipe.input_size) == ("detection", "blocks", (96, 128))
-    assert {path.name for path in run.path.glob("*.png")} == {"loss.png", "ap.png"}
+    assert {path.name for path in run.path.glob("*.png")} == {"loss.png", "ap.png", "val.png"}
     last = json.loads(run.result.read_text())["last"]
     assert last["classes"] == ["blue", "red", "green"]
     assert len(last["class_ap"]) == 3
+
+
+def test_dry_run_has_room_for_the_pictures(boxed: Road) -> None:
+    done = quietly(boxed.train("blocks", "--size", "tiny", "--dry-run", overrides=QUICK))
+    assert ", pictures 2.0 MB" in done.out
 
 
 def test_eval_shows_average_precision(boxed: Road) -> None:
@@ -72,6 +61,43 @@ def test_cocos_recipe_takes_any_set_of_boxes(boxed: Road, tmp_path: Path) -> Non
     assert (done.record["dataset"], done.record["images"]) == ("blocks", 3)
 
 
+def small(road: Road, folder: Path, *words: str | Path) -> Ran:
+    """Train COCO's recipe for two steps on small images of the set."""
+    overrides = (
+        *QUICK, "dataset=blocks", "augment.scale=[96,64]", "augment.least_short=64",
+        "evaluation.scale=[96,64]",
+    )  # fmt: skip
+    typed = [word for one in overrides for word in ("-o", one)]
+    command = ("train", "coco-retinanet", *typed, *words, "--work-dir", folder)
+    return road.run(*command, work_dir=False)
+
+
+def test_another_backbone_goes_the_same_road(boxed: Road, tmp_path: Path) -> None:
+    weights = tmp_path / "mobilenet_v3_large-8738ca79.pth"
+    torch.save(mobilenet_v3_large().state_dict(), weights)
+    backbone = ("-o", "model.backbone=mobilenetv3", "-o", "model.norm=frozen")
+    line = refused(small(boxed, tmp_path, *backbone, "--weights", weights), 3)
+    assert "is of a network for classification, not for detection" in line
+    line = refused(small(boxed, tmp_path, *backbone, "--size", "small"), 2)
+    assert line == "topformer: --size small: mobilenetv3 comes in one size; drop it"
+    assert not (tmp_path / "train").exists()
+    words = (*backbone, "--weights", weights, "--partial-weights")
+    done = quietly(small(boxed, tmp_path, *words))
+    assert "taking recipe coco-retinanet\n" in done.err
+    assert "RetinaNet with MobileNetV3 on blocks (6 images" in done.err
+    run = RunDir(tmp_path / "train" / "coco-retinanet-mobilenetv3-001")
+    assert (run.finished, load_resolved(run.recipe).size) == (True, None)
+    checkpoint = run.weights("last")
+    done = quietly(boxed.run("eval", checkpoint))
+    assert "RetinaNet with MobileNetV3 on blocks val (3 images)" in done.out
+    assert "TopFormer" not in done.out
+    text = quietly(boxed.run("info", checkpoint)).out
+    assert "RetinaNet with MobileNetV3 at 64x96" in text
+    assert "model.backbone mobilenetv3 (preset topformer)" in text
+    assert f"foreign ImageNet weights ({weights.name})" in text
+    assert "2,816,432" in text
+
+
 def test_coco_stands_for_the_recipe_that_is_written_for_it(nowhere: Road) -> None:
     done = quietly(nowhere.run("train", "coco", "--dry-run", "--json"))
     assert (done.record["name"], done.record["dataset"]) == ("coco-retinanet", "coco")
@@ -87,14 +113,83 @@ def test_info_counts_pyramid_and_head(boxed: Road) -> None:
     assert all(side % STRIDES[2] == 0 for side in record["input_size"])
 
 
-@pytest.mark.parametrize(
-    "words", [("export",), ("bench", "--device", "host"), ("segment", "IMAGE", "--model")]
-)
-def test_what_needs_segmentation_refuses_a_detector(boxed: Road, words: tuple[str, ...]) -> None:
-    command = [boxed.image if word == "IMAGE" else word for word in words]
-    cache = words[0] != "segment"
-    line = refused(boxed.run(*command, checkpoint(boxed), cache=cache), 2)
+def test_what_needs_segmentation_refuses_a_detector(boxed: Road, tmp_path: Path) -> None:
+    words = ("segment", boxed.image, "--model", checkpoint(boxed))
+    line = refused(boxed.run(*words, cache=False), 2)
     assert "is a network for detection; this command takes one for segmentation" in line
+    line = refused(boxed.run("export", "--bundle", tmp_path / "app"), 2)
+    assert "apps are made of segmentation networks" in line
+
+
+@pytest.fixture(scope="module")
+def exported(boxed: Road) -> Path:
+    """The detector of `boxed`, which finds a box above any score, with the maps of its head."""
+    quietly(boxed.train("blocks", "--size", "tiny", overrides=(*QUICK, "evaluation.score=0.001")))
+    record = quietly(boxed.run("export", "--json")).record
+    for kind in ("onnx", "tnn"):
+        boxes = record["parity"][kind]["boxes"]
+        assert boxes["expected"] == boxes["found"] == boxes["same"] > 0
+        assert boxes["px"] <= 1e-3
+    assert [one["name"] for one in record["outputs"]] == [
+        *(f"logits_p{level}" for level in range(3, 8)),
+        *(f"offsets_p{level}" for level in range(3, 8)),
+    ]
+    assert record["decoding"]["strides"] == list(STRIDES)
+    return next((boxed.runs / "train" / "latest" / "export").glob("*.json"))
+
+
+def test_the_maps_of_a_detector_are_verified_and_measured(boxed: Road, exported: Path) -> None:
+    assert "raw" in quietly(boxed.run("info", exported, "--json")).record["outputs"][0]["kind"]
+    rows = quietly(boxed.run("verify", exported, "--json")).record["runtimes"]
+    assert [row["holds"] for row in rows] == [True]
+    result = bench(boxed, exported)
+    assert result["output"].startswith("head maps of P3 to P7, boxes neither decoded")
+    assert result["parity"]["relative"] <= 1e-4
+
+
+def bench(road: Road, subject: Path) -> dict[str, Any]:
+    quick = ("--rounds", 1, "--iterations", 2, "--warmup", 1, "--seconds", 0)
+    words = ("bench", subject, "--device", "host", *quick, "--warmup-seconds", 0, "--json")
+    [result] = quietly(road.run(*words)).record["results"]
+    found: dict[str, Any] = result
+    return found
+
+
+def test_boxes_are_decoded_and_suppressed_in_the_file(boxed: Road, exported: Path) -> None:
+    assert exported.exists()
+    record = quietly(boxed.run("export", "--output", "boxes", "--json")).record
+    assert [one["name"] for one in record["outputs"]] == ["boxes", "scores", "classes"]
+    assert record["parity"].keys() == {"onnx"}
+    assert record["parity"]["onnx"]["boxes"]["px"] <= 1e-3
+    path = exported.with_name(f"{record['name']}.json")
+    assert "boxes on the fixed input" in bench(boxed, path)["output"]
+    raw = quietly(boxed.run("export", "--output", "boxes", "--input-type", "uint8", "--json"))
+    assert raw.record["inputs"][0]["values"] == "0..255"
+
+
+def test_what_a_detector_cannot_end_in_is_refused(boxed: Road, exported: Path) -> None:
+    assert exported.exists()
+    for words, said in (
+        (("--output", "labels"), "is a network for detection; choose from raw, boxes"),
+        (("--output", "boxes", "--format", "tnn"), "only ONNX has non-maximum suppression"),
+        (("--format", "onnx,tflite"), "detectors are exported to onnx and tnn"),
+    ):
+        assert said in refused(boxed.run("export", *words), 2)
+    run = boxed.runs / "train" / "blocks-tiny-001"  # finds nothing above its score
+    line = refused(boxed.run("export", run, "--output", "boxes"), 4)
+    assert "finds no box above score 0.05 on the pictures" in line
+    assert "is a network for segmentation; choose from logits, full, labels" in refused(
+        boxed.run("export", "--weights", segmenter(boxed), "--output", "boxes"), 2
+    )
+
+
+def segmenter(road: Road) -> Path:
+    quick = ("batch=2", "augment.crop=[64,64]", "schedule.iterations=1", "schedule.warmup=1")
+    folder = road.folder / "segmented"
+    words = [word for one in (*quick, "evaluation.every=1") for word in ("-o", one)]
+    done = quietly(road.run("train", "little", *words, "--work-dir", folder, work_dir=False))
+    assert done.code == 0
+    return RunDir(folder / "train" / "little-tiny-001").weights("last")
 
 
 def test_a_detector_is_a_start_for_segmentation(boxed: Road, tmp_path: Path) -> None:

@@ -34,12 +34,16 @@ OPTIONS = {
         "--tensorboard --dry-run --profile --work-dir --cache-dir --json -q/--quiet -v/--verbose"
     ),
     "eval": (
-        "TARGET --size --weights --partial-weights --dataset --split --fail-under --device "
-        "--work-dir --cache-dir --json -q/--quiet -v/--verbose"
+        "TARGET --size --weights --partial-weights --dataset --split --predictions --annotations "
+        "--fail-under --device --work-dir --cache-dir --json -q/--quiet -v/--verbose"
     ),
     "segment": (
         "IMAGES -o/--output --model --size --weights --partial-weights --labels --device "
         "--work-dir --json -q/--quiet -v/--verbose"
+    ),
+    "detect": (
+        "FILES -o/--output --model --size --weights --partial-weights --score --iou --classes "
+        "--results --device --work-dir --json -q/--quiet -v/--verbose"
     ),
     "export": (
         "TARGET --size --weights --partial-weights --from --format --input --output --input-type "

@@ -13,7 +13,7 @@ from tests.fakes.adb_device import FakeDevice
 from tests.fakes.device_root import QEMU
 from tests.fakes.runners import ANSWER_C
 from tests.unit.bench.conftest import StartDevice
-from topformer_cli.api.benching import fixed_input
+from topformer_cli.api.bench_inputs import fixed_input
 from topformer_cli.deploy.artifact import Artifact, load_artifact
 from topformer_cli.deploy.predictors import FilePredictor
 from topformer_cli.deploy.runtimes import TnnRuntime
@@ -37,7 +37,7 @@ def exported(ade20k: Road) -> Artifact:
 @pytest.fixture(scope="module")
 def runner(exported: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A phone's program with TNNTest's command line that knows this network's answer."""
-    return knowing(exported, fixed_input(exported.manifest.input), tmp_path_factory.mktemp("build"))
+    return knowing(exported, fixed_input(exported.manifest), tmp_path_factory.mktemp("build"))
 
 
 def knowing(exported: Artifact, inputs: np.ndarray, folder: Path) -> Path:

@@ -79,7 +79,8 @@ def test_what_needs_segmentation_refuses_a_classifier(
     command = [pretrained.image if word == "IMAGE" else word for word in words]
     cache = words[0] != "segment"
     line = refused(pretrained.run(*command, checkpoint(pretrained), cache=cache), 2)
-    assert "is a network for classification; this command takes one for segmentation" in line
+    wanted = "segmentation" if words[0] == "segment" else "segmentation or detection"
+    assert line.endswith(f"is a network for classification; this command takes one for {wanted}")
 
 
 def test_what_needs_segmentation_takes_the_latest_run_for_it(
@@ -96,7 +97,7 @@ def test_no_run_of_the_task_is_told(pretrained: Road, tmp_path: Path) -> None:
     only = Road(tmp_path)
     shutil.copytree(run, only.runs / "train" / run.name)
     line = refused(only.run("export"), 2)
-    assert f"no run for segmentation under {only.runs}" in line
+    assert f"no run for segmentation or detection under {only.runs}" in line
     assert "run `topformer train` with a recipe for it, or name a run" in line
 
 

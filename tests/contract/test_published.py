@@ -7,7 +7,7 @@ import pytest
 from tests.fakes.evidence import evidence_like, result_like
 from topformer_cli.api.comparing import compare
 from topformer_cli.data.catalog import DATASETS
-from topformer_cli.models.spec import SIZES
+from topformer_cli.models.spec import BACKBONES, SIZES
 from topformer_cli.recipe import Choices, load_recipe
 from topformer_cli.results.published import PUBLISHED, Published, published
 from topformer_cli.sections.segmentation import SegmentationRecipe
@@ -40,13 +40,15 @@ def test_the_scores_are_those_of_the_tables() -> None:
     }
     weights = {row.size: row.value for row in PUBLISHED if row.task == "classification"}
     assert weights == {"tiny": 66.2, "small": 72.3, "base": 75.3}
+    copied = {row.size: row.value for row in PUBLISHED if row.copied_from}
+    assert copied == {"shufflenetv2": 25.9, "mobilenetv3": 27.2}
 
 
 @ROW
 def test_a_score_is_of_a_known_set_and_size(row: Published) -> None:
     assert DATASETS[row.dataset].task == row.task
     assert row.split in DATASETS[row.dataset].counts
-    assert row.size in SIZES
+    assert row.size in {*SIZES, *BACKBONES} - {"topformer"}
     assert row in published(row.task, row.dataset, row.size)
 
 

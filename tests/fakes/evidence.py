@@ -44,8 +44,9 @@ def recipe_of(row: Published, *overrides: str) -> Recipe:
 
 def spec_of(recipe: Recipe, dataset: str) -> ModelSpec:
     return ModelSpec(
-        task=recipe.task, size=recipe.size, head=recipe.head, fuse=recipe.fuse, classes=CLASSES,
-        palette=((0, 0, 0), (1, 1, 1)), input_size=recipe.input_size, dataset=dataset,
+        task=recipe.task, backbone=recipe.backbone, size=recipe.size, head=recipe.head,
+        fuse=recipe.fuse, classes=CLASSES, palette=((0, 0, 0), (1, 1, 1)),
+        input_size=recipe.input_size, dataset=dataset,
     )  # fmt: skip
 
 
@@ -84,7 +85,8 @@ def result_like(row: Published, value: float, split: str = "val") -> Result:
     }  # fmt: skip
     none = (None, None)
     if row.task == "detection":
-        return DetectionResult(**common, boxes=1, found=BoxScores(none, value, *[None] * 11))
+        found = BoxScores(none, (5, 5), value, *[None] * 11)
+        return DetectionResult(**common, boxes=1, found=found)
     if row.task == "classification":
         return ClassificationResult(**common, top1=value, top5=None, accuracy=none, counts=(5, 5))
     return EvalResult(

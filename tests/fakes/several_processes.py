@@ -33,6 +33,8 @@ from topformer_cli.engine.processes.world import World
 from topformer_cli.engine.step import Step
 from topformer_cli.engine.tasks import make_task
 from topformer_cli.engine.train import start_state, train
+from topformer_cli.models.backbones.mobilenetv3 import MobileNetRetinaNet
+from topformer_cli.models.spec import Norm
 from topformer_cli.rundir import RunDir
 
 CPU = torch.device("cpu")
@@ -93,6 +95,22 @@ def normalise(module: nn.Module, places: slice) -> dict[str, torch.Tensor]:
     return {name: value for name, value in found.items() if value is not None}
 
 
+def convolve(network: nn.Module, places: slice) -> dict[str, torch.Tensor]:
+    """Put a share of six images through MobileNetV3, forth and back."""
+    images = torch.rand(6, 3, 64, 64, generator=torch.Generator().manual_seed(0)).double()
+    assert isinstance(network, MobileNetRetinaNet)
+    maps = network.train().levels(images[places])
+    torch.stack([one.square().sum() for one in maps]).sum().backward()
+    found = {f"{name}.grad": one.grad for name, one in network.named_parameters()}
+    found |= dict(network.named_buffers())
+    return {name: value.float() for name, value in found.items() if value is not None}
+
+
+def mobilenet(norm: Norm) -> nn.Module:
+    torch.manual_seed(1)
+    return MobileNetRetinaNet(2, norm).double()
+
+
 def batch_norm() -> nn.Module:
     module = nn.Sequential(nn.BatchNorm2d(3)).double()
     nn.init.uniform_(module[0].weight, 0.5, 2, generator=torch.Generator().manual_seed(1))
@@ -150,6 +168,10 @@ def main(folder: Path) -> None:
         module = share_statistics(batch_norm(), CPU)
         torch.save(normalise(module, SHARES[world.rank]), folder / f"norm-{world.rank}.pt")
 
+    def convolved(world: World) -> None:
+        network = share_statistics(mobilenet("sync"), CPU)
+        torch.save(convolve(network, SHARES[world.rank]), folder / f"cnn-{world.rank}.pt")
+
     def trained(name: str, parts: int, dtype: torch.dtype) -> Callable[[World], object]:
         def work(world: World) -> None:
             torch.set_default_dtype(dtype)
@@ -171,7 +193,7 @@ def main(folder: Path) -> None:
 
         return work
 
-    ends = {"norm": together(2, normalised)}
+    ends = {"norm": together(2, normalised), "cnn": together(2, convolved)}
     for size, parts in ((1, 1), (2, 1), (1, 2), (2, 2)):
         name = f"double-{size}x{parts}"
         ends[name] = together(size, trained(name, parts, torch.float64))

@@ -89,6 +89,18 @@ def test_plain_progress_of_a_resumed_run_counts_only_what_it_did(
     assert capsys.readouterr().err == "train 1010/1020 steps, 0:10 left\n"
 
 
+def test_a_total_that_is_not_known_is_left_out(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    with console.progress("detect", "frames") as update:
+        update(1, 0)
+        now[0] = 10.0
+        update(11, 0)
+    assert capsys.readouterr().err == "detect 11 frames\n"
+
+
 def test_plain_progress_shows_the_time_left_that_it_is_told_and_slows_down(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

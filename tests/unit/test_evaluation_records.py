@@ -3,8 +3,16 @@
 import json
 from dataclasses import replace
 
-from topformer_cli.results import ClassificationResult, EvalResult, Headline, percent
+from topformer_cli.results import (
+    ClassificationResult,
+    DetectionResult,
+    EvalResult,
+    Headline,
+    PredictionsResult,
+    percent,
+)
 from topformer_cli.results.classification import MOST_ROWS
+from topformer_cli.results.detection import NUMBERS, BoxScores
 
 SEGMENTED = EvalResult(
     model="TopFormer-tiny", weights="w", dataset="d", split="val", images=3, protocol="p",
@@ -15,12 +23,26 @@ CLASSIFIED = ClassificationResult(
     model="TopFormer-tiny", weights="w", dataset="d", split="val", images=3, protocol="p",
     classes=("cat", "dog"), top1=66.667, top5=None, accuracy=(66.667, None), counts=(3, 0),
 )  # fmt: skip
+BOXES = BoxScores(
+    (40.5, None), (12, 0), 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, None
+)  # fmt: skip
+DETECTED = DetectionResult(
+    model="RetinaNet", weights="w", dataset="d", split="val", images=3, protocol="p", boxes=20,
+    classes=("cat", "dog"), found=BOXES,
+)  # fmt: skip
+SCORED = PredictionsResult(
+    predictions="found.json", annotations="truth.json", images=3, boxes=20,
+    classes=("cat", "dog"), found=BOXES, notes=("odd",),
+)  # fmt: skip
 
 
 def test_headlines() -> None:
     assert SEGMENTED.headline == Headline("miou", "mIoU", 61.5)
     assert CLASSIFIED.headline == Headline("top1", "top-1", 66.667)
     assert str(CLASSIFIED.headline) == "top-1 66.67"
+    assert DETECTED.headline == SCORED.headline == Headline("ap", "AP", 1.0)
+    nothing = replace(BOXES, ap=None)
+    assert replace(DETECTED, found=nothing).headline.value == 0.0
 
 
 def test_summaries_leave_out_what_says_nothing() -> None:
@@ -30,6 +52,12 @@ def test_summaries_leave_out_what_says_nothing() -> None:
     )
     assert CLASSIFIED.summary() == "top-1 66.67"
     assert CLASSIFIED.scores == {"top1": 66.667}
+    assert (
+        DETECTED.summary()
+        == SCORED.summary()
+        == ("AP 1.00   AP50 2.00   AP75 3.00   AP small/medium/large 4.00/5.00/6.00   AR 9.00")
+    )
+    assert list(DETECTED.scores) == list(NUMBERS[:11])
     with_top5 = replace(CLASSIFIED, top5=90.0)
     assert with_top5.summary() == "top-1 66.67   top-5 90.00"
     assert with_top5.scores == {"top1": 66.667, "top5": 90.0}
@@ -38,6 +66,7 @@ def test_summaries_leave_out_what_says_nothing() -> None:
 def test_rows_have_a_dash_for_what_does_not_occur() -> None:
     assert SEGMENTED.table().rows == (("sky", "61.50", "80.00"), ("road", "–", "–"))
     assert CLASSIFIED.table().rows == (("cat", "3", "66.67"), ("dog", "0", "–"))
+    assert DETECTED.table().rows == (("cat", "12", "40.50"), ("dog", "0", "–"))
     assert percent(0.0) == "0.00"
 
 
@@ -51,7 +80,15 @@ def test_a_table_of_very_many_classes_is_left_to_the_record() -> None:
 
 
 def test_records_are_plain() -> None:
-    for one in (SEGMENTED, CLASSIFIED):
+    for one in (SEGMENTED, CLASSIFIED, DETECTED, SCORED):
         record = json.loads(json.dumps(one.to_json()))
         assert record[one.headline.key] == one.headline.value
         assert record["schema"] == 1
+
+
+def test_records_of_boxes_begin_with_whose_they_are() -> None:
+    keys = list(DETECTED.to_json())
+    assert keys[:6] == ["model", "weights", "dataset", "split", "protocol", "images"]
+    assert keys[-14:] == ["class_ap", "class_objects", *NUMBERS]
+    assert list(SCORED.to_json())[:3] == ["predictions", "annotations", "images"]
+    assert set(SCORED.to_json()) == {*keys[5:], "predictions", "annotations"}

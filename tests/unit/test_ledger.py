@@ -29,7 +29,7 @@ LEDGER = Ledger(
 
 def test_it_is_told_in_lines() -> None:
     assert dict(LEDGER.lines()) == {
-        "recipe": "ade20k, size tiny",
+        "recipe": "ade20k, tiny",
         "preset": "code: optimizer.lr 0.0003",
         "departs in": "augment.crop [64, 64] (preset [512, 512]); batch 2 (preset 16)",
         "began with": "foreign ImageNet weights (topformer-T.pth)",

@@ -21,6 +21,7 @@ from topformer_cli.recipe import (
     settings,
 )
 from topformer_cli.sections.classification import ClassificationRecipe
+from topformer_cli.sections.detection import DetectionRecipe
 
 FACTS = SetFacts("mine", (360, 480), 400)
 
@@ -69,6 +70,57 @@ def test_where_code_and_paper_differ(size: str, preset: str | None, lr: float, f
     recipe = load(size=size, preset=preset)
     assert (recipe.optimizer.lr, recipe.fuse, recipe.preset) == (lr, fuse, preset or "code")
     assert (recipe.batch, recipe.schedule.iterations) == (16, 160_000)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "size", "rate", "run"),
+    [
+        ((), "tiny", 0.1, "coco-retinanet-tiny"),
+        (("model.drop_path=0.2",), "tiny", 0.2, "coco-retinanet-tiny"),
+        (("model.backbone=mobilenetv3",), None, 0.0, "coco-retinanet-mobilenetv3"),
+        (("model.backbone=shufflenetv2", "model.drop_path=0"), None, 0.0,
+         "coco-retinanet-shufflenetv2"),
+    ],
+)  # fmt: skip
+def test_only_topformer_has_sizes_and_branches_to_drop(
+    overrides: tuple[str, ...], size: str | None, rate: float, run: str
+) -> None:
+    recipe = load_recipe("coco-retinanet", Choices(None, None, overrides))
+    assert isinstance(recipe, DetectionRecipe)
+    assert (recipe.size, recipe.drop_path, recipe.run_name) == (size, rate, run)
+    assert settings(recipe)["model.drop_path"] == rate
+    assert parse_resolved(recipe.model_dump(mode="json"), "it") == recipe
+
+
+@pytest.mark.parametrize(
+    ("overrides", "size", "said"),
+    [
+        (("model.backbone=resnet",), None, "-o model.backbone: input should be 'topformer', "),
+        (("model.backbone=mobilenetv3", "model.drop_path=0.1"), None, "-o model.drop_path: "
+         "mobilenetv3 has no transformer blocks to drop branches of; take auto or 0, got 0.1"),
+        (("model.backbone=mobilenetv3",), "small",
+         "--size small: mobilenetv3 comes in one size; drop it"),
+        (("model.drop_path=1.5",), None, "-o model.drop_path: input should be less than 1, got"),
+        (("size=base",), None, "-o size: is no setting; give --size"),
+    ],
+)  # fmt: skip
+def test_a_backbone_that_does_not_go_with_the_rest(
+    overrides: tuple[str, ...], size: str | None, said: str
+) -> None:
+    with pytest.raises(RecipeError) as error:
+        load_recipe("coco-retinanet", Choices(size, None, overrides))  # type: ignore[arg-type]
+    assert str(error.value).startswith(said)
+    assert "; -o" not in str(error.value)
+
+
+def test_a_resolved_recipe_of_a_backbone_has_no_size() -> None:
+    values = load_recipe("coco-retinanet", Choices()).model_dump(mode="json")
+    del values["model"]["backbone"]
+    assert parse_resolved(values, "it") == load_recipe("coco-retinanet", Choices())
+    values["model"]["backbone"] = "mobilenetv3"
+    words = "it: size tiny does not go with backbone mobilenetv3"
+    with pytest.raises(RecipeError, match=f"^{words}$"):
+        parse_resolved(values, "it")
 
 
 def test_the_command_line_beats_preset_and_size() -> None:

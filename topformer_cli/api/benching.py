@@ -7,11 +7,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
+from topformer_cli.api.bench_inputs import Given
 from topformer_cli.api.bench_records import Kept, keep_session, require_place
 from topformer_cli.api.exporting import write_program
 from topformer_cli.api.models import Model
@@ -32,8 +30,6 @@ from topformer_cli.bench.runner import Runner, host_engine
 from topformer_cli.bench.station import Station
 from topformer_cli.cache import cache_dir
 from topformer_cli.deploy.artifact import Artifact
-from topformer_cli.deploy.manifest import TensorInput
-from topformer_cli.deploy.predictors import open_predictor
 from topformer_cli.errors import TopformerError, UsageError, add_to, together
 from topformer_cli.parity import HALF_TOLERANCE
 from topformer_cli.results import BenchSession, DeviceFacts
@@ -137,7 +133,7 @@ def bench(
         TopformerError: as `Measurement.run` on a single target; rounds that were complete are kept.
     """
     require_place(choices.places)
-    given = [_given(subject) for subject in subjects]
+    given = [(subject, Given.of(subject.artifact)) for subject in subjects]
     with tempfile.TemporaryDirectory(prefix="topformer-") as folder:
         measurements = [
             Measurement(
@@ -305,35 +301,21 @@ def _phone(phone: Phone, choices: BenchChoices) -> Target:
     return Target(station, runner)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Given:
-    """A subject with the input that it gets on every target, and the output it must give."""
-
-    subject: Subject
-    inputs: NDArray[Any]
-    reference: NDArray[Any]
-
-
-def _given(subject: Subject) -> _Given:
-    inputs = fixed_input(subject.artifact.manifest.input)
-    return _Given(subject, inputs, _reference(subject.artifact, inputs))
-
-
 def _entrants(
-    given: Sequence[_Given], target: Target, choices: BenchChoices, folder: Path
+    subjects: Sequence[tuple[Subject, Given]], target: Target, choices: BenchChoices, folder: Path
 ) -> Iterator[Entrant]:
     """Yield every subject in every precision."""
-    for one in given:
-        artifact = one.subject.artifact
-        file = _file(one.subject, target, folder)
+    for subject, one in subjects:
+        artifact = subject.artifact
+        file = _file(subject, target, folder)
         for precision in choices.precisions or target.usual_precisions:
             plan = BenchPlan(
                 name=artifact.name,
                 card=artifact.card,
                 artifact=file,
                 inputs=one.inputs,
-                reference=one.reference,
-                output=artifact.manifest.output.meaning,
+                references=one.references,
+                output=one.output,
                 precision=precision,
                 threads=choices.threads,
                 core=choices.core,
@@ -375,17 +357,3 @@ def _program(subject: Subject, folder: Path) -> Path:
 def _of_other_weights(artifact: Artifact, file: Path) -> bool:
     """Say whether a file has other weights than the TNN files of its export, which are halves."""
     return artifact.manifest.tnn_storage == "fp16" and file.suffix != ".tnnproto"
-
-
-def fixed_input(taken: TensorInput) -> NDArray[Any]:
-    """Return the noise that every measurement of this input is fed: normalised, or bytes."""
-    generator = np.random.default_rng(0)
-    if taken.type == "uint8":
-        return generator.integers(0, 256, taken.shape, np.uint8)
-    return generator.standard_normal(taken.shape, dtype=np.float32)
-
-
-def _reference(artifact: Artifact, inputs: NDArray[Any]) -> NDArray[Any]:
-    """Compute the output by another runtime than the one that is measured."""
-    kind = "tnn" if "tnn" in artifact.formats else artifact.formats[0]
-    return open_predictor(artifact, kind)(inputs)

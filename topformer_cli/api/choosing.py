@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from topformer_cli.data.card import Coded
 from topformer_cli.data.decode import decode_mask
 from topformer_cli.data.store import PreparedSet
 from topformer_cli.errors import DataError, UsageError
@@ -88,17 +89,23 @@ def _by_id(prepared: PreparedSet, choice: Choice) -> tuple[int, ...]:
 
 
 def _train_id(prepared: PreparedSet, name: str) -> int:
-    """Return the train id of a class by its name, in any case, or by its code."""
+    """Return the train id of a class of a set, or say what it has."""
     card = prepared.card
-    for names in (card.classes, card.codes):
-        if name in names:
-            return names.index(name)
-    folded = [one.casefold() for one in card.classes]
-    if folded.count(name.casefold()) == 1:
-        return folded.index(name.casefold())
+    train_id = class_called(name, card)
+    if train_id is not None:
+        return train_id
     hint = did_you_mean(name, card.classes) or f"; `topformer data info {card.name}` lists them"
     message = f"{card.name} has no class {name!r}{hint}"
     raise DataError(message)
+
+
+def class_called(name: str, of: Coded) -> int | None:
+    """Return the train id of a class by its name, in any case, or by its code; or None."""
+    for names in (of.classes, of.codes):
+        if name in names:
+            return names.index(name)
+    folded = [one.casefold() for one in of.classes]
+    return folded.index(name.casefold()) if folded.count(name.casefold()) == 1 else None
 
 
 def _images_with(prepared: PreparedSet, split: str, train_id: int) -> int:

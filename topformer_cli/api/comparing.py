@@ -71,7 +71,7 @@ def compare(evidence: Evidence, result: Result) -> Comparison | None:
 
     That is so of every custom set.
     """
-    rows = published(evidence.spec.task, result.dataset, evidence.spec.size)
+    rows = published(evidence.spec.task, result.dataset, evidence.spec.variant)
     if not rows or not evidence.card.expected:
         return None
     if evidence.ours:
@@ -93,6 +93,8 @@ def _judge_ours(evidence: Evidence, result: Result, row: Published) -> Judged:
     data = tuple(_about_data(evidence, result, row))
     if reference is None:
         why = "the authors' recipe for it is not public, and this one is not theirs"
+        if row.copied_from:
+            why = f"the paper took it from {row.copied_from}, which trained by a recipe of its own"
         return Judged(row, (why, *data))
     of_another_name = evidence.recipe.name != row.recipe
     apart = len(material(differences(evidence.recipe, reference))) + of_another_name

@@ -26,12 +26,13 @@ TNN_SUFFIXES: Final = (".tnnproto", ".tnnmodel")
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A resolved recipe, its network's cost by part, and the input size it is counted at.
+    """A resolved recipe, its network's card and cost by part, and the input size of the count.
 
     presets are the settings in which the recipe's presets differ, by preset; ledger is the run's.
     """
 
     recipe: Recipe
+    spec: ModelSpec
     costs: tuple[PartCost, ...]
     input_size: tuple[int, int]
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -99,6 +100,7 @@ def _describe(recipe: Recipe, classes: int, input_hw: tuple[int, int] | None) ->
     check_input_size(*size)
     spec = ModelSpec(
         task=recipe.task,
+        backbone=recipe.backbone,
         size=recipe.size,
         head=recipe.head,
         fuse=recipe.fuse,
@@ -107,4 +109,4 @@ def _describe(recipe: Recipe, classes: int, input_hw: tuple[int, int] | None) ->
         input_size=size,
         dataset=recipe.dataset,
     )
-    return Description(recipe, tuple(cost_by_part(build_model(spec), *size)), size)
+    return Description(recipe, spec, tuple(cost_by_part(build_model(spec), *size)), size)

@@ -3,7 +3,7 @@
 import contextlib
 import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from topformer_cli.api.models import Model, find_images, read_image
+from topformer_cli.api.exporting_boxes import Detector, deployed_maps, detector_subject
+from topformer_cli.api.models import Model
+from topformer_cli.api.pictures import find_images, read_image
 from topformer_cli.api.places import Places
 from topformer_cli.api.sets import open_set
 from topformer_cli.data.decode import decode_image
@@ -24,7 +26,9 @@ from topformer_cli.deploy.export import (
     USUAL_FORMATS,
     Exported,
     ExportRequest,
+    Order,
     export,
+    export_subject,
 )
 from topformer_cli.deploy.manifest import Images, Source, Storage, TensorInput
 from topformer_cli.deploy.tnn.write import PLAIN, TnnChoices, expand
@@ -32,10 +36,11 @@ from topformer_cli.engine.predict import normalised
 from topformer_cli.errors import DataError, ExportError, UsageError
 from topformer_cli.models.deployed import end_in, take_bytes
 from topformer_cli.models.inference import fix_input_size
-from topformer_cli.models.spec import Ending, InputType, ModelSpec
+from topformer_cli.models.spec import ENDINGS, Ending, InputType, ModelSpec
 from topformer_cli.models.topformer import TopFormer
 from topformer_cli.parity import compare, tolerance_for
 from topformer_cli.rundir import file_sha256
+from topformer_cli.sections.detection import DetectionRecipe
 
 VERIFIED_IMAGES = 2
 
@@ -44,15 +49,16 @@ VERIFIED_IMAGES = 2
 class ExportChoices:
     """What the user asked for; the rest follows from the model.
 
-    storage: of TNN's weights. rescale: where values overflow half precision, scale them by powers
-    of two. left_out: rewrites that are not wanted. tnn_home: TNN's own converter does the work.
-    images: pictures for the verification in place of the set's.
+    ending: None for the usual one of the model's task. storage: of TNN's weights. rescale: where
+    values overflow half precision, scale them by powers of two. left_out: rewrites that are not
+    wanted. tnn_home: TNN's own converter does the work. images: pictures for the verification in
+    place of the set's.
     """
 
     formats: tuple[str, ...] = USUAL_FORMATS
     input_hw: tuple[int, int] | None = None
     output_dir: Path | None = None
-    ending: Ending = "logits"
+    ending: Ending | None = None
     input_type: InputType = "float32"
     storage: Storage = "fp32"
     rescale: bool = False
@@ -75,47 +81,108 @@ def export_model(model: Model, choices: ExportChoices, places: Places) -> Export
     """Export a model and verify every file against the network it was made from.
 
     Raises:
-        UsageError: a format or a rewrite is unknown.
+        UsageError: a format, an ending or a rewrite is unknown, or they do not go together.
         ExportError: the input size or the network cannot be exported; nothing was written.
         ParityError: a file does not compute the same; nothing took its final name.
     """
     check_formats(choices.formats)
-    tnn = choices.tnn
+    ending = ending_of(model, choices)
+    order = Order(
+        name=export_name(model.spec, choices.input_hw or model.spec.input_size, choices),
+        output_dir=export_folder(model, choices.output_dir),
+        formats=choices.formats,
+        tnn=choices.tnn,
+    )
+    make = _detector if isinstance(model.recipe, DetectionRecipe) else _segmenter
+    with writing_to(order.output_dir):
+        return make(model, replace(choices, ending=ending), order, places)
+
+
+def ending_of(model: Model, choices: ExportChoices) -> Ending:
+    """Return what a model is to end in.
+
+    Raises:
+        UsageError: networks of its task do not end so, or not in all formats.
+    """
+    known = ENDINGS[model.spec.task]
+    ending = choices.ending or next(iter(known), None)
+    if ending not in known:
+        message = (
+            f"--output {ending}: {model.file} is a network for {model.spec.task}; choose from "
+            f"{', '.join(known)}"
+        )
+        raise UsageError(message)
+    if ending == "boxes" and choices.formats != ("onnx",):
+        message = (
+            f"--output boxes --format {','.join(choices.formats)}: only ONNX has non-maximum "
+            "suppression; take --format onnx, or --output raw, whose boxes the app decodes"
+        )
+        raise UsageError(message)
+    if model.spec.task == "detection" and "tflite" in choices.formats:
+        message = "--format tflite: detectors are exported to onnx and tnn"
+        raise UsageError(message)
+    return ending
+
+
+def usual_formats(ending: Ending | None) -> tuple[str, ...]:
+    """Return what is written where no format was asked for."""
+    return ("onnx",) if ending == "boxes" else USUAL_FORMATS
+
+
+def _segmenter(model: Model, choices: ExportChoices, order: Order, places: Places) -> Exported:
+    assert isinstance(model.network, TopFormer)
+    assert choices.ending is not None
     input_hw = choices.input_hw or model.spec.input_size
-    network = model.network
-    if not isinstance(network, TopFormer):
-        message = f"{model.file} is a network for {model.spec.task}; only segmentation is exported"
-        raise ExportError(message)
-    fixed: nn.Module = end_in(fix_input_size(network, *input_hw), choices.ending, input_hw)
-    pictures, shown = _pictures(model, choices.images, input_hw, places)
+    fixed: nn.Module = end_in(fix_input_size(model.network, *input_hw), choices.ending, input_hw)
+    found, shown = _pictures(model, choices.images, places, input_hw)
+    pictures = _resized(found, input_hw)
     images = np.concatenate([normalised(picture, model.spec) for picture in pictures])
     proof = _prove(model, images, choices.ending)
     if choices.input_type == "uint8":
         fixed = take_bytes(fixed, model.spec)
         images = np.stack([picture.transpose(2, 0, 1) for picture in pictures])
     request = ExportRequest(
-        name=export_name(model.spec, input_hw, choices),
-        output_dir=export_folder(model, choices.output_dir),
+        name=order.name,
+        output_dir=order.output_dir,
+        formats=order.formats,
+        tnn=order.tnn,
         input_hw=input_hw,
-        formats=choices.formats,
         output=choices.ending,
         images=images,
         shown=shown,
         reference=proof.reference,
         tolerance=proof.tolerance,
-        source=Source(name=model.file.name, sha256=file_sha256(model.file)),
-        tnn=tnn,
+        source=_source(model),
     )
-    card = {**model.spec.to_json(), "input_size": list(input_hw)}
-    with writing_to(request.output_dir):
-        return export(fixed, card, request)
+    return export(fixed, {**model.spec.to_json(), "input_size": list(input_hw)}, request)
+
+
+def _detector(model: Model, choices: ExportChoices, order: Order, places: Places) -> Exported:
+    assert isinstance(model.recipe, DetectionRecipe)
+    assert choices.ending is not None
+    input_hw = choices.input_hw or model.spec.input_size
+    pictures, shown = _pictures(model, choices.images, places, input_hw)
+    detector = Detector(
+        network=model.network,
+        spec=model.spec,
+        settings=model.recipe.evaluation,
+        input_hw=input_hw,
+        input_type=choices.input_type,
+        pictures=pictures,
+        shown=shown,
+    )
+    return export_subject(detector_subject(detector, choices.ending, _source(model)), order)
+
+
+def _source(model: Model) -> Source:
+    return Source(name=model.file.name, sha256=file_sha256(model.file))
 
 
 def export_name(spec: ModelSpec, input_hw: tuple[int, int], choices: ExportChoices) -> str:
-    """Name the files after size, data set and input, and whatever is not as usual."""
-    usual = f"topformer-{spec.size}-{spec.dataset}-{input_hw[0]}x{input_hw[1]}"
+    """Name the files after network, data set and input, and whatever is not as usual."""
+    usual = f"{spec.short_name}-{spec.dataset}-{input_hw[0]}x{input_hw[1]}"
     parts = [
-        choices.ending if choices.ending != "logits" else "",
+        "" if choices.ending in (None, ENDINGS[spec.task][0]) else choices.ending,
         choices.input_type if choices.input_type != "float32" else "",
         *tnn_words(choices),
     ]
@@ -162,17 +229,22 @@ def fresh_artifact(
 
 
 def write_program(model: Model, taken: TensorInput, path: Path) -> None:
-    """Write a segmentation network as a program of `torch.export`, for PyTorch to run.
+    """Write a network in its usual ending as a program of `torch.export`, for PyTorch to run.
 
-    Shapes: the input's, fixed; normalised float32 in, logits out.
+    Shapes: the input's, fixed; normalised float32 in, logits or a detector's head maps out.
 
     Raises:
-        ExportError: the network is for another task, or the input is not float32.
+        ExportError: the input is not float32.
     """
-    if not isinstance(model.network, TopFormer) or taken.type != "float32":
-        message = f"{model.file}: PyTorch measures segmentation networks with float32 input only"
+    if taken.type != "float32":
+        message = f"{model.file}: PyTorch measures networks with float32 input only"
         raise ExportError(message)
-    fixed = fix_input_size(model.network, *taken.shape[2:]).eval()
+    input_hw = (taken.shape[2], taken.shape[3])
+    fixed: nn.Module = (
+        deployed_maps(model.network, input_hw)
+        if model.spec.task == "detection"
+        else fix_input_size(model.network, *input_hw)
+    ).eval()
     torch.export.save(torch.export.export(fixed, (torch.zeros(taken.shape),)), path)
 
 
@@ -221,7 +293,11 @@ def writing_to(folder: Path) -> Iterator[None]:
 
 def given_pictures(images: Path, input_hw: tuple[int, int]) -> list[NDArray[np.uint8]]:
     """Read the user's pictures, a file or those of a folder, as RGB [H, W, 3] at a size."""
-    return _resized([read_image(path) for path in find_images([images])], input_hw)
+    return _resized(_read(images), input_hw)
+
+
+def _read(images: Path) -> list[NDArray[np.uint8]]:
+    return [read_image(path) for path in find_images([images])]
 
 
 def rendered_pictures(input_hw: tuple[int, int]) -> list[NDArray[np.uint8]]:
@@ -232,13 +308,13 @@ def rendered_pictures(input_hw: tuple[int, int]) -> list[NDArray[np.uint8]]:
 
 
 def _pictures(
-    model: Model, images: Path | None, input_hw: tuple[int, int], places: Places
+    model: Model, images: Path | None, places: Places, input_hw: tuple[int, int]
 ) -> tuple[list[NDArray[np.uint8]], Images]:
-    """Return RGB pictures at the input size: the user's, the set's, or rendered ones."""
+    """Return RGB pictures: the user's or the set's as they are, else rendered at input size."""
     if images is not None:
-        return given_pictures(images, input_hw), "given"
+        return _read(images), "given"
     if pictures := _of_set(model, places):
-        return _resized(pictures, input_hw), "set"
+        return pictures, "set"
     return rendered_pictures(input_hw), "rendered"
 
 
@@ -255,7 +331,7 @@ def _of_set(model: Model, places: Places) -> list[NDArray[np.uint8]]:
         return []
     split = "val" if prepared.length("val") else "train"
     count = min(VERIFIED_IMAGES, prepared.length(split))
-    return [decode_image(prepared.sample(split, index).image) for index in range(count)]
+    return [decode_image(prepared.encoded(split, index)) for index in range(count)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,8 @@ from topformer_cli.results.ledger import (
 from topformer_cli.rundir import RunDir, write_json
 from topformer_cli.sections.detection import DetectionRecipe
 
-BACKBONE: Final = ("token_pyramid.", "semantics_extractor.")
-"""The parts of the network that ImageNet weights are for."""
+NEW_PARTS: Final = ("semantics_injection.", "neck.", "head.")
+"""The parts of the network that ImageNet weights are not for."""
 
 
 def spread_of(job: TrainJob) -> Spread:
@@ -51,7 +51,7 @@ def begin_ledger(job: TrainJob, reference: Recipe, named: str) -> Ledger:
     recipe, card = job.recipe, job.prepared.card
     return Ledger(
         recipe=recipe.name,
-        size=recipe.size,
+        size=recipe.size or recipe.backbone,
         preset=recipe.preset,
         preset_sets=preset_sets(named, Choices(recipe.size, recipe.preset)),
         departures=departures(recipe, reference),
@@ -134,7 +134,7 @@ def start_of(job: TrainJob) -> Start:
         task=spec.task,
         dataset=spec.dataset,
         ours="recipe" in given.origin,
-        left=sum(name.removeprefix("backbone.").startswith(BACKBONE) for name in names),
+        left=sum(not name.startswith(NEW_PARTS) for name in names),
     )
 
 

@@ -1,21 +1,17 @@
 """Load a model of any task, evaluate it, segment pictures."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import nn
 
 from topformer_cli.api.comparing import Evidence, Measured, measured
 from topformer_cli.api.places import USUAL, Places
 from topformer_cli.api.sets import open_set
 from topformer_cli.data.catalog import DATASETS
-from topformer_cli.data.sources.pairs import IMAGE_SUFFIXES
 from topformer_cli.engine.device import resolve_device
 from topformer_cli.engine.predict import Segmenter, TorchPredictor
 from topformer_cli.engine.task import Progress
@@ -43,12 +39,17 @@ USUAL_RECIPES: Final[Mapping[Task, str]] = {
 }
 """By whose protocol weights of an unknown data set are used."""
 
+_DRAWN_BY: Final[Mapping[Task, str]] = {
+    "segmentation": "; `topformer segment` draws what it sees",
+    "detection": "; `topformer detect` draws what it sees",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
     """What a model is loaded from: a run, a checkpoint, a weights file, or the latest run.
 
-    task is the only kind of network that is wanted; None takes any.
+    tasks are the kinds of network that are wanted; any where none is named.
     """
 
     target: Path | None = None
@@ -56,7 +57,11 @@ class ModelSource:
     size: SizeName | None = None
     partial: bool = False
     places: Places = USUAL
-    task: Task | None = None
+    tasks: tuple[Task, ...] = ()
+
+    def takes(self, task: Task | None) -> bool:
+        """Say whether a network of a task is wanted, or may be where it is not known."""
+        return not self.tasks or task is None or task in self.tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +96,10 @@ def load_model(source: ModelSource) -> Model:
     checkpoint = read_weights(
         Request(file, source.size, tuple(DATASETS.values()), partial=source.partial)
     )
-    if source.task not in (None, checkpoint.spec.task):
+    if not source.takes(checkpoint.spec.task):
         message = (
             f"{file} is a network for {checkpoint.spec.task}; this command takes one for "
-            f"{source.task}"
+            f"{' or '.join(source.tasks)}{_DRAWN_BY.get(checkpoint.spec.task, '')}"
         )
         raise UsageError(message)
     recipe = _recipe_of(checkpoint.origin, checkpoint.spec, file)
@@ -115,14 +120,15 @@ def _run(source: ModelSource) -> RunDir:
             raise UsageError(message)
         return open_run(source.target)
     runs = runs_newest_first(source.places.work_dir)
-    if source.task is not None:
-        runs = [run for run in runs if _task_of(run) in (None, source.task)]
-    if not runs:
-        message = (
-            f"no run for {source.task} under {source.places.work_dir}; run `topformer train` with "
-            "a recipe for it, or name a run"
-        )
-        raise UsageError(message)
+    if source.tasks:
+        runs = [run for run in runs if source.takes(_task_of(run))]
+        if not runs:
+            usual = " or ".join(USUAL_RECIPES[task] for task in source.tasks)
+            message = (
+                f"no run for {' or '.join(source.tasks)} under {source.places.work_dir}; run "
+                f"`topformer train` with a recipe for it, such as {usual}, or name a run"
+            )
+            raise UsageError(message)
     return next((run for run in runs if _checkpoints(run)), runs[0])
 
 
@@ -208,71 +214,3 @@ def evaluate_model(model: Model, request: EvalRequest, progress: Progress) -> Me
     network = model.network.to(resolve_device(request.device))
     result = task.evaluate(network, request.split, str(model.file), progress)
     return measured(Evidence(model.recipe, model.spec, model.origin, prepared.card), result)
-
-
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read a picture as RGB [H, W, 3], turned upright as its EXIF tag says.
-
-    Raises:
-        DataError: there is no such file or it is no picture.
-    """
-    try:
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-    except FileNotFoundError as error:
-        message = f"no image {path}"
-        raise DataError(message) from error
-    except (UnidentifiedImageError, OSError) as error:
-        message = f"{path} is not a readable image ({error})"
-        raise DataError(message) from error
-    return np.asarray(upright)
-
-
-def find_images(paths: Sequence[Path]) -> list[Path]:
-    """Return the picture files named, and those directly in the folders named.
-
-    Raises:
-        DataError: a path does not exist, or a folder holds no picture.
-    """
-    found: list[Path] = []
-    for path in paths:
-        if not path.exists():
-            message = f"no image or folder {path}"
-            raise DataError(message)
-        inside = (
-            sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
-            if path.is_dir()
-            else [path]
-        )
-        if not inside:
-            message = f"{path} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})"
-            raise DataError(message)
-        found += inside
-    return found
-
-
-def output_names(pictures: Sequence[Path], output: Path | None, kind: str) -> list[Path]:
-    """Name one PNG for each picture: beside nothing of the user's, in the folder asked for.
-
-    Raises:
-        UsageError: one file was named for several pictures, or two results would share a name.
-    """
-    if output is not None and output.suffix and not output.is_dir():
-        if output.suffix.lower() != ".png":
-            message = f"-o {output}: pictures are written as .png; name a .png file or a folder"
-            raise UsageError(message)
-        if len(pictures) > 1:
-            message = f"-o {output}: one file for {len(pictures)} images; name a folder"
-            raise UsageError(message)
-        if output.resolve() == pictures[0].resolve():
-            message = f"-o {output}: is the image itself; choose another name"
-            raise UsageError(message)
-        return [output]
-    if output is not None and output.is_file():
-        message = f"-o {output}: is a file; name a .png file or a folder"
-        raise UsageError(message)
-    names = [(output or Path()) / f"{picture.stem}-{kind}.png" for picture in pictures]
-    if len(set(names)) < len(names):
-        message = "two of the images have the same name; segment them into different folders"
-        raise UsageError(message)
-    return names

@@ -81,7 +81,7 @@ def profile(request: TrainRequest, progress: Progress) -> StepProfile:
     job = _leaving_nothing(start_job(recipe, request))
     job.prepared.complete(request.fetching)
     folder = request.places.work_dir / "profile"
-    return profile_steps(job, _free_name(folder, f"{recipe.name}-{recipe.size}"), progress)
+    return profile_steps(job, _free_name(folder, recipe.run_name), progress)
 
 
 def _place_of_pixels(job: TrainJob) -> str:
@@ -115,7 +115,7 @@ def _plan(job: TrainJob, work_dir: Path) -> TrainingPlan:
     images = job.prepared.length("train")
     decoded = card.splits["train"].pixels * (4 if recipe.task == "segmentation" else 3)
     evaluations = evaluations_left(1, recipe.schedule.iterations, recipe.evaluation.every)
-    sheets = evaluations + 1 if recipe.task == "segmentation" else 0
+    sheets = 0 if recipe.task == "classification" else evaluations + 1
     return TrainingPlan(
         set_name=card.name,
         train_images=images,

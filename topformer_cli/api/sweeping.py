@@ -180,7 +180,7 @@ class _Sweep:
         """Return the newest trained model of a size, or an untrained one, and which it is."""
         places = self.choices.bench.places
         if (run := newest_of_size(size, places)) is not None:
-            return load_model(ModelSource(run.path, places=places, task="segmentation")), True
+            return load_model(ModelSource(run.path, places=places, tasks=("segmentation",))), True
         self.untrained.add(size)
         path = self.folder / "untrained" / f"{size}.safetensors"
         if not path.is_file():
@@ -228,7 +228,7 @@ class _Sweep:
             prepared = open_set(model.recipe.dataset, self.choices.bench.places)
         except DataError:
             return None
-        path = self.folder / "miou" / f"{model.spec.size}-{_sides(input_hw)}.json"
+        path = self.folder / "miou" / f"{model.spec.variant}-{_sides(input_hw)}.json"
         key = f"{file_sha256(model.file)} {prepared.card.name}"
         if (held := _held(path, key)) is not None:
             return float(held["miou"])

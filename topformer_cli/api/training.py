@@ -170,7 +170,7 @@ def _begin(job: TrainJob, request: TrainRequest) -> tuple[RunDir, Ledger | None]
     recipe = job.recipe
     named = request.recipe or DEFAULT_RECIPE
     ledger = begin_ledger(job, _as_preset(request), named)
-    run = new_run(request.places.work_dir, request.command, f"{recipe.name}-{recipe.size}")
+    run = new_run(request.places.work_dir, request.command, recipe.run_name)
     atomic_write(run.recipe, recipe.to_yaml())
     write_json(run.environment, environment(job.device) | {"data_terms": job.spec.data_terms})
     return run, ledger

@@ -250,7 +250,7 @@ class _Held:
                     card=self.artifact.card,
                     artifact=proto,
                     inputs=sample[0],
-                    reference=reference[0],
+                    references=reference,
                     core="any",
                     tolerance=float("inf"),  # judged below, with the others
                 ),

@@ -65,7 +65,7 @@ class Lane:
     @property
     def output_bytes(self) -> int:
         """How large the output file may become."""
-        return OUTPUT_BYTES_PER_VALUE * self.entrant.plan.reference.size
+        return OUTPUT_BYTES_PER_VALUE * sum(one.size for one in self.entrant.plan.references)
 
     @property
     def checked(self) -> bool:
@@ -232,7 +232,9 @@ class Lane:
             message = f"the runner ended but its output could not be read ({error})"
             raise MeasurementError(message) from error
         self._digest = self.station.digest(name)
-        self._hold(agreement(plan.reference, module.decode_output(content, plan.reference)))
+        given = module.fitting_outputs(content, plan.references)
+        for reference, output in zip(plan.references, given, strict=True):
+            self._hold(agreement(reference, output))
 
     def _check_printed(self, call: Call, deadline_s: float) -> None:
         """Let the runner's checker print the output, and compare what it prints."""
@@ -240,7 +242,8 @@ class Lane:
         assert runner.checker is not None
         words = (*runner.starter, f"./{runner.checker.name}", *check_arguments(call))
         done = self.station.run(words, self.core, call.output, deadline_s)
-        printed, wanted = decode_printed(done, plan.reference)
+        [reference] = plan.references
+        printed, wanted = decode_printed(done, reference)
         self.compared = printed.size
         self._hold(compare(wanted, printed, class_axis=0))
 

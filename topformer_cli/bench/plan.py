@@ -1,7 +1,7 @@
 """What is to be measured, and one process of that."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -32,17 +32,17 @@ class BenchPlan:
     """One artifact, the fixed input it gets and the output it must give.
 
     artifact: the file that the runner reads; its other files lie beside it. inputs [1, 3, H, W]
-    are normalised float32 or bytes, reference is the network's own output: logits, or an integer
-    label map. output says where the graph ends. core is `prime`, `big`, `little`, `any` or a
-    core's number; mask, bare hexadecimal, takes its place. parity False leaves the output
-    unchecked. tolerance None takes the engine's.
+    are normalised float32 or bytes, references are the network's own outputs: logits, an integer
+    label map, or the maps or boxes of a detector. output says where the graph ends. core is
+    `prime`, `big`, `little`, `any` or a core's number; mask, bare hexadecimal, takes its place.
+    parity False leaves the outputs unchecked. tolerance None takes the engine's.
     """
 
     name: str
     card: Mapping[str, Any]
     artifact: Path
     inputs: NDArray[Any]
-    reference: NDArray[Any]
+    references: Sequence[NDArray[Any]]
     output: str = "logits at 1/8"
     precision: Precision = "fp32"
     threads: int = 1
@@ -71,7 +71,7 @@ class BenchPlan:
             raise UsageError(message)
 
     def bound(self, engine: str) -> float:
-        """Return the parity bound of this plan on an engine.
+        """Return the parity bound of this plan's values, or label map, on an engine.
 
         Raises:
             UsageError: the engine has no such precision.
@@ -82,7 +82,7 @@ class BenchPlan:
             raise UsageError(message)
         if self.tolerance is not None:
             return self.tolerance
-        if np.issubdtype(self.reference.dtype, np.integer):
+        if all(np.issubdtype(one.dtype, np.integer) for one in self.references):
             return LABELS_TOLERANCE
         return TOLERANCES[engine, self.precision]
 

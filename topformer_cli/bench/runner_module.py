@@ -1,6 +1,6 @@
 """What bench needs to know of a program that runs networks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -62,6 +62,8 @@ class RunnerModule(Protocol):
         """Return what the engine says of itself: `origin`, operators on an accelerator, ..."""
         ...
 
-    def decode_output(self, content: bytes, reference: NDArray[Any]) -> NDArray[Any]:
-        """Return the output that is to be held against the reference; MeasurementError."""
+    def fitting_outputs(
+        self, content: bytes, references: Sequence[NDArray[Any]]
+    ) -> list[NDArray[Any]]:
+        """Return the outputs that are to be held against the references; MeasurementError."""
         ...

@@ -99,15 +99,14 @@ def _measure(wanted: _Wanted) -> "tuple[Benched, list[Change]]":
     from topformer_cli.api.models import ModelSource
     from topformer_cli.commands import show_bench
     from topformer_cli.commands.artifacts import find_subject
+    from topformer_cli.models.spec import EXPORTED
 
     measuring, places = wanted.measuring, wanted.places
     wanted.files.require_room(places)
     choices = measuring.choices(places)
     machines = find_targets(choices)
     formats = tuple(dict.fromkeys(machine.format for machine in machines))
-    sources = [
-        ModelSource(target, *wanted.model, places, "segmentation") for target in wanted.targets
-    ]
+    sources = [ModelSource(target, *wanted.model, places, EXPORTED) for target in wanted.targets]
     subjects = [find_subject(source.target, source, formats) for source in sources]
     before = earlier(wanted.compare, places) if wanted.compare is not None else None
     for problem in before.problems if before else ():

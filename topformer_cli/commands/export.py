@@ -26,19 +26,16 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "formats",
-    default="onnx,tnn",
-    show_default=True,
     metavar="LIST",
-    help="Of onnx, tnn, tflite.",
+    help="Of onnx, tnn, tflite (default: onnx,tnn; onnx where the file ends in boxes).",
 )
 @click.option("--input", "input_hw", type=options.InputSize(), help="HxW (default: the model's).")
 @click.option(
     "--output",
     "ending",
-    type=click.Choice(["logits", "full", "labels"]),
-    default="logits",
-    show_default=True,
-    help="End in logits at 1/8 as the paper's latency, at input size, or in a label map.",
+    type=click.Choice(["logits", "full", "labels", "raw", "boxes"]),
+    help="End in logits at 1/8 as the paper's latency (default), at input size, or in a label map; "
+    "a detector in its head's maps (default), or in boxes.",
 )
 @click.option(
     "--input-type",
@@ -88,9 +85,9 @@ def command(  # noqa: PLR0913 - one parameter an option
     weights: Path | None,
     partial_weights: bool,
     from_onnx: Path | None,
-    formats: str,
+    formats: str | None,
     input_hw: tuple[int, int] | None,
-    ending: "Ending",
+    ending: "Ending | None",
     input_type: "InputType",
     precision: Literal["fp32", "fp16"],
     rescale: bool,
@@ -106,17 +103,18 @@ def command(  # noqa: PLR0913 - one parameter an option
     as_json: bool,
 ) -> None:
     """Export TARGET, a run or a checkpoint (default: the best checkpoint of the latest run)."""
-    from topformer_cli.api.exporting import ExportChoices
+    from topformer_cli.api.exporting import ExportChoices, usual_formats
     from topformer_cli.api.models import ModelSource
     from topformer_cli.api.places import Places
     from topformer_cli.commands import show
     from topformer_cli.errors import UsageError
+    from topformer_cli.models.spec import EXPORTED
 
     if (converter == "official") != (tnn_home is not None):
         message = "--converter official and --tnn-home DIR go together"
         raise UsageError(message)
     choices = ExportChoices(
-        formats=tuple(name.strip() for name in formats.split(",") if name.strip()),
+        formats=usual_formats(ending) if formats is None else _listed(formats),
         input_hw=input_hw,
         output_dir=output_dir,
         ending=ending,
@@ -134,11 +132,15 @@ def command(  # noqa: PLR0913 - one parameter an option
         exported = export_file(from_onnx, choices)
     else:
         places = Places(work_dir, cache_dir)
-        source = ModelSource(target, weights, size, partial_weights, places, task="segmentation")
+        source = ModelSource(target, weights, size, partial_weights, places, EXPORTED)
         exported = _export(source, choices, bundle)
     show.exported(exported, as_json=as_json, explain=explain)
     if bundle is not None:
         show.bundled(bundle)
+
+
+def _listed(formats: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in formats.split(",") if name.strip())
 
 
 def _export(source: "ModelSource", choices: "ExportChoices", bundle: Path | None) -> "Exported":
@@ -146,10 +148,17 @@ def _export(source: "ModelSource", choices: "ExportChoices", bundle: Path | None
     from topformer_cli.api.bundling import bundle_model, check_folder
     from topformer_cli.api.exporting import export_model
     from topformer_cli.api.models import load_model
+    from topformer_cli.errors import UsageError
 
     if bundle is not None:
         check_folder(bundle)
     model = load_model(source)
+    if bundle is not None and model.spec.task != "segmentation":
+        message = (
+            f"--bundle {bundle}: {model.file} is a network for {model.spec.task}; apps are made of "
+            "segmentation networks, leave the option out"
+        )
+        raise UsageError(message)
     console.note(f"exporting {model.took}")
     exported = export_model(model, choices, source.places)
     if bundle is not None:

@@ -59,16 +59,14 @@ def command(  # noqa: PLR0913 - one parameter an option
     from topformer_cli.api.describe import describe_recipe, describe_run
     from topformer_cli.api.models import ModelSource
     from topformer_cli.api.places import Places
-    from topformer_cli.recipe import DEFAULT_SIZE, Choices
+    from topformer_cli.recipe import Choices
 
     places = Places(work_dir, cache_dir)
     is_run = path.suffix == ".safetensors" or (path / "recipe.yaml").is_file()
     found = (
         describe_run(ModelSource(path, places=places), input_hw)
         if is_run
-        else describe_recipe(
-            target, Choices(size or DEFAULT_SIZE, preset, overrides), input_hw, places
-        )
+        else describe_recipe(target, Choices(size, preset, overrides), input_hw, places)
     )
     _show_recipe(found, as_json=as_json)
 
@@ -111,7 +109,7 @@ def _show_recipe(found: "Description", *, as_json: bool) -> None:
     ]
     height, width = found.input_size
     fuse = f", fuse {found.recipe.fuse}" if found.recipe.fuse else ""
-    title = f"\nTopFormer-{found.recipe.size} at {height}x{width}{fuse}"
+    title = f"\n{found.spec.network} at {height}x{width}{fuse}"
     console.table(title, ("part", "parameters", "multiply-adds (M)"), rows)
 
 
@@ -126,7 +124,7 @@ def _show_origin(found: "Description") -> None:
             (
                 f"preset {name}{' (taken)' if name == taken else ''}",
                 ", ".join(f"{key} {plain(value)}" for key, value in values.items())
-                or f"sets nothing else for {found.recipe.size}",
+                or f"sets nothing else for {found.spec.variant}",
             )
             for name, values in found.presets.items()
         ]

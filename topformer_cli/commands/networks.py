@@ -76,9 +76,9 @@ def export(artifact: "Artifact", *, as_json: bool) -> None:
     pairs = [
         ("export", manifest.name),
         ("input", f"{manifest.input.name} {_shape(manifest.input.shape)}, {manifest.input.type}"),
-        (
-            "output",
-            f"{manifest.output.name} {_shape(manifest.output.shape)}, {manifest.output.meaning}",
+        *(
+            ("output" if not index else "", f"{one.name} {_shape(one.shape)}, {one.meaning}")
+            for index, one in enumerate(manifest.outputs)
         ),
         ("classes", f"{len(classes)} of {artifact.card.get('dataset')}" if classes else ""),
         ("terms", str(artifact.card.get("data_terms") or "")),
@@ -89,11 +89,21 @@ def export(artifact: "Artifact", *, as_json: bool) -> None:
     console.facts([(label, text) for label, text in pairs if text])
     rows = [(file.name, size_text(file.bytes), file.sha256[:12]) for file in manifest.files]
     console.table("\nfiles", ("file", "size", "sha256"), rows)
+    title = f"agreement with the network, on {manifest.images_text}"
+    if manifest.decoding is not None:
+        columns = ("format", "boxes", "found", "same", "moved by px", "score by")
+        boxes = [
+            (name, f"{one.expected}", f"{one.found}", f"{one.same}", f"{one.px:.1e}",
+             f"{one.score:.1e}")
+            for name, parity in manifest.parity.items()
+            if (one := parity.boxes)
+        ]  # fmt: skip
+        console.table(title, columns, boxes)
+        return
     agreed = [
         (name, f"{one.relative:.1e}", f"{one.bound:.1e}", f"{one.labels_equal:.2%}")
         for name, one in manifest.parity.items()
     ]
-    title = f"agreement with the network, on {manifest.images_text}"
     console.table(title, ("format", "of max|logits|", "bound", "labels equal"), agreed)
 
 

@@ -42,14 +42,14 @@ def command(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Segment IMAGES (files or folders): an overlay with a legend for each."""
     from topformer_cli import console, draw
-    from topformer_cli.api import models
+    from topformer_cli.api import models, pictures
     from topformer_cli.api.places import Places
     from topformer_cli.rundir import atomic_write
 
-    pictures = models.find_images(images)
-    targets = models.output_names(pictures, output, "labels" if labels else "overlay")
+    files = pictures.find_images(images)
+    targets = pictures.output_names(files, output, "labels" if labels else "overlay")
     source = models.ModelSource(
-        model, weights, size, partial_weights, Places(work_dir), task="segmentation"
+        model, weights, size, partial_weights, Places(work_dir), tasks=("segmentation",)
     )
     loaded = models.load_model(source)
     console.note(f"segmenting with {loaded.took}")
@@ -57,8 +57,8 @@ def command(  # noqa: PLR0913 - one parameter an option
     legend = draw.Legend(loaded.spec.classes, loaded.spec.palette)
     records = []
     with console.progress("segment", "images") as update:
-        for done, (path, target) in enumerate(zip(pictures, targets, strict=True), 1):
-            image = models.read_image(path)
+        for done, (path, target) in enumerate(zip(files, targets, strict=True), 1):
+            image = pictures.read_image(path)
             found = segmenter(image)
             drawn = (
                 draw.label_image(found, legend)
@@ -68,7 +68,7 @@ def command(  # noqa: PLR0913 - one parameter an option
             atomic_write(target, draw.png(drawn))
             shares = dict(draw.class_shares(found, legend))
             records.append(_Segmented(str(path), str(target), shares))
-            update(done, len(pictures))
+            update(done, len(files))
     if as_json:
         terms = {"dataset": loaded.spec.dataset, "data_terms": loaded.spec.data_terms}
         console.result_json({"images": [asdict(record) for record in records], **terms})

@@ -3,10 +3,11 @@
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from topformer_cli import console
-from topformer_cli.results import BenchResult, Result, StepRecord
+from topformer_cli.results import BenchResult, PredictionsResult, Result, StepRecord
 from topformer_cli.units import size_text
 
 if TYPE_CHECKING:
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
     from topformer_cli.api.verifying import Verification
     from topformer_cli.deploy.artifact import Artifact
     from topformer_cli.deploy.export import Exported
+    from topformer_cli.deploy.manifest import ParityRecord
     from topformer_cli.deploy.tnn.precision.half_report import HalfReport
     from topformer_cli.deploy.tnn.write import TnnWritten
-    from topformer_cli.engine.task import Example
+    from topformer_cli.engine.examples import Example
 
 
 class TrainingView:
@@ -87,7 +89,7 @@ def training(plan: "TrainPlan") -> Iterator[TrainingView]:
     start = f"from {job.start_name}" if job.start_name else "from scratch"
     divided = f" ({job.division})" if job.division.images < recipe.batch else ""
     console.note(
-        f"TopFormer-{recipe.size} on {card.name} ({card.counts['train']} images, "
+        f"{job.spec.network} on {card.name} ({card.counts['train']} images, "
         f"{len(card.classes)} classes), {recipe.schedule.iterations} iterations at batch "
         f"{recipe.batch}{divided}, crop {recipe.input_size[0]}x{recipe.input_size[1]}, "
         f"preset {recipe.preset}, {start}, on {job.device}"
@@ -106,17 +108,42 @@ def evaluation(measured: "Measured", *, as_json: bool) -> None:
         console.result_json(measured.to_json())
         return
     result = measured.result
+    _scores(f"{result.model} on {result.dataset} {result.split} ({result.images} images)", result)
+    console.result(f"protocol {result.protocol}; weights {result.weights}")
+    if measured.comparison is not None:
+        console.result(measured.comparison.line())
+    _notes(result.notes)
+
+
+def scored(result: PredictionsResult, *, as_json: bool) -> None:
+    """Print what somebody's boxes came to, as a table or as JSON."""
+    if as_json:
+        console.result_json(result.to_json())
+        return
+    predictions, annotations = PurePath(result.predictions), PurePath(result.annotations)
+    title = (
+        f"{result.boxes} boxes of {predictions.name} in the {result.images} images of "
+        f"{annotations.name}"
+    )
+    _scores(title, result)
+    console.result(
+        f"the boxes are those of {predictions}: what found them is not known, and they are held "
+        "against no published score"
+    )
+    _notes(result.notes)
+
+
+def _scores(title: str, result: Result | PredictionsResult) -> None:
     table = result.table()
-    title = f"{result.model} on {result.dataset} {result.split} ({result.images} images)"
     if table.rows:
         console.table(title, table.columns, table.rows)
     else:
         console.result(title)
     console.result(result.summary())
-    console.result(f"protocol {result.protocol}; weights {result.weights}")
-    if measured.comparison is not None:
-        console.result(measured.comparison.line())
-    for text in result.notes:
+
+
+def _notes(notes: Sequence[str]) -> None:
+    for text in notes:
         console.result(f"note: {text}")
 
 
@@ -162,13 +189,10 @@ def artifact(exported: "Artifact") -> None:
     """Print the files of an export and how well they agree with the network."""
     manifest = exported.manifest
     for name, parity in manifest.parity.items():
-        console.result(
-            f"{name}: max difference {parity.relative:.1e} of max|logits|, "
-            f"labels equal {parity.labels_equal:.2%}"
-        )
+        console.result(f"{name}: {_agreement(parity)}")
     shape = "x".join(str(side) for side in manifest.input.shape)
     console.result(
-        f"input {shape}, ends with {manifest.output.meaning}; verified on {manifest.images_text}"
+        f"input {shape}, ends with {manifest.ending}; verified on {manifest.images_text}"
     )
     for text in manifest.notes:
         console.result(text)
@@ -177,6 +201,19 @@ def artifact(exported: "Artifact") -> None:
     for file in manifest.files:
         console.result(f"{exported.path.parent / file.name}  {file.bytes / 1e6:.2f} MB")
     console.result(str(exported.path))
+
+
+def _agreement(parity: "ParityRecord") -> str:
+    boxes = parity.boxes
+    if boxes is None:
+        return (
+            f"max difference {parity.relative:.1e} of max|logits|, "
+            f"labels equal {parity.labels_equal:.2%}"
+        )
+    return (
+        f"{boxes.same} of the network's {boxes.expected} boxes, {boxes.found - boxes.same} others; "
+        f"moved by at most {boxes.px:.1e} pixels and {boxes.score:.1e} in score"
+    )
 
 
 def verification(found: "Verification") -> None:
@@ -246,5 +283,4 @@ def bench(result: BenchResult) -> None:
             f"max|logits|, labels equal {result.parity['labels_equal']:.2%}"
         )
     console.result(f"verdict: {result.verdict}")
-    for text in result.notes:
-        console.result(f"note: {text}")
+    _notes(result.notes)

@@ -85,10 +85,10 @@ def command(  # noqa: PLR0913 - one parameter an option
     from topformer_cli.api import training
     from topformer_cli.api.places import Places
     from topformer_cli.errors import UsageError
-    from topformer_cli.recipe import DEFAULT_RECIPE, DEFAULT_SIZE, Choices
+    from topformer_cli.recipe import Choices
 
     places = Places(work_dir, cache_dir)
-    choices = Choices(size or DEFAULT_SIZE, preset, overrides)
+    choices = Choices(size, preset, overrides)
     fetching = console.progress_lines("fetch the set", console.BYTES)
     request = training.TrainRequest(
         recipe, choices, device, workers, weights, partial_weights, places,
@@ -108,8 +108,6 @@ def command(  # noqa: PLR0913 - one parameter an option
         request = replace(request, world=world)
         if not world.first:
             return _beside(request, resume)
-        if not resume and not (recipe and size):
-            console.note(f"taking recipe {recipe or DEFAULT_RECIPE}, size {choices.size}")
         _train(request, resume, tensorboard=tensorboard, as_json=as_json)
     return None
 
@@ -144,8 +142,12 @@ def _train(
     from topformer_cli import console
     from topformer_cli.api import training
     from topformer_cli.commands import show
+    from topformer_cli.recipe import DEFAULT_RECIPE
 
     plan = training.planned(request, resume)
+    if not resume and not (request.recipe and request.choices.size):
+        size = f", size {plan.job.recipe.size}" if plan.job.recipe.size else ""
+        console.note(f"taking recipe {request.recipe or DEFAULT_RECIPE}{size}")
     with console.logging_to(plan.run.log), show.training(plan) as observer:
         result = training.run_training(plan, observer, tensorboard=tensorboard)
     show.evaluation(training.measured_training(plan, result), as_json=as_json)

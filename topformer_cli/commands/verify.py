@@ -54,6 +54,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     from topformer_cli.api.verifying import VerifyChoices, verify
     from topformer_cli.commands import show
     from topformer_cli.commands.artifacts import find_artifact
+    from topformer_cli.models.spec import EXPORTED
 
     choices = VerifyChoices(
         images=images,
@@ -64,7 +65,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         emulator=emulator,
     )
     places = Places(work_dir, cache_dir)
-    source = ModelSource(target, weights, size, partial_weights, places, task="segmentation")
+    source = ModelSource(target, weights, size, partial_weights, places, EXPORTED)
     verification = verify(find_artifact(target, source), choices)
     if as_json:
         console.result_json(verification.to_json())

@@ -4,7 +4,7 @@ It is written last, so a folder without a card is not a prepared set.
 """
 
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Final, Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
@@ -16,6 +16,18 @@ VERSION: Final = 2
 
 Size = tuple[int, int]
 """Height and width in pixels."""
+
+
+class Coded(Protocol):
+    """What says how a set's own files call its classes: the card of a set, or of a network."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Their names."""
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """What they are called in the set's own files; nothing if not known."""
 
 
 class _Record(BaseModel):

@@ -23,7 +23,7 @@ Written = Mapping[str, Sequence[ShardFacts]]
 def describe(
     source: Source, source_fingerprint: str, written: Written, notes: Sequence[str] = ()
 ) -> DatasetCard:
-    """Write a card from what the shards hold; notes become its first warnings."""
+    """Write a card from what the shards hold; notes, then the source's, are its first warnings."""
     labels = source.reading.labels
     digests = [(split, one.digest) for split, shards in written.items() for one in shards]
     card = DatasetCard(
@@ -43,7 +43,7 @@ def describe(
         fingerprint=fingerprint(labels.classes, labels.id_map, digests),
         warnings=(),
     )
-    return card.model_copy(update={"warnings": (*notes, *_warnings(card))})
+    return card.model_copy(update={"warnings": (*notes, *source.notes, *_warnings(card))})
 
 
 def fingerprint(
@@ -85,4 +85,7 @@ def _warnings(card: DatasetCard) -> tuple[str, ...]:
     if share > 0.5:
         what = "pixels" if card.task == "segmentation" else "boxes"
         found.append(f"{share:.0%} of the training {what} are ignored")
+    if card.task == "detection" and labels.empty and not card.expected:
+        images = card.splits["train"].images
+        found.append(f"{labels.empty} of {images} training images have no box: they do not train")
     return tuple(found)

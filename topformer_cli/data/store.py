@@ -119,6 +119,15 @@ class PreparedSet:
         """Return the number of images in a split."""
         return self._split(split).rows
 
+    def encoded(self, split: str, index: int) -> bytes:
+        """Return the file of one image; index counts from 0.
+
+        Raises:
+            IndexError: the split has no such image.
+        """
+        content: bytes = self._split(split).row(index)["image"]["bytes"]
+        return content
+
     def sample(self, split: str, index: int) -> Sample:
         """Return one image and mask; index counts from 0.
 

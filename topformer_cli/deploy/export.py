@@ -212,6 +212,7 @@ def _make(subject: Subject, order: Order, folder: Path) -> Exported:
         files=tuple(describe_file(path) for path in files),
         parity={kind: parity[kind] for kind in order.formats},
         images=subject.images,
+        decoding=subject.decoding,
         tnn_storage=order.tnn.storage,
         rewrites=_rewrites(tnn),
         left_out=tuple(sorted(order.tnn.left_out)),

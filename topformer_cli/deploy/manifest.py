@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 SCHEMA_VERSION: Final = 2
 
 Values = Literal["normalised", "0..255", "as in the ONNX file"]
-OutputKind = Literal["logits", "full", "labels", "other"]
+OutputKind = Literal["logits", "full", "labels", "raw", "boxes", "other"]
 Images = Literal["set", "given", "rendered", "noise"]
 Storage = Literal["fp32", "fp16"]
 Shape = Annotated[tuple[int, ...], Field(min_length=1)]
@@ -35,8 +35,9 @@ class TensorOutput(_Strict):
     """What the network gives.
 
     kind: `logits` at the network's own stride, `full` at input size, `labels` a map of class
-    numbers at input size, `other` of a file that is not ours. tnn_channels: how many channels the
-    TNN file's output has where it has more than count; the first shape[1] are the classes.
+    numbers at input size, `raw` a map of a detector's head, `boxes` of a list of boxes with at most
+    shape[0] rows, `other` of a file that is not ours. tnn_channels: how many channels the TNN
+    file's output has where it has more than count; the first shape[1] are the classes.
     """
 
     name: str
@@ -54,8 +55,26 @@ class FileRecord(_Strict):
     bytes: int
 
 
+class BoxRecord(_Strict):
+    """How the boxes that a format leads to agree with the network's own, on the same pictures.
+
+    expected, found: how many boxes; same: how many of them are in both, of one class and at one
+    place. px, score: the largest differences of theirs, in pixels of the input.
+    """
+
+    expected: int
+    found: int
+    same: int
+    px: float
+    score: float
+
+
 class ParityRecord(_Strict):
-    """How far a format's output lies from the reference, and the bound it met."""
+    """How far a format's output lies from the reference, and the bound it met.
+
+    boxes: of a detector. Of a file that itself ends in boxes, the figures are those of the corners
+    of the boxes in both, and labels_equal is their share.
+    """
 
     max_abs: float
     mean_abs: float
@@ -63,6 +82,7 @@ class ParityRecord(_Strict):
     cosine: float
     labels_equal: float
     bound: float
+    boxes: BoxRecord | None = None
 
 
 class RewriteRecord(_Strict):
@@ -70,6 +90,28 @@ class RewriteRecord(_Strict):
 
     name: str
     matched: int
+
+
+class BoxDecoding(_Strict):
+    """How boxes are made from the maps of a detector's head, as `models.boxes` does it.
+
+    A cell of the map of level i has an anchor for each ratio (height / width) and scale, the scales
+    of a ratio following one another, with centre strides[i] * (column, row) and area
+    (octave_scale * strides[i] * scale)^2; channels are ordered by anchor. Offsets are (dx, dy)
+    in sizes of the anchor and (log w, log h) against it, the logarithms bounded by most_log_ratio;
+    scores are the sigmoid of logits. per_level, score, iou and most choose boxes, see
+    `models.boxes.Selection`.
+    """
+
+    strides: tuple[int, ...]
+    octave_scale: float
+    scales: tuple[float, ...]
+    ratios: tuple[float, ...]
+    most_log_ratio: float
+    per_level: int
+    score: float
+    iou: float
+    most: int
 
 
 class Source(_Strict):
@@ -83,8 +125,8 @@ class Source(_Strict):
 class Manifest(_Strict):
     """The manifest; card is the model's identity card as plain JSON, empty for a foreign file.
 
-    images: what the files were verified on. left_out: rewrites that were not wanted. notes: what
-    else was done to the TNN files. converter: who wrote them.
+    images: what the files were verified on. decoding: of a detector. left_out: rewrites that were
+    not wanted. notes: what else was done to the TNN files. converter: who wrote them.
     """
 
     schema_version: Literal[2] = SCHEMA_VERSION
@@ -96,6 +138,7 @@ class Manifest(_Strict):
     files: Annotated[tuple[FileRecord, ...], Field(min_length=1)]
     parity: dict[str, ParityRecord]
     images: Images
+    decoding: BoxDecoding | None = None
     tnn_storage: Storage = "fp32"
     rewrites: tuple[RewriteRecord, ...] = ()
     left_out: tuple[str, ...] = ()
@@ -122,3 +165,13 @@ class Manifest(_Strict):
     def output(self) -> TensorOutput:
         """The first output, of a segmentation network the only one."""
         return self.outputs[0]
+
+    @property
+    def ending(self) -> str:
+        """What the network ends in, in words."""
+        if self.decoding is None:
+            return self.output.meaning
+        return {
+            "raw": "head maps of P3 to P7, boxes neither decoded nor suppressed",
+            "boxes": "boxes after decoding and non-maximum suppression",
+        }[self.output.kind]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from topformer_cli.deploy.manifest import Images, Source, TensorInput, TensorOutput
+from topformer_cli.deploy.manifest import BoxDecoding, Images, Source, TensorInput, TensorOutput
 from topformer_cli.deploy.verify import Proof
 
 
@@ -22,5 +22,6 @@ class Subject:
     outputs: tuple[TensorOutput, ...]
     proof: Proof
     images: Images
+    decoding: BoxDecoding | None = None
     write_onnx: Callable[[Path], None]
     write_tflite: Callable[[Path], None] | None = None

@@ -39,7 +39,7 @@ def make_tnn(stem: Path, choices: TnnChoices, proof: Proof) -> tuple[TnnWritten,
         parity = prove("tnn", proto, proof)
     if choices.storage == "fp16":
         notes += _halve(proto)
-        parity = prove("tnn", proto, replace(proof, tolerance=HALF_TOLERANCE))
+        parity = prove("tnn", proto, proof.loosened(HALF_TOLERANCE))
     return replace(written, notes=tuple(notes)), parity
 
 

@@ -29,13 +29,29 @@ def export_onnx(
     example: Tensor,
     path: Path,
     *,
-    names: tuple[str, str] = ("input", "logits"),
+    names: tuple[str, ...] = ("input", "logits"),
     metadata: Mapping[str, str],
 ) -> None:
     """Write a module in evaluation mode as an ONNX file, weights inside, checked by onnx.
 
-    Shapes: the example [1, 3, H, W] fixes the input shape. names: of the input and the output.
-    The exporter is torch's dynamo one.
+    Shapes: the example [1, 3, H, W] fixes the input shape. names: of the input and the outputs.
+
+    Raises:
+        ExportError: the module is in training mode, or torch cannot export it.
+    """
+    write_onnx(trace_onnx(module, example, names=names, metadata=metadata), path)
+
+
+def write_onnx(model: onnx.ModelProto, path: Path) -> None:
+    """Write a graph that onnx has checked."""
+    onnx.checker.check_model(model, full_check=True)
+    atomic_write(path, model.SerializeToString())
+
+
+def trace_onnx(
+    module: nn.Module, example: Tensor, *, names: tuple[str, ...], metadata: Mapping[str, str]
+) -> onnx.ModelProto:
+    """Return the graph of a module in evaluation mode, made by torch's dynamo exporter.
 
     Raises:
         ExportError: the module is in training mode, or torch cannot export it.
@@ -51,7 +67,7 @@ def export_onnx(
                 dynamo=True,
                 opset_version=OPSET,
                 input_names=[names[0]],
-                output_names=[names[1]],
+                output_names=list(names[1:]),
                 external_data=False,
                 verbose=False,
             )
@@ -66,9 +82,7 @@ def export_onnx(
     # The exporter notes stack traces, with the paths of this machine, on every node.
     ClearMetadataAndDocStringPass()(model)
     model.metadata_props.update(metadata)
-    proto = ir.serde.serialize_model(model)
-    onnx.checker.check_model(proto, full_check=True)
-    atomic_write(path, proto.SerializeToString())
+    return ir.serde.serialize_model(model)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """Proof that a written file computes what the network computes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from topformer_cli.deploy.box_proof import BoxProof
 from topformer_cli.deploy.manifest import ParityRecord
 from topformer_cli.deploy.runtime_inputs import Arrays
 from topformer_cli.deploy.runtimes import OPENERS, Runtime
@@ -22,19 +23,26 @@ class Proof:
 
     samples: sets of inputs. references: the outputs that each must give. tolerance: the largest
     accepted max|difference| / max|reference|. labels: the file ends in a label map, and the
-    references are the logits that decide it, not label maps.
+    references are the logits that decide it, not label maps. boxes: of a detector, held in
+    addition, or alone where there are no references.
     """
 
     samples: Sequence[Arrays]
     references: Sequence[Arrays]
     tolerance: float
     labels: bool = False
+    boxes: BoxProof | None = None
 
     @classmethod
     def of_images(cls, images: NDArray[Any], reference: NDArray[Any], tolerance: float) -> "Proof":
         """Make the proof of a network of one input and one output, image by image."""
         samples = [[images[i : i + 1]] for i in range(len(images))]
         return cls(samples, [[reference[i : i + 1]] for i in range(len(images))], tolerance)
+
+    def loosened(self, tolerance: float) -> "Proof":
+        """Return the proof for weights in less precision: boxes are compared, and may move."""
+        boxes = replace(self.boxes, tolerance_px=float("inf")) if self.boxes else None
+        return replace(self, tolerance=tolerance, boxes=boxes)
 
     def hold(self, runtime: Runtime) -> Parity:
         """Run all samples and return the worst output's parity.
@@ -72,9 +80,20 @@ def prove(kind: str, path: Path, proof: Proof) -> ParityRecord:
     Raises:
         ParityError: the file lies outside the bound.
     """
-    parity = proof.hold(OPENERS[kind](path))
-    require(parity, path.name, proof.tolerance)
-    return ParityRecord(**parity.to_json(), bound=proof.tolerance)
+    runtime = OPENERS[kind](path)
+    outputs = [runtime(sample) for sample in proof.samples]
+    if proof.boxes is None:
+        return _record(path, proof.judge(outputs), proof.tolerance)
+    found = proof.boxes.judge(outputs, path.name)
+    if proof.references:
+        record = _record(path, proof.judge(outputs), proof.tolerance)
+        return record.model_copy(update={"boxes": found.record})
+    return ParityRecord(**found.parity.to_json(), bound=found.bound, boxes=found.record)
+
+
+def _record(path: Path, parity: Parity, tolerance: float) -> ParityRecord:
+    require(parity, path.name, tolerance)
+    return ParityRecord(**parity.to_json(), bound=tolerance)
 
 
 def compute(module: nn.Module, images: NDArray[Any]) -> NDArray[Any]:

@@ -1,6 +1,6 @@
 """Pictures for people: overlays of label maps, boxes, legends, contact sheets (no torch)."""
 
-from topformer_cli.draw.boxes import NamedBox, draw_boxes
+from topformer_cli.draw.boxes import NamedBox, draw_boxes, named_box
 from topformer_cli.draw.encode import jpeg, png
 from topformer_cli.draw.labels import (
     IGNORE,
@@ -51,6 +51,7 @@ __all__ = [
     "label_image",
     "matted",
     "name_regions",
+    "named_box",
     "overlay",
     "overlay_with_legend",
     "png",

@@ -1,4 +1,4 @@
-"""Draws boxes with their names."""
+"""Draws boxes with their names and scores."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,10 +6,14 @@ from typing import Final
 
 from PIL import Image, ImageDraw
 
-from topformer_cli.draw.lettering import font_for
+from topformer_cli.draw.labels import Legend
+from topformer_cli.draw.lettering import font_for, shortened
 from topformer_cli.draw.regions import overlap
 
 POINTS: Final = 11
+SHORT_SIDE: Final = 45
+"""Letters of a large picture have this part of its short side, those of a small one POINTS."""
+
 DASH: Final = 8
 HATCH: Final = 9
 """Pixels from dash to dash, and from stripe to stripe, of a crowd's box."""
@@ -32,12 +36,29 @@ class NamedBox:
     name: str
     colour: Colour
     crowd: bool = False
+    score: float | None = None
+
+    @property
+    def words(self) -> str:
+        """What is written beside it."""
+        name = f"{self.name} (crowd)" if self.crowd else self.name
+        return name if self.score is None else f"{name} {self.score:.2f}"
+
+
+def named_box(corners: Sequence[float], train_id: int, legend: Legend) -> NamedBox:
+    """Return the box between corners (left, top, right, bottom) in its class's colour.
+
+    legend has names that can be drawn.
+    """
+    left, top, right, bottom = (float(value) for value in corners)
+    sides = (left, top, right - left, bottom - top)
+    return NamedBox(sides, legend.classes[train_id], legend.palette[train_id])
 
 
 def draw_boxes(picture: Image.Image, boxes: Sequence[NamedBox]) -> None:
     """Draw boxes into a picture, the largest first; crowds are dashed and hatched.
 
-    A name is left out where it would lie on another one.
+    A name is left out where it would lie on others, wherever it stands at its box.
     """
     ordered = sorted(boxes, key=lambda one: -one.box[2] * one.box[3])
     placed = [(one, _corners(one, picture)) for one in ordered]
@@ -45,12 +66,13 @@ def draw_boxes(picture: Image.Image, boxes: Sequence[NamedBox]) -> None:
         if one.crowd:
             _hatch(picture, corners, one.colour)
     pen = ImageDraw.Draw(picture)
-    line = 2 if picture.height < LARGE else 3
+    points = max(POINTS, min(picture.size) // SHORT_SIDE)
+    line = max(2 if picture.height < LARGE else 3, points // 6)
     for one, corners in placed:
         _outline(pen, corners, one, line)
     taken: list[Corners] = []
     for one, corners in placed:
-        _name(pen, corners, one, taken)
+        _name(pen, corners, one, points, taken)
 
 
 def _corners(one: NamedBox, picture: Image.Image) -> Corners:
@@ -69,7 +91,9 @@ def _span(start: float, length: float, room: int) -> tuple[float, float]:
 
 def _outline(pen: ImageDraw.ImageDraw, corners: Corners, one: NamedBox, line: int) -> None:
     left, top, right, bottom = corners
-    pen.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline=_contrast(one.colour))
+    edge = max(1, line // 3)
+    around = (left - edge, top - edge, right + edge, bottom + edge)
+    pen.rectangle(around, outline=_contrast(one.colour), width=edge)
     if not one.crowd:
         pen.rectangle(corners, outline=one.colour, width=line)
         return
@@ -97,19 +121,24 @@ def _hatch(picture: Image.Image, corners: Corners, colour: Colour) -> None:
     picture.paste(colour, (left, top), stripes)
 
 
-def _name(pen: ImageDraw.ImageDraw, corners: Corners, one: NamedBox, taken: list[Corners]) -> None:
-    name = f"{one.name} (crowd)" if one.crowd else one.name
-    font = font_for(name, POINTS)
-    width, height = font.getlength(name) + 6, POINTS + 4
-    room = pen.im.size[0]
+def _name(
+    pen: ImageDraw.ImageDraw, corners: Corners, one: NamedBox, points: int, taken: list[Corners]
+) -> None:
+    room, depth = pen.im.size
+    font = font_for(one.words, points)
+    margin = points // 4 + 1
+    words = shortened(one.words, font, room - 2 * margin)
+    width, height = font.getlength(words) + 2 * margin, points + points // 3 + 1
     left = max(min(corners[0], room - width), 0)
-    for top in (corners[1] - height, corners[1]):
+    # Above the box, inside it, below it; inside at its foot.
+    for top in (corners[1] - height, corners[1], corners[3], corners[3] - height):
         chip = (left, top, left + width, top + height)
-        if top >= 0 and not any(overlap(chip, other) for other in taken):
+        inside = 0 <= top <= depth - height
+        if inside and not any(overlap(chip, other) for other in taken):
             taken.append(chip)
             pen.rectangle(chip, fill=one.colour)
-            middle = (left + 3, top + height / 2)
-            pen.text(middle, name, fill=_contrast(one.colour), font=font, anchor="lm")
+            middle = (left + margin, top + height / 2)
+            pen.text(middle, words, fill=_contrast(one.colour), font=font, anchor="lm")
             return
 
 

@@ -30,26 +30,38 @@ class AveragePrecision:
         is in the set, scores [n], labels [n] train ids.
         """
         corners = np.asarray(boxes, np.float64).reshape(-1, 4)
-        columns = (
-            np.full((len(corners), 1), self.truth.image_ids[image]),
-            corners[:, :2],
-            corners[:, 2:] - corners[:, :2],
-            np.asarray(scores, np.float64)[:, None],
-            self.category_ids[np.asarray(labels, np.int64)][:, None],
-        )
-        self.found.append(np.concatenate(columns, axis=1))
+        bounds = np.concatenate((corners[:, :2], corners[:, 2:] - corners[:, :2]), axis=1)
+        self.take(np.full(len(bounds), image), bounds, scores, labels)
+
+    def take(
+        self,
+        images: NDArray[Any],
+        bounds: NDArray[Any],
+        scores: NDArray[Any],
+        labels: NDArray[Any],
+    ) -> None:
+        """Take boxes of any images as they are, to the last bit.
+
+        Shapes: images [n] places in the split, bounds [n, 4] left, top, width, height; the rest as
+        in `add`.
+        """
+        columns = (images[:, None], bounds, scores[:, None], labels[:, None])
+        self.found.append(np.concatenate(columns, axis=1, dtype=np.float64))
 
     def results(self) -> list[dict[str, Any]]:
         """Return the boxes in COCO's results form (cocodataset.org, "Results format")."""
         rows = np.concatenate([np.zeros((0, 7)), *self.found])
+        columns = (
+            self.truth.image_ids[rows[:, 0].astype(np.int64)],
+            self.category_ids[rows[:, 6].astype(np.int64)],
+            rows[:, 1:5],
+            rows[:, 5],
+        )
         return [
-            {
-                "image_id": int(row[0]),
-                "category_id": int(row[6]),
-                "bbox": row[1:5].tolist(),
-                "score": float(row[5]),
-            }
-            for row in rows
+            {"image_id": image, "category_id": category, "bbox": bbox, "score": score}
+            for image, category, bbox, score in zip(
+                *(column.tolist() for column in columns), strict=True
+            )
         ]
 
     def scores(self) -> BoxScores:
@@ -65,7 +77,11 @@ class AveragePrecision:
         counted = COCOeval_faster(truth, COCO({**record, "annotations": found}), "bbox")
         counted.run()
         numbers = [_percent(value) for value in counted.stats[: len(NUMBERS)]]
-        return BoxScores(self._class_ap(counted.eval["precision"]), *numbers)
+        return BoxScores(self._class_ap(counted.eval["precision"]), self._objects(), *numbers)
+
+    def _objects(self) -> tuple[int, ...]:
+        objects = self.truth.categories[~self.truth.crowds]
+        return tuple(np.bincount(objects, minlength=len(self.category_ids)).tolist())
 
     def _class_ap(self, precision: NDArray[np.float64]) -> tuple[float | None, ...]:
         """Average [IoUs, recalls, classes, areas, limits] over the first two axes.

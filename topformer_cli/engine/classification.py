@@ -16,10 +16,11 @@ from topformer_cli.data.decode import decode_image
 from topformer_cli.data.samples import ClassSamples
 from topformer_cli.data.store import ClassSample, PreparedSet
 from topformer_cli.engine.evaluate import Split
+from topformer_cli.engine.examples import Example
 from topformer_cli.engine.feed import Feed, FeedOptions, host_feed
 from topformer_cli.engine.predict import TorchPredictor, normalised
 from topformer_cli.engine.processes.world import ALONE, World
-from topformer_cli.engine.task import Example, PartLoss, Progress, Statistics, require_classes
+from topformer_cli.engine.task import PartLoss, Progress, Statistics, require_classes
 from topformer_cli.models.build import build_model
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.predictor import FloatArray, Predictor
@@ -81,7 +82,7 @@ class ClassificationTask:
         return evaluate_classes(classifier, Split(self.prepared, split, world), weights, progress)
 
     def examples(self, network: nn.Module) -> Sequence[Example]:  # noqa: ARG002
-        """Return nothing: its labels are no maps."""
+        """Return nothing: a class is no picture."""
         return ()
 
 
@@ -125,7 +126,7 @@ def evaluate_classes(
     counts.add_up(split.world)
     crop = "x".join(str(side) for side in classifier.settings.crop)
     return ClassificationResult(
-        model=f"TopFormer-{spec.size}",
+        model=spec.network,
         weights=weights,
         dataset=card.name,
         split=split.name,

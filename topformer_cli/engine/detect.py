@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from topformer_cli.data.box_augment import padded_batch, resize_to_fit
 from topformer_cli.data.box_table import read_box_table
-from topformer_cli.data.card import DatasetCard
+from topformer_cli.data.card import Coded
 from topformer_cli.data.decode import decode_image
+from topformer_cli.engine.box_matches import Detections
 from topformer_cli.engine.box_metrics import AveragePrecision
 from topformer_cli.engine.evaluate import Split
 from topformer_cli.engine.predict import normalised
@@ -45,18 +46,6 @@ class Input(NamedTuple):
     values: FloatArray
     original: tuple[int, int]
     resized: tuple[int, int]
-
-
-class Detections(NamedTuple):
-    """Boxes of one picture by falling score.
-
-    boxes: [n, 4] left, top, right, bottom in pixels of the picture; scores: [n]; labels: [n] train
-    ids.
-    """
-
-    boxes: NDArray[np.float64]
-    scores: NDArray[np.float64]
-    labels: NDArray[np.int64]
 
 
 class Detector:
@@ -117,7 +106,7 @@ def evaluate_boxes(
         progress(min(index + split.world.size, total), total)
     counted.found = split.world.dealt(counted.found)
     return DetectionResult(
-        model=f"RetinaNet with TopFormer-{detector.spec.size}",
+        model=detector.spec.network,
         weights=weights,
         dataset=card.name,
         split=split.name,
@@ -130,11 +119,16 @@ def evaluate_boxes(
     )
 
 
-def category_ids(card: DatasetCard) -> list[int]:
+def category_ids(of: Coded) -> list[int]:
     """Return the number of each class in the set's own files; 1, 2, ... where they have none."""
-    if card.codes and all(code.isdecimal() for code in card.codes):
-        return [int(code) for code in card.codes]
-    return list(range(1, len(card.classes) + 1))
+    if has_category_ids(of):
+        return [int(code) for code in of.codes]
+    return list(range(1, len(of.classes) + 1))
+
+
+def has_category_ids(of: Coded) -> bool:
+    """Return whether the classes have numbers in the set's own files."""
+    return len(of.codes) == len(of.classes) and all(code.isdecimal() for code in of.codes)
 
 
 def _inputs(detector: Detector, split: Split) -> Iterator[Input]:

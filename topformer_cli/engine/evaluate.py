@@ -45,7 +45,7 @@ def evaluate(segmenter: Segmenter, split: Split, weights: str, progress: Progres
     counted.counts = split.world.counted(counted.counts)
     scores = counted.scores()
     return EvalResult(
-        model=f"TopFormer-{spec.size}",
+        model=spec.network,
         weights=weights,
         dataset=card.name,
         split=split.name,

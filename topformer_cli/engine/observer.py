@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from topformer_cli.engine.task import Example
+from topformer_cli.engine.examples import Example
 from topformer_cli.results import Result, StepRecord
 
 
@@ -31,7 +31,7 @@ class Observer(Protocol):
         ...
 
     def pictured(self, step: int, examples: Sequence[Example]) -> None:
-        """After an evaluation, a few validation images were labelled."""
+        """After an evaluation, a few validation images were looked at."""
         ...
 
     def note(self, text: str) -> None:

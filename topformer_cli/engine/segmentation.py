@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -11,20 +10,18 @@ from topformer_cli.data.decode import decode_image, decode_mask
 from topformer_cli.data.statistics import class_weights
 from topformer_cli.data.store import PreparedSet
 from topformer_cli.engine.evaluate import Split, evaluate
+from topformer_cli.engine.examples import MapExample, example_indices
 from topformer_cli.engine.feed import Feed, FeedOptions
 from topformer_cli.engine.losses import pixel_count, upsampled_cross_entropy
 from topformer_cli.engine.predict import Segmenter, TorchPredictor
 from topformer_cli.engine.processes.world import ALONE, World
 from topformer_cli.engine.segmentation_feed import segmentation_feed
-from topformer_cli.engine.task import Example, PartLoss, Progress, Statistics
+from topformer_cli.engine.task import PartLoss, Progress, Statistics
 from topformer_cli.errors import RecipeError
 from topformer_cli.models.build import build_model
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.results import EvalResult
 from topformer_cli.sections.segmentation import SegmentationRecipe
-
-EXAMPLES: Final = 4
-"""How many validation images are looked at during training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,20 +96,18 @@ class SegmentationTask:
         segmenter = self._segmenter(network, weights)
         return evaluate(segmenter, Split(self.prepared, split, world), weights, progress)
 
-    def examples(self, network: nn.Module) -> Sequence[Example]:
+    def examples(self, network: nn.Module) -> Sequence[MapExample]:
         """Label validation images from all parts of the split."""
         prepared = self.prepared
-        total = prepared.length("val")
-        count = min(EXAMPLES, total)
         segmenter = self._segmenter(network, "examples")
         found = []
-        for index in (total * number // count for number in range(count)):
+        for index in example_indices(prepared.length("val")):
             sample = prepared.sample("val", index)
             image, truth = (
                 decode_image(sample.image),
                 decode_mask(sample.mask, prepared.card.id_map),
             )
-            found.append(Example(sample.id, image, truth, segmenter(image)))
+            found.append(MapExample(sample.id, image, truth, segmenter(image)))
         return found
 
     def _segmenter(self, network: nn.Module, name: str) -> Segmenter:

@@ -1,13 +1,12 @@
 """What differs between tasks, so that one training loop serves them all."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
 from topformer_cli.data.card import DatasetCard
-from topformer_cli.data.decode import Pixels
+from topformer_cli.engine.examples import Example
 from topformer_cli.engine.feed import Feed, FeedOptions
 from topformer_cli.engine.processes.world import ALONE, World
 from topformer_cli.errors import DataError
@@ -16,16 +15,6 @@ from topformer_cli.results import Result
 
 Progress = Callable[[int, int], None]
 """Called with (images done, images in all)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A validation image [H, W, 3] with the labels [H, W] it should have and those it got."""
-
-    id: str
-    image: Pixels
-    truth: Pixels
-    predicted: Pixels
 
 
 Statistics = Literal["together", "apart", "fixed"]
@@ -91,7 +80,7 @@ class Task(Protocol):
         ...
 
     def examples(self, network: nn.Module) -> Sequence[Example]:
-        """Label the same few validation images each time; nothing where labels are no maps."""
+        """Look at the same few validation images each time, if there is anything to draw."""
         ...
 
 

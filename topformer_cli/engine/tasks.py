@@ -34,6 +34,7 @@ def model_spec(recipe: Recipe, card: DatasetCard) -> ModelSpec:
     """Write the identity card of the network that a recipe trains on a set."""
     return ModelSpec(
         task=recipe.task,
+        backbone=recipe.backbone,
         size=recipe.size,
         head=recipe.head,
         fuse=recipe.fuse,
@@ -42,4 +43,5 @@ def model_spec(recipe: Recipe, card: DatasetCard) -> ModelSpec:
         input_size=recipe.input_size,
         dataset=card.name,
         data_terms=card.terms,
+        codes=card.codes,
     )

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from topformer_cli.data.decode import Pixels
+from topformer_cli.engine.examples import Example
 from topformer_cli.engine.observer import Observer
-from topformer_cli.engine.task import Example
 from topformer_cli.errors import UsageError
 from topformer_cli.results import Result, StepRecord
 

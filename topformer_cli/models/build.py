@@ -7,25 +7,34 @@ from torch import nn
 
 from topformer_cli.models.classifier import Classifier
 from topformer_cli.models.heads import HEADS
-from topformer_cli.models.spec import SIZES, ModelSpec
+from topformer_cli.models.spec import ModelSpec, Norm
 from topformer_cli.models.topformer import TopFormer
 
 
 def _segmentation(spec: ModelSpec, drop_path: float, dropout: float) -> nn.Module:
-    size = SIZES[spec.size]
+    size = spec.topformer
     head = HEADS[spec.head](size.width, len(spec.classes), spec.fuse or size.fuse, dropout)
     return TopFormer(size, head, drop_path)
 
 
 def _classification(spec: ModelSpec, drop_path: float, dropout: float) -> nn.Module:
-    return Classifier(SIZES[spec.size], len(spec.classes), drop_path, dropout)
+    if spec.backbone == "topformer":
+        return Classifier(spec.topformer, len(spec.classes), drop_path, dropout)
+    from topformer_cli.models.backbones import CLASSIFIERS
+
+    return CLASSIFIERS[spec.backbone](len(spec.classes))
 
 
 def _detection(spec: ModelSpec, drop_path: float, dropout: float) -> nn.Module:  # noqa: ARG001
-    # Imported here: torchvision takes seconds.
-    from topformer_cli.models.detector import RetinaNet
+    return build_detector(spec, drop_path)
 
-    return RetinaNet(SIZES[spec.size], len(spec.classes), drop_path)
+
+def build_detector(spec: ModelSpec, drop_path: float = 0.0, norm: Norm = "plain") -> nn.Module:
+    """Build a card's RetinaNet with a kind of batch normalisation, freshly initialised."""
+    # Imported here: torchvision takes seconds.
+    from topformer_cli.models.backbones import DETECTORS
+
+    return DETECTORS[spec.backbone](spec, drop_path, norm)
 
 
 BUILDERS: Final[Mapping[str, Callable[[ModelSpec, float, float], nn.Module]]] = {

@@ -87,9 +87,8 @@ def build_from(checkpoint: Checkpoint, where: str) -> nn.Module:
     ]
     if problems:
         more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
-        message = (
-            f"{where} does not fit {checkpoint.spec.size}: {'; '.join(sorted(problems)[:3])}{more}"
-        )
+        told = "; ".join(sorted(problems)[:3])
+        message = f"{where} does not fit {checkpoint.spec.network}: {told}{more}"
         raise DataError(message)
     with torch.no_grad():
         network.load_state_dict(dict(checkpoint.weights))

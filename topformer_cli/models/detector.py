@@ -1,6 +1,6 @@
-"""RetinaNet with TopFormer as its backbone (paper section 4.2, Table 11).
+"""RetinaNet (paper section 4.2, Table 11).
 
-    images -> TopFormer without a head -> tokens at 1/8, 1/16, 1/32 with M channels each
+    images -> backbone, such as TopFormer without a head -> maps at 1/8, 1/16, 1/32
            -> feature pyramid, 256 channels, P3 .. P7 -> class logits and box offsets by anchor
 
 Feature pyramid and head are torchvision's, put together and initialised as in mmdetection's
@@ -8,8 +8,10 @@ configs/_base_/models/retinanet_r50_fpn.py, by which the paper trained. This mod
 torchvision, which takes seconds: import it where a detector is really built.
 """
 
+from abc import abstractmethod
 from collections import OrderedDict
-from typing import Final, Literal
+from collections.abc import Sequence
+from typing import Final, Self
 
 import torch
 from torch import Tensor, nn
@@ -25,21 +27,16 @@ from topformer_cli.models.boxes import (
     decode_boxes,
 )
 from topformer_cli.models.pyramid import DenseHead, FeaturePyramid
-from topformer_cli.models.spec import Size
-from topformer_cli.models.topformer import INJECTED_SCALES, Backbone, initialise
+from topformer_cli.models.spec import Norm
 
 FPN_WIDTH: Final = 256
 
-Norm = Literal["frozen", "plain", "sync"]
-"""The backbone's batch normalisation in training: with the statistics it began with (scale and
-shift still learn), with each device's own, or with those of all devices together."""
-
 
 class CoarseLevels(ExtraFPNBlock):
-    """P6 and P7, by strided convolutions from the coarsest tokens.
+    """P6 and P7, by strided convolutions from the backbone's coarsest map.
 
     mmdetection's add_extra_convs='on_input', without an activation between the two. torchvision's
-    own block has one, and starts from P5 where tokens are as wide as the pyramid, as in base.
+    own block has one, and starts from P5 where that map is as wide as the pyramid, as in base.
     """
 
     def __init__(self, in_channels: int, width: int) -> None:
@@ -55,22 +52,22 @@ class CoarseLevels(ExtraFPNBlock):
         return [*results, p6, self.p7(p6)], [*names, "p6", "p7"]
 
 
-class RetinaNet(Backbone):
+class RetinaNet(nn.Module):
     """The detection network: normalised RGB images in, logits and offsets of every anchor out.
 
-    The backbone's parts have the names that they have in the networks of other tasks, so that
-    weights go from one to another.
+    What all backbones share. Each is a subclass in `models.backbones` that makes its own parts,
+    under the names that they have in other networks, so that weights go from one to another; then
+    it calls `finish`.
     """
 
-    def __init__(
-        self, size: Size, classes: int, drop_path: float = 0.0, norm: Norm = "plain"
-    ) -> None:
-        super().__init__(size, drop_path)
-        initialise(self)
+    neck: FeaturePyramid
+    head: DenseHead
+    frozen: bool
+
+    def finish(self, channels: Sequence[int], classes: int, norm: Norm) -> None:
+        """Add feature pyramid and head to a backbone; channels are those of its `levels`."""
         self.frozen = norm == "frozen"
-        self.neck = FeaturePyramid(
-            [size.width] * INJECTED_SCALES, FPN_WIDTH, CoarseLevels(size.width, FPN_WIDTH)
-        )
+        self.neck = FeaturePyramid(list(channels), FPN_WIDTH, CoarseLevels(channels[-1], FPN_WIDTH))
         for name, parameter in self.neck.named_parameters():
             if name.endswith("weight"):
                 nn.init.xavier_uniform_(parameter)
@@ -80,6 +77,10 @@ class RetinaNet(Backbone):
         if norm == "sync":
             nn.SyncBatchNorm.convert_sync_batchnorm(self)  # type: ignore[no-untyped-call]
 
+    @abstractmethod
+    def levels(self, images: Tensor) -> list[Tensor]:
+        """Map images [B, 3, H, W] to the backbone's maps at 1/8, 1/16 and 1/32."""
+
     def forward(self, images: Tensor) -> RawBoxes:
         """Map images [B, 3, H, W] to what is said of every anchor of `anchor_boxes(H, W)`."""
         found = self.head(self.pyramid(images))
@@ -87,11 +88,10 @@ class RetinaNet(Backbone):
 
     def pyramid(self, images: Tensor) -> list[Tensor]:
         """Map images [B, 3, H, W] to P3 .. P7, each [B, FPN_WIDTH, h, w]."""
-        tokens = self.features(images).injected
-        named = OrderedDict((str(index), one) for index, one in enumerate(tokens))
+        named = OrderedDict((str(index), one) for index, one in enumerate(self.levels(images)))
         return list(self.neck(named).values())
 
-    def train(self, mode: bool = True) -> "RetinaNet":
+    def train(self, mode: bool = True) -> Self:
         """Enter training or evaluation; frozen batch normalisation stays in evaluation."""
         super().train(mode)
         if self.frozen:

@@ -8,16 +8,18 @@ divides, and two constant matrix products where it does not.
 """
 
 import copy
+import itertools
 from typing import TypeVar
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from topformer_cli.errors import ExportError
 from topformer_cli.models.blocks import ConvBN
-from topformer_cli.models.topformer import TopFormer, pooled_size
+from topformer_cli.models.topformer import Trunk, pooled_size
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -29,19 +31,33 @@ def fold_batchnorm(network: Network) -> Network:
         if isinstance(module, ConvBN):
             parent, _, child = name.rpartition(".")
             setattr(folded.get_submodule(parent), child, fuse_conv_bn_eval(module.conv, module.bn))
+        elif isinstance(module, nn.Sequential):
+            _fold_neighbours(module)
     return folded.requires_grad_(requires_grad=False)
 
 
-def fix_input_size(network: TopFormer, height: int, width: int) -> TopFormer:
-    """Return the folded copy whose pooling is made of plain operators for one input size.
+def _fold_neighbours(sequence: nn.Sequential) -> None:
+    """Fold each batch normalisation that follows a convolution, as torchvision's networks have it.
+
+    The others keep their names.
+    """
+    for (name, one), (after, other) in itertools.pairwise(list(sequence.named_children())):
+        if isinstance(one, nn.Conv2d) and isinstance(other, _BatchNorm):
+            setattr(sequence, name, fuse_conv_bn_eval(one, other))
+            delattr(sequence, after)
+
+
+def fix_input_size(network: Network, height: int, width: int) -> Network:
+    """Return the folded copy for one input size; token pooling is made of plain operators.
 
     Raises:
         ExportError: a side is not a positive multiple of 32.
     """
     check_input_size(height, width)
     fixed = fold_batchnorm(network)
-    target = pooled_size(height // 32, width // 32)
-    fixed.pool = FixedTokenPooling([(height // s, width // s) for s in (4, 8, 16, 32)], target)
+    if isinstance(fixed, Trunk):
+        target = pooled_size(height // 32, width // 32)
+        fixed.pool = FixedTokenPooling([(height // s, width // s) for s in (4, 8, 16, 32)], target)
     return fixed
 
 

@@ -1,8 +1,9 @@
-"""Weights from elsewhere: the authors' checkpoints for segmentation and for ImageNet.
+"""Weights from elsewhere: the authors' checkpoints, and torchvision's of ImageNet.
 
 Key names: facts of hustvl/TopFormer (backbone.tpm, backbone.trans, backbone.SIM, decode_head), and
 for ImageNet, where `backbone.` is missing, of BR-IDL/PaddleViT, which converts those files (tpm,
-trans, head.bn, head.l). Files are read with weights_only, so nothing in them is ever executed.
+trans, head.bn, head.l). torchvision's keys are those of our networks with its backbones. Files are
+read with weights_only, so nothing in them is ever executed.
 """
 
 import argparse
@@ -19,7 +20,15 @@ from torch import Tensor
 from topformer_cli.errors import DataError
 from topformer_cli.models.build import build_model
 from topformer_cli.models.checkpoint import Checkpoint, load_checkpoint
-from topformer_cli.models.spec import SIZES, Fuse, ModelSpec, SizeName, Task
+from topformer_cli.models.spec import (
+    BACKBONES,
+    SIZES,
+    BackboneName,
+    Fuse,
+    ModelSpec,
+    SizeName,
+    Task,
+)
 
 BLOCK_PARTS: Final = {
     "attn.to_q": "attention.query",
@@ -37,6 +46,12 @@ PREFIXES: Final = {
     "head.bn.": "head.bn.",
     "head.l.": "head.linear.",
 }
+TORCHVISION: Final[Mapping[BackboneName, tuple[str, tuple[int, ...], str]]] = {
+    "shufflenetv2": ("stage4.3.branch2.5.weight", (232, 232, 1, 1), "fc.weight"),
+    "mobilenetv3": ("features.15.block.3.0.weight", (160, 960, 1, 1), "classifier.3.weight"),
+}
+"""Backbone that is torchvision's -> a tensor that only its size has, and the one of the classes."""
+
 BARE: Final = ("tpm.", "trans.")
 """What keys of the ImageNet files begin with, where those for segmentation have `backbone.`."""
 
@@ -112,7 +127,7 @@ class LoadReport:
 
 
 def read_weights(request: Request) -> Checkpoint:
-    """Read our own safetensors file or an authors' checkpoint.
+    """Read our own safetensors file, an authors' checkpoint, or torchvision's.
 
     Size, fuse convolution and class count are read off the shapes; a size that is given as well
     must agree.
@@ -124,9 +139,8 @@ def read_weights(request: Request) -> Checkpoint:
     if path.suffix == ".safetensors":
         checkpoint = load_checkpoint(path)
         if request.size not in (None, checkpoint.spec.size):
-            message = (
-                f"{path} holds TopFormer-{checkpoint.spec.size}, not {request.size}; drop --size"
-            )
+            drop = "; drop --size" if checkpoint.spec.size else ""
+            message = f"{path} holds {checkpoint.spec.network}, not TopFormer-{request.size}{drop}"
             raise DataError(message)
         return checkpoint
     state, meta = _read_mmcv(path)
@@ -134,9 +148,7 @@ def read_weights(request: Request) -> Checkpoint:
     spec = _recognise(renamed, meta, request)
     expected, taken, report = match(renamed, spec)
     if not report.complete and not request.partial:
-        message = (
-            f"{path} does not match TopFormer-{spec.size}: {report}; --partial-weights accepts it"
-        )
+        message = f"{path} does not match {spec.network}: {report}; --partial-weights accepts it"
         refusal = DataError(message)
         refusal.add_note(report.every_name())
         raise refusal
@@ -204,10 +216,15 @@ def _conv(rest: str) -> str:
 def _recognise(
     weights: Mapping[str, Tensor], meta: Mapping[str, Any], request: Request
 ) -> ModelSpec:
-    """Read size, fuse convolution and classes off the shapes."""
+    """Read backbone, size, fuse convolution and classes off the shapes."""
     path, fits = request.path, list(_sizes_that_fit(weights))
+    if spec := _torchvisions(weights, request):
+        return spec
     if not fits:
-        message = f"{path} holds no TopFormer weights: no known size fits its tensors"
+        message = (
+            f"{path} holds no TopFormer weights: no known size fits its tensors, nor do "
+            f"torchvision's {' or '.join(BACKBONES[name] for name in TORCHVISION)}"
+        )
         raise DataError(message)
     found = request.size or fits[0]
     if found not in fits:
@@ -226,6 +243,27 @@ def _recognise(
     fuse: Fuse = "depthwise" if fuse_weight.shape[1] == 1 else "full"
     card = _card("segmentation", classify.shape[0], meta, request.known_sets)
     return ModelSpec(size=found, fuse=fuse, input_size=(512, 512), **card)
+
+
+def _torchvisions(weights: Mapping[str, Tensor], request: Request) -> ModelSpec | None:
+    """Return the card of torchvision's classifier if a file is of one that is known."""
+    for backbone, (key, shape, classes_key) in TORCHVISION.items():
+        if key not in weights or weights[key].shape != shape:
+            continue
+        if request.size is not None:
+            message = (
+                f"{request.path} holds {BACKBONES[backbone]}, not TopFormer-{request.size}; a "
+                f"RetinaNet takes it with -o model.backbone={backbone}"
+            )
+            raise DataError(message)
+        if (linear := weights.get(classes_key)) is None:
+            message = f"{request.path} has no {classes_key}; give torchvision's whole file"
+            raise DataError(message)
+        card = _card("classification", linear.shape[0], {}, request.known_sets)
+        return ModelSpec(
+            backbone=backbone, size=None, head="linear", fuse=None, input_size=(224, 224), **card
+        )
+    return None
 
 
 def _sizes_that_fit(weights: Mapping[str, Tensor]) -> Iterator[SizeName]:

@@ -11,13 +11,36 @@ from typing import Any, Final, Literal, get_args
 from topformer_cli.errors import DataError
 
 SizeName = Literal["tiny", "small", "base"]
+BackboneName = Literal["topformer", "shufflenetv2", "mobilenetv3"]
 Fuse = Literal["depthwise", "full"]
 Task = Literal["segmentation", "detection", "classification"]
-Ending = Literal["logits", "full", "labels"]
+Ending = Literal["logits", "full", "labels", "raw", "boxes"]
 """An exported network ends in logits at its own stride (the paper's latency), in logits at input
-size, or in a label map at input size."""
+size, or in a label map at input size; a detector in the maps of its head, or in boxes."""
+
+ENDINGS: Final[Mapping[Task, tuple[Ending, ...]]] = {
+    "segmentation": ("logits", "full", "labels"),
+    "detection": ("raw", "boxes"),
+    "classification": (),
+}
+"""What a network of a task can end in, the usual first."""
+
+EXPORTED: Final = tuple(task for task, endings in ENDINGS.items() if endings)
+"""The tasks whose networks are exported and measured."""
+
 InputType = Literal["float32", "uint8"]
 """An exported network takes normalised values, or RGB bytes that it normalises itself."""
+
+Norm = Literal["frozen", "plain", "sync"]
+"""A detector's batch normalisation in training: with the statistics it began with (scale and shift
+still learn), with each device's own, or with those of all devices together."""
+
+BACKBONES: Final[Mapping[BackboneName, str]] = {
+    "topformer": "TopFormer",
+    "shufflenetv2": "ShuffleNetV2",
+    "mobilenetv3": "MobileNetV3",
+}
+"""Backbone -> what people call it; the networks are in `models.backbones`."""
 
 IMAGENET_MEAN: Final = (123.675, 116.28, 103.53)
 IMAGENET_STD: Final = (58.395, 57.12, 57.375)
@@ -108,11 +131,14 @@ class ModelSpec:
 
     It travels in the checkpoint, in the ONNX metadata and in the manifest beside a TNN file.
     input_size is (height, width) in pixels; mean and std are per RGB channel on the 0..255 scale;
-    palette has one RGB colour a class; fuse is None where the head has no such convolution.
+    palette has one RGB colour a class; fuse is None where the head has no such convolution, size
+    where the backbone is not TopFormer; codes are the classes' names in the set's own files, such
+    as COCO's category ids, or nothing.
     """
 
     task: Task = "segmentation"
-    size: SizeName
+    backbone: BackboneName = "topformer"
+    size: SizeName | None
     head: str = "simple"
     fuse: Fuse | None
     classes: tuple[str, ...]
@@ -122,6 +148,31 @@ class ModelSpec:
     data_terms: str = ""
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    codes: tuple[str, ...] = ()
+
+    @property
+    def network(self) -> str:
+        """What people call it, as in `TopFormer-tiny` or `RetinaNet with MobileNetV3`."""
+        size = f"-{self.size}" if self.size else ""
+        backbone = f"{BACKBONES[self.backbone]}{size}"
+        return f"RetinaNet with {backbone}" if self.task == "detection" else backbone
+
+    @property
+    def variant(self) -> str:
+        """What tells it from others of its task: the size, or another backbone's name."""
+        return self.size or self.backbone
+
+    @property
+    def short_name(self) -> str:
+        """What files are called after, as in `topformer-tiny` or `retinanet-mobilenetv3`."""
+        kind = "topformer-" if self.size else "retinanet-" if self.task == "detection" else ""
+        return f"{kind}{self.variant}"
+
+    @property
+    def topformer(self) -> Size:
+        """The row of the size table; only of a network with TopFormer."""
+        assert self.size is not None, f"{self.network} has no size"
+        return SIZES[self.size]
 
     def begun_from(self, start: "ModelSpec") -> "ModelSpec":
         """Return the card of a network that began with another one's weights.
@@ -143,15 +194,21 @@ class ModelSpec:
         """Read a card back.
 
         Raises:
-            DataError: a field is missing, unknown, or names a size or task that this version does
-                not know.
+            DataError: a field is missing, unknown, or names a size, backbone or task that this
+                version does not know.
         """
         names = {field.name for field in fields(cls)}
         wrong = sorted(set(record) - names) + sorted(
             {"size", "fuse", "classes", "palette", "input_size", "dataset"} - set(record)
         )
         problems = [f"fields {', '.join(wrong)}"] if wrong else []
-        for name, known in (("size", SIZES), ("task", get_args(Task))):
+        topformer = record.get("backbone", "topformer") == "topformer"
+        backbones = ("topformer",) if record.get("task") == "segmentation" else tuple(BACKBONES)
+        for name, known in (
+            ("task", get_args(Task)),
+            ("backbone", backbones),
+            ("size", tuple(SIZES) if topformer else (None,)),
+        ):
             if name in record and record[name] not in known:
                 problems.append(f"{name} {record[name]!r}")
         if problems:

@@ -32,6 +32,10 @@ def fit_start(checkpoint: Checkpoint, spec: ModelSpec, where: str, *, partial: b
 
 
 def _refusal(given: ModelSpec, wanted: ModelSpec, where: str, report: LoadReport) -> DataError:
+    if not report.matched and given.backbone != wanted.backbone:
+        error = DataError(f"{where} holds {given.network}: nothing of it fits {wanted.network}")
+        error.add_note(report.every_name())
+        return error
     if given.task != wanted.task:
         why = f"is of a network for {given.task}, not for {wanted.task}"
     elif len(given.classes) != len(wanted.classes):

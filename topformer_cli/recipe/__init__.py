@@ -15,10 +15,10 @@ from topformer_cli.recipe.files import (
     recipe_of_set,
     recipes_dir,
 )
-from topformer_cli.recipe.layers import DEFAULT_SIZE, Choices
+from topformer_cli.recipe.layers import Choices
 from topformer_cli.recipe.load import SetFacts, load_recipe, load_resolved, parse_resolved
 from topformer_cli.recipe.settings import differences, preset_settings, settings
-from topformer_cli.sections.record import Recipe
+from topformer_cli.sections.record import DEFAULT_SIZE, Recipe
 from topformer_cli.sections.table import RECIPES
 
 __all__ = [

@@ -1,7 +1,8 @@
 """Values become a recipe of their task, or one line for each key that is wrong."""
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -11,6 +12,9 @@ from topformer_cli.recipe.files import did_you_mean
 from topformer_cli.recipe.layers import TYPED, Layer
 from topformer_cli.sections.record import Recipe, Section
 from topformer_cli.sections.table import RECIPES
+
+_MEMBER: Final = re.compile(r"constrained-|literal\[")
+"""What pydantic adds to the place of a problem where a value may be of several types."""
 
 
 def kind_of(values: Mapping[str, Any]) -> type[Recipe]:
@@ -42,6 +46,9 @@ def apply(values: dict[str, Any], layer: Layer, kind: type[Recipe]) -> None:
 
 
 def _require_a_key(dotted: str, place: str, kind: type[Recipe]) -> None:
+    if dotted == "size":
+        message = f"{place} size: is no setting; give --size"
+        raise RecipeError(message)
     if dotted == "task":
         message = f"{place} task: a recipe is for one task; name a recipe of the other one"
         raise RecipeError(message)
@@ -68,11 +75,21 @@ def validate(values: dict[str, Any], place: str, layers: Sequence[Layer] = ()) -
             one for one in error.errors() if kind is not Recipe or one["type"] != "extra_forbidden"
         ]
         by_place: dict[str, list[str]] = {}
-        for one in problems:
+        for one in _one_a_key(problems):
             key = ".".join(str(part) for part in one["loc"])
             layer = next((layer for layer in reversed(layers) if layer.sets(key)), None)
             by_place.setdefault(layer.place if layer else place, []).append(_explain(one, kind))
         raise RecipeError(_one_line(by_place)) from error
+
+
+def _one_a_key(problems: Sequence[Any]) -> list[Any]:
+    """Return one problem a key: of a number or a word, that it is not the number."""
+    found: dict[tuple[Any, ...], Any] = {}
+    for one in problems:
+        loc = tuple(part for part in one["loc"] if not _MEMBER.match(str(part)))
+        if loc not in found or found[loc]["type"] == "literal_error":
+            found[loc] = {**one, "loc": loc}
+    return list(found.values())
 
 
 def _one_line(by_place: Mapping[str, Sequence[str]]) -> str:
@@ -95,7 +112,7 @@ def _explain(problem: Any, kind: type[Recipe]) -> str:  # noqa: ANN401 - pydanti
     if problem["type"] == "literal_error" and location[-1] == "size":
         return f"{key}: got {problem['input']!r}{did_you_mean(str(problem['input']), SIZES)}"
     said = problem["msg"].removeprefix("Value error, ").lower()
-    return f"{key}: {said}, got {_shown(problem['input'])}"
+    return f"{key}: {said}, got {_shown(problem['input'])}" if key else str(said)
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401

@@ -11,8 +11,8 @@ from typing import Any, Final
 from topformer_cli.errors import RecipeError
 from topformer_cli.models.spec import SIZES, SizeName
 from topformer_cli.recipe.files import did_you_mean, parse_override, read_yaml, recipe_path
+from topformer_cli.sections.record import DEFAULT_SIZE
 
-DEFAULT_SIZE: Final[SizeName] = "tiny"
 TYPED: Final = "-o"
 """The place of overrides on the command line."""
 
@@ -21,9 +21,9 @@ _DERIVED_KEYS: Final = ("base", "overrides")
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What the command line adds to a recipe file."""
+    """What the command line adds to a recipe file; size None is the usual one."""
 
-    size: SizeName = DEFAULT_SIZE
+    size: SizeName | None = None
     preset: str | None = None
     overrides: tuple[str, ...] = ()
 
@@ -125,9 +125,10 @@ def take_layers(recipe: RecipeFile, choices: Choices) -> list[Layer]:
         message = f"preset {preset!r}: {path.stem} has {known}{did_you_mean(preset, presets)}"
         raise RecipeError(message)
     values["preset"] = preset
+    size = choices.size or DEFAULT_SIZE
     typed = dict(parse_override(text) for text in choices.overrides)
     return [
-        Layer(f"{path.name} by_size.{choices.size}", by_size.get(choices.size, {})),
+        Layer(f"{path.name} by_size.{size}", by_size.get(size, {})),
         Layer(f"{path.name} presets.{preset}", presets.get(preset, {})),
         recipe.on_top,
         Layer(TYPED, typed),

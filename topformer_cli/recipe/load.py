@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from topformer_cli.errors import RecipeError
 from topformer_cli.recipe.check import apply, kind_of, validate
 from topformer_cli.recipe.files import CUSTOM, read_yaml, recipe_path
 from topformer_cli.recipe.layers import Choices, read_recipe, take_layers
@@ -30,7 +31,8 @@ def load_recipe(name: str, choices: Choices, facts: SetFacts | None = None) -> R
     facts fill the `auto` values of a recipe that has any.
 
     Raises:
-        RecipeError: no such recipe, or one line for each key that is unknown, missing or wrong.
+        RecipeError: no such recipe, or one line for each key that is unknown, missing or wrong; or
+            a size for a network that comes in one.
     """
     path = recipe_path(name)
     read = read_recipe(path)
@@ -43,7 +45,11 @@ def load_recipe(name: str, choices: Choices, facts: SetFacts | None = None) -> R
     values["name"] = path.stem
     if path.stem in CUSTOM.values():
         values["name"] = _called(str(values["dataset"]), facts)
-    values["size"] = choices.size
+    usual = kind.usual_size(values)
+    if choices.size and usual is None:
+        message = f"--size {choices.size}: {values['model']['backbone']} comes in one size; drop it"
+        raise RecipeError(message)
+    values["size"] = choices.size or usual
     return validate(values, read.file.name, layers[2:])
 
 

@@ -17,10 +17,8 @@ Settings = Mapping[str, Any]
 
 
 def settings(recipe: Recipe) -> dict[str, Any]:
-    """Return every setting by dotted key; of a fuse convolution `auto`, what it stands for."""
-    found = dict(_flat(recipe.model_dump(mode="json"), ""))
-    if recipe.fuse is not None:
-        found["model.fuse"] = recipe.fuse
+    """Return every setting by dotted key, and where that is `auto`, what it stands for."""
+    found = {**dict(_flat(recipe.model_dump(mode="json"), "")), **recipe.stands_for}
     return {key: value for key, value in found.items() if key not in NAMES}
 
 

@@ -18,7 +18,7 @@ from topformer_cli.results.bench import (
     Verdict,
 )
 from topformer_cli.results.classification import ClassificationResult
-from topformer_cli.results.detection import DetectionResult
+from topformer_cli.results.detection import DetectionResult, PredictionsResult
 from topformer_cli.results.device import Battery, CpuFacts, DeviceFacts, ThermalZone
 from topformer_cli.results.evaluation import Headline, Result, ResultTable, percent
 from topformer_cli.results.rehearsal import (
@@ -50,6 +50,7 @@ __all__ = [
     "LayerTime",
     "MemoryNeed",
     "OperatorTime",
+    "PredictionsResult",
     "Ratio",
     "Reading",
     "Residency",

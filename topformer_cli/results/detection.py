@@ -11,12 +11,13 @@ from topformer_cli.results.evaluation import Headline, ResultTable, percent
 class BoxScores:
     """COCO's numbers as percentages; None where the split has no object that one is about.
 
-    class_ap: by class. ap: mean over IoU 0.50 to 0.95 and over classes; ap50, ap75: at one IoU;
-    small is below 32^2, medium below 96^2 square pixels. ar1, ar10, ar100: mean recall with at
-    most so many boxes an image; by size with 100.
+    class_ap, class_objects: by class; crowds are no objects. ap: mean over IoU 0.50 to 0.95 and
+    over classes; ap50, ap75: at one IoU; small is below 32^2, medium below 96^2 square pixels. ar1,
+    ar10, ar100: mean recall with at most so many boxes a class and image; by size with 100.
     """
 
     class_ap: tuple[float | None, ...]
+    class_objects: tuple[int, ...]
     ap: float | None
     ap50: float | None
     ap75: float | None
@@ -31,24 +32,18 @@ class BoxScores:
     ar_large: float | None
 
 
-NUMBERS = tuple(field.name for field in fields(BoxScores) if field.name != "class_ap")
+NUMBERS = tuple(
+    field.name for field in fields(BoxScores) if field.name not in ("class_ap", "class_objects")
+)
 """The twelve numbers of COCO's summary, in its order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DetectionResult:
-    """What an evaluation found.
+class ScoredBoxes:
+    """What boxes came to, wherever they are from; boxes counts them, notes are for people."""
 
-    protocol names the test-time resize and how boxes were chosen; boxes counts those kept.
-    """
-
-    model: str
-    weights: str
-    dataset: str
-    split: str
     images: int
     boxes: int
-    protocol: str
     classes: tuple[str, ...]
     found: BoxScores
     notes: tuple[str, ...] = ()
@@ -75,12 +70,36 @@ class DetectionResult:
         )
 
     def table(self) -> ResultTable:
-        """Return the AP by class."""
-        rows = zip(self.classes, map(percent, self.found.class_ap), strict=True)
-        return ResultTable(("class", "AP"), tuple(rows))
+        """Return objects and AP by class."""
+        found = self.found
+        columns = (self.classes, map(str, found.class_objects), map(percent, found.class_ap))
+        return ResultTable(("class", "objects", "AP"), tuple(zip(*columns, strict=True)))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the plain record, the scores among its other fields."""
+        """Return the plain record, first whose scores they are, the scores among its fields."""
         record = asdict(self)
         found: dict[str, Any] = record.pop("found")
-        return record | found
+        whose = {name: record.pop(name) for name in type(self).__annotations__}
+        return whose | record | found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectionResult(ScoredBoxes):
+    """What an evaluation of a network found.
+
+    protocol names the test-time resize and how boxes were chosen; boxes counts those kept.
+    """
+
+    model: str
+    weights: str
+    dataset: str
+    split: str
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionsResult(ScoredBoxes):
+    """What the boxes of a results file came to; predictions and annotations are the two files."""
+
+    predictions: str
+    annotations: str

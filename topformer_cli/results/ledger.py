@@ -44,7 +44,7 @@ class Start:
     """The weights that a run began with.
 
     task and dataset are those of the network they were taken from. ours says that topformer trained
-    it. left counts the tensors of token pyramid and semantics extractor that they did not fill.
+    it. left counts the tensors of the parts that ImageNet weights are for that they did not fill.
     """
 
     kind: BeganWith = "scratch"
@@ -116,8 +116,9 @@ class TrainingData:
 class Ledger:
     """What must be known of a run before its score is held against another one.
 
-    preset_sets are the settings in which the presets of the recipe differ, with this preset's
-    values. amp is the type that `auto` stood for. changes tells what a resumed run found different.
+    size is the name of the backbone where that is not TopFormer. preset_sets are the settings in
+    which the presets of the recipe differ, with this preset's values. amp is the type that `auto`
+    stood for. changes tells what a resumed run found different.
     """
 
     recipe: str
@@ -161,7 +162,7 @@ class Ledger:
         partial = f", {self.data.partial}" if self.data.partial else ""
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         return (
-            ("recipe", f"{self.recipe}, size {self.size}"),
+            ("recipe", f"{self.recipe}, {self.size}"),
             ("preset", f"{self.preset}: {sets}" if sets else self.preset),
             ("departs in", "; ".join(map(str, self.departures)) or "nothing"),
             ("began with", str(self.start)),

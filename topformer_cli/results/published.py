@@ -1,7 +1,8 @@
 """The scores that the paper and the authors print, each with the run that it belongs to.
 
 Source: paper Tables 1, 9, 10 and 11 and footnote 3; README of hustvl/TopFormer (2x8 and 4x8: images
-of a GPU x GPUs); ImageNet top-1 of tiny and small by the names of the authors' files.
+of a GPU x GPUs); ImageNet top-1 of tiny and small by the names of the authors' files. That Table 11
+took its rows of other backbones from Mobile-Former, its authors say in hustvl/TopFormer, issue 11.
 """
 
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ class Published:
 
     recipe, preset and batch resolve to the settings that it was reached with; recipe is None where
     no recipe here is the authors'. key is the headline's. norm_images share their batch statistics
-    in training. side: of the training crop, in pixels. All began with the authors' ImageNet
-    weights, but for the scores of those weights themselves.
+    in training. side: of the training crop, in pixels. All began with ImageNet weights, but for the
+    scores of those weights themselves. size is another backbone's name where that is not TopFormer;
+    copied_from is the paper that this one took the score from.
     """
 
     origin: Origin
@@ -33,6 +35,7 @@ class Published:
     batch: int = 16
     norm_images: int = 16
     side: int = 512
+    copied_from: str = ""
 
     @property
     def source(self) -> str:
@@ -68,10 +71,11 @@ def _other(table: int, dataset: str, size: str, value: float) -> Published:
     )  # fmt: skip
 
 
-def _boxes(size: str, value: float) -> Published:
+def _boxes(size: str, value: float, copied_from: str = "") -> Published:
     return Published(
         origin="paper", place="Table 11", task="detection", dataset="coco", size=size, key="ap",
-        value=value, recipe="coco-retinanet", norm_images=2, side=1333,
+        value=value, recipe=None if copied_from else "coco-retinanet", norm_images=2, side=1333,
+        copied_from=copied_from,
     )  # fmt: skip
 
 
@@ -107,6 +111,8 @@ PUBLISHED: Final = (
     _boxes("tiny", 27.1),
     _boxes("small", 30.4),
     _boxes("base", 31.6),
+    _boxes("shufflenetv2", 25.9, "Mobile-Former"),
+    _boxes("mobilenetv3", 27.2, "Mobile-Former"),
     _imagenet("tiny", 66.2, "file names"),
     _imagenet("small", 72.3, "file names"),
     _imagenet("base", 75.3, "paper", "footnote 3"),

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from topformer_cli.models.spec import BACKBONES, BackboneName, Norm, SizeName
 from topformer_cli.sections.record import (
+    DEFAULT_SIZE,
     Count,
     EvaluationSection,
     MomentumSection,
@@ -19,14 +21,29 @@ from topformer_cli.sections.record import (
 
 MULTIPLE: Final = 32
 LONGEST, SHORTEST = 1333, 800
+DROP_PATH: Final = 0.1
+"""The rate that `auto` stands for where there is something to drop: the one for segmentation."""
 
 
 class DetectionModel(Section):
-    """The network; norm is the backbone's batch normalisation, as in `models.detector.Norm`."""
+    """The network; norm is the backbone's batch normalisation, as in `models.spec.Norm`.
+
+    drop_path drops branches of TopFormer's transformer blocks; other backbones have none.
+    """
 
     head: Literal["retinanet"]
-    norm: Literal["frozen", "plain", "sync"]
-    drop_path: Rate
+    backbone: BackboneName = "topformer"
+    norm: Norm
+    drop_path: Rate | Literal["auto"]
+
+    @field_validator("drop_path")
+    @classmethod
+    def _of_topformer(cls, rate: float | str, info: ValidationInfo) -> float | str:
+        backbone = info.data.get("backbone", "topformer")
+        if backbone != "topformer" and rate not in (0, "auto"):
+            message = f"{backbone} has no transformer blocks to drop branches of; take auto or 0"
+            raise ValueError(message)
+        return rate
 
 
 class DetectionAugment(Section):
@@ -68,10 +85,34 @@ class DetectionRecipe(Recipe):
     schedule: StepsSection
     evaluation: DetectionEvaluation
 
+    @model_validator(mode="after")
+    def _sizes_are_topformers(self) -> Self:
+        if (self.size is None) != (self.backbone != "topformer"):
+            message = f"size {self.size or 'null'} does not go with backbone {self.backbone}"
+            raise ValueError(message)
+        return self
+
     @property
     def head(self) -> str:
         """The head's name on the identity card."""
         return self.model.head
+
+    @property
+    def backbone(self) -> BackboneName:
+        """The backbone's name on the identity card."""
+        return self.model.backbone
+
+    @property
+    def drop_path(self) -> float:
+        """The rate, with `auto` resolved by backbone."""
+        if self.model.drop_path != "auto":
+            return self.model.drop_path
+        return DROP_PATH if self.backbone == "topformer" else 0.0
+
+    @property
+    def stands_for(self) -> Mapping[str, Any]:
+        """The rate of dropped branches."""
+        return {"model.drop_path": self.drop_path}
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -88,6 +129,13 @@ class DetectionRecipe(Recipe):
             "model.norm=frozen keeps the batch statistics that it begins with; give --weights, or "
             "take -o model.norm=plain"
         )
+
+    @staticmethod
+    def usual_size(values: Mapping[str, Any]) -> SizeName | None:
+        """Return the usual size of TopFormer, None for other backbones."""
+        model = values.get("model")
+        backbone = model.get("backbone", "topformer") if isinstance(model, dict) else "topformer"
+        return DEFAULT_SIZE if backbone == "topformer" or backbone not in BACKBONES else None
 
     @staticmethod
     def auto_sizes(median_size: tuple[int, int]) -> Mapping[str, Any]:

@@ -2,13 +2,14 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from topformer_cli.models.spec import Fuse, SizeName, Task
+from topformer_cli.models.spec import BackboneName, Fuse, SizeName, Task
 
+DEFAULT_SIZE: Final[SizeName] = "tiny"
 Side = Annotated[int, Field(ge=32)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -96,11 +97,11 @@ class Recipe(Section):
     """A resolved recipe: everything that defines a run except where it goes.
 
     Each task has a recipe of its own, with sections `model`, `augment`, `loss` and `evaluation`
-    as that task needs them.
+    as that task needs them. size is None where the network has no TopFormer.
     """
 
     name: str
-    size: SizeName
+    size: SizeName | None
     preset: str
     task: Task
     dataset: str
@@ -131,6 +132,21 @@ class Recipe(Section):
         return None
 
     @property
+    def backbone(self) -> BackboneName:
+        """The backbone's name on the identity card."""
+        return "topformer"
+
+    @property
+    def run_name(self) -> str:
+        """What its runs are called, as in `ade20k-tiny` or `coco-retinanet-mobilenetv3`."""
+        return f"{self.name}-{self.size or self.backbone}"
+
+    @property
+    def stands_for(self) -> Mapping[str, Any]:
+        """What `auto` stands for, by dotted key, where it depends on the network."""
+        return {}
+
+    @property
     @abstractmethod
     def input_size(self) -> tuple[int, int]:
         """(height, width) in pixels of the network's usual input."""
@@ -139,6 +155,11 @@ class Recipe(Section):
     def needs_weights(self) -> str | None:
         """Why a run cannot begin from scratch, and what to do; None where it can."""
         return None
+
+    @staticmethod
+    def usual_size(values: Mapping[str, Any]) -> SizeName | None:  # noqa: ARG004
+        """Return the size that is taken where none is asked for, None where there are no sizes."""
+        return DEFAULT_SIZE
 
     @staticmethod
     def auto_sizes(median_size: tuple[int, int]) -> Mapping[str, Any]:  # noqa: ARG004

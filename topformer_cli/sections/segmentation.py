@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from topformer_cli.models.spec import SIZES, Fuse
+from topformer_cli.models.spec import SIZES, Fuse, SizeName
 from topformer_cli.sections.record import (
     AdamWSection,
     Count,
@@ -64,6 +64,7 @@ class SegmentationRecipe(Recipe):
     """A resolved recipe of a segmentation network."""
 
     task: Literal["segmentation"]
+    size: SizeName
     model: SegmentationModel
     augment: SegmentationAugment
     optimizer: AdamWSection
@@ -80,6 +81,11 @@ class SegmentationRecipe(Recipe):
     def fuse(self) -> Fuse:
         """The fuse convolution, with `auto` resolved by size."""
         return SIZES[self.size].fuse if self.model.fuse == "auto" else self.model.fuse
+
+    @property
+    def stands_for(self) -> Mapping[str, Any]:
+        """The fuse convolution."""
+        return {"model.fuse": self.fuse}
 
     @property
     def input_size(self) -> tuple[int, int]:

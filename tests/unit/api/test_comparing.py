@@ -15,6 +15,7 @@ from tests.fakes.evidence import (
     spec_of,
 )
 from topformer_cli.api.comparing import Evidence, compare, measured
+from topformer_cli.recipe import Choices, load_recipe
 from topformer_cli.results.ledger import Spread, Start, TrainingData
 from topformer_cli.results.published import PUBLISHED, Published
 
@@ -157,6 +158,18 @@ def test_context_by_the_authors_code_is_tested_otherwise_than_the_paper_says() -
 def test_detectors_are_normalised_over_two_images_each() -> None:
     one = evidence_like(BOXES, spread=Spread(batch=16, per_device=16))
     assert reasons(one, BOXES) == ("batch normalisation over 16 images, not 2",)
+
+
+@pytest.mark.parametrize(("backbone", "value"), [("shufflenetv2", 25.9), ("mobilenetv3", 27.2)])
+def test_other_backbones_are_held_against_their_own_row(backbone: str, value: float) -> None:
+    recipe = load_recipe("coco-retinanet", Choices(overrides=(f"model.backbone={backbone}",)))
+    evidence = replace(evidence_like(BOXES), recipe=recipe, spec=spec_of(recipe, "coco"))
+    comparison = compare(evidence, result_like(BOXES, value))
+    assert comparison is not None
+    assert comparison.reasons == (
+        "the paper took it from Mobile-Former, which trained by a recipe of its own",
+    )
+    assert comparison.nearest == "paper Table 11"
 
 
 def test_runs_before_ledgers_tell_what_they_know() -> None:

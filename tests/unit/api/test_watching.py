@@ -10,10 +10,10 @@ from PIL import Image
 
 from tests.unit.engine.conftest import Watcher, make_job, prepare_scenes
 from topformer_cli import draw
-from topformer_cli.api import watching
-from topformer_cli.api.watching import DrawingObserver, draw_examples
+from topformer_cli.api.examples import draw_examples, map_agreement, map_pictures
+from topformer_cli.api.watching import DrawingObserver
 from topformer_cli.data.store import PreparedSet
-from topformer_cli.engine.task import Example
+from topformer_cli.engine.examples import MapExample
 from topformer_cli.engine.train import train
 from topformer_cli.rundir import new_run
 
@@ -41,12 +41,12 @@ def test_a_training_draws_after_each_evaluation(prepared: PreparedSet, tmp_path:
             assert image.width == 1008
 
 
-def example(truth: Sequence[Sequence[int]], predicted: Sequence[Sequence[int]]) -> Example:
+def example(truth: Sequence[Sequence[int]], predicted: Sequence[Sequence[int]]) -> MapExample:
     maps = [
         np.kron(np.array(one, np.uint8), np.ones((40, 40), np.uint8)) for one in (truth, predicted)
     ]
     image = np.full((*maps[0].shape, 3), 128, np.uint8)
-    return Example("one", image, *maps)
+    return MapExample("one", image, *maps)
 
 
 @pytest.mark.parametrize(
@@ -59,14 +59,14 @@ def example(truth: Sequence[Sequence[int]], predicted: Sequence[Sequence[int]]) 
 def test_agreement_leaves_out_what_is_ignored(
     truth: list[list[int]], predicted: list[list[int]], words: str
 ) -> None:
-    assert watching._agreement(example(truth, predicted)) == words
+    assert map_agreement(example(truth, predicted)) == words
 
 
 def test_truth_and_prediction_differ_where_labels_do(prepared: PreparedSet) -> None:
     card = prepared.card
     one = example([[0, 1, 2], [2, 2, 255]], [[0, 1, 2], [2, 2, 2]])
     legend = draw.Legend(card.classes, card.palette)
-    _, truth, predicted = (np.asarray(picture) for picture in watching._pictures(one, legend))
+    _, truth, predicted = (np.asarray(picture) for picture in map_pictures(one, legend))
     differs = (truth != predicted).any(axis=2)
     assert differs[41:80, 81:120].all()
     assert not differs[:39].any()
@@ -78,6 +78,6 @@ def test_large_images_of_any_shape_fit_the_sheet(prepared: PreparedSet) -> None:
     for shape in ((1200, 500), (300, 2000), (20, 30)):
         labels = rng.integers(0, 7, shape).astype(np.uint8)
         image = rng.integers(0, 256, (*shape, 3)).astype(np.uint8)
-        sheet = draw_examples([Example("x", image, labels, labels)], prepared.card, "heading")
+        sheet = draw_examples([MapExample("x", image, labels, labels)], prepared.card, "heading")
         assert sheet.width <= 1000
         assert Image.open(io.BytesIO(draw.png(sheet))).size == sheet.size

@@ -51,14 +51,14 @@ def host_plan(tmp_path: Path) -> BenchPlan:
         card={"size": "tiny"},
         artifact=path,
         inputs=inputs,
-        reference=inputs * np.float32(2) + np.float32(1),
+        references=[inputs * np.float32(2) + np.float32(1)],
     )
 
 
 @pytest.fixture
 def phone_plan(host_plan: BenchPlan, tmp_path: Path) -> BenchPlan:
     """The same as a pair whose model file holds the right output, for the scripted runners."""
-    values = "".join(f"{value:.6f}\n" for value in host_plan.reference.ravel())
+    values = "".join(f"{value:.6f}\n" for value in host_plan.references[0].ravel())
     (tmp_path / "net.tnnproto").write_text("4 1 3 4 4\n")
     (tmp_path / "net.tnnmodel").write_text(f"1\nlogits mat_type: 32 dims: 4 1 3 4 4\n{values}")
     return replace(host_plan, artifact=tmp_path / "net.tnnproto")

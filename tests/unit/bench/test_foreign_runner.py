@@ -58,7 +58,7 @@ def test_aarch64_program_that_computes_something_else_is_refused(
     start_device: StartDevice, phone_plan: BenchPlan, aarch64_runner: Runner
 ) -> None:
     device = start_device()
-    plan = replace(phone_plan, reference=-phone_plan.reference)
+    plan = replace(phone_plan, references=[-phone_plan.references[0]])
     with pytest.raises(ParityError, match=r"net.tnnproto in TNN on"):
         on_phone(device, plan, aarch64_runner).run()
     assert device.root.remains() == []

@@ -130,7 +130,7 @@ def test_programs_find_the_libraries_of_the_user(monkeypatch: pytest.MonkeyPatch
 
 
 def test_wrong_output_is_refused_with_figures(host_plan: BenchPlan) -> None:
-    plan = replace(host_plan, reference=host_plan.reference * np.float32(1.01))
+    plan = replace(host_plan, references=[host_plan.references[0] * np.float32(1.01)])
     with pytest.raises(ParityError, match=r"affine.onnx in onnxruntime on this host.*labels equal"):
         on_host(plan).run()
     unchecked = measured(on_host(replace(plan, parity=False)))

@@ -81,7 +81,7 @@ def test_a_process_is_run_and_read(built: Kind, accelerator: Accelerator, tmp_pa
     assert told["footprint_kb"] == 2560
     if module.WRITES_OUTPUT:
         content = (tmp_path / "output.bin").read_bytes()
-        output = module.decode_output(content, np.zeros(SHAPE, np.float32))
+        [output] = module.fitting_outputs(content, [np.zeros(SHAPE, np.float32)])
         np.testing.assert_allclose(output, 2 * inputs + 1, rtol=1e-6)
     else:
         assert not (tmp_path / "output.bin").exists()
@@ -167,17 +167,19 @@ def test_what_is_no_litert_file_is_refused(tmp_path: Path) -> None:
 )
 def test_outputs_come_back_as_they_were_written(array: np.ndarray) -> None:
     wide = np.zeros(array.shape, np.int64 if array.dtype.kind in "iu" else np.float32)
-    found = tflite.decode_output(array.tobytes(), wide)
+    [found] = tflite.fitting_outputs(array.tobytes(), [wide])
     np.testing.assert_array_equal(found, array)
     assert found.dtype == array.dtype
     for content in (array.tobytes()[:-1], bytes(8 * array.size + 1), b""):
         with pytest.raises(MeasurementError, match="cut off, or the model has another output"):
-            tflite.decode_output(content, wide)
+            tflite.fitting_outputs(content, [wide])
+    with pytest.raises(MeasurementError, match="writes one output, 2 are to be compared"):
+        tflite.fitting_outputs(array.tobytes(), [wide, wide])
 
 
 def test_litert_says_that_it_has_no_output() -> None:
     with pytest.raises(MeasurementError, match=r"writes no output .* runner fetch tflite"):
-        litert.decode_output(b"", np.zeros(3))
+        litert.fitting_outputs(b"", [np.zeros(3)])
 
 
 def test_pictures_of_bytes_stay_bytes() -> None:

@@ -307,7 +307,7 @@ def test_the_round_in_which_a_runner_died_is_kept_apart(
 ) -> None:
     script, raw = tmp_path / "topformer-runner", tmp_path / "raw"
     script.write_text(f"#!/bin/sh\n{TELLS_AND_DIES}")
-    raw.write_bytes(phone_plan.reference.astype("<f4").tobytes())
+    raw.write_bytes(phone_plan.references[0].astype("<f4").tobytes())
     runner = Runner("topformer-runner", script, "arm64-v8a", "static", "0" * 64, (raw,))
     device = start_device()
     measurement = on_phone(device, phone_plan, runner)

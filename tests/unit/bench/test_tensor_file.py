@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from topformer_cli.bench.formats.tensor_file import DTYPES, decode_output, decode_outputs
+from topformer_cli.bench.formats.tensor_file import DTYPES, decode_outputs, fitting_outputs
 from topformer_cli.errors import MeasurementError
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=4, max_side=4)
@@ -74,8 +74,19 @@ def test_output_that_fits_the_reference_is_taken() -> None:
     padded = np.arange(16, dtype=np.float32).reshape(1, 4, 2, 2)
     content = file_of({"other": small, "logits": padded})
     reference = np.zeros((1, 3, 2, 2), np.float32)
-    np.testing.assert_array_equal(decode_output(content, reference), padded[:, :3])
+    np.testing.assert_array_equal(fitting_outputs(content, [reference]), [padded[:, :3]])
     labels = np.zeros((1, 2, 1, 1), np.int64)
-    np.testing.assert_array_equal(decode_output(content, labels), small)
+    np.testing.assert_array_equal(fitting_outputs(content, [labels]), [small])
+    both = fitting_outputs(content, [reference, labels])
+    assert [one.shape for one in both] == [(1, 3, 2, 2), (1, 2, 1, 1)]
     foreign = np.zeros((1, 5), np.float32)
-    assert decode_output(content, foreign).shape == (1, 2, 1, 1)
+    assert [one.shape for one in fitting_outputs(content, [foreign])] == [(1, 2, 1, 1)]
+    with pytest.raises(MeasurementError, match="gave 2 outputs, 3 are to be compared"):
+        fitting_outputs(content, [reference, labels, labels])
+
+
+def test_outputs_of_one_shape_keep_their_order() -> None:
+    levels = {f"p{number}": np.full((1, 1), number, np.float32) for number in range(3)}
+    wanted = list(levels.values())
+    found = fitting_outputs(file_of(levels), wanted)
+    np.testing.assert_array_equal(found, wanted)

@@ -143,7 +143,10 @@ def _drop(*path: str | int) -> Callable[[Record], None]:
         (_drop("categories"), r"train.json: categories: field required"),
         (_drop("annotations", 1, "bbox"), r"annotations.1.bbox: field required"),
         (_set("annotations", 0, "bbox", value=[1, 2, 3]), r"annotations.0.bbox"),
-        (_set("annotations", 0, "bbox", value=[1, 2, float("nan"), 4]), r"annotations.0.bbox.2"),
+        (
+            _set("annotations", 0, "bbox", value=[1, 2, float("nan"), 4]),
+            r"annotation 0 \(id 1\): bbox.2 is nan",
+        ),
         (_set("annotations", 0, "bbox", value=[1, 2, -3, 4]), r"negative size -3 x 4"),
         (
             _set("annotations", 0, "image_id", value=5),
@@ -152,13 +155,20 @@ def _drop(*path: str | int) -> Callable[[Record], None]:
         (_set("annotations", 0, "category_id", value=5), "names category 5, which the JSON"),
         (_set("images", 1, "id", value=1 << 63), r"images.1.id: input should be less than"),
         (_set("annotations", 0, "id", value=-(1 << 70)), r"annotations.0.id: input should be"),
-        (_set("images", 1, "id", value=0), "image id 0 occurs twice"),
-        (_set("images", 1, "file_name", value="000.jpg"), "file name 000.jpg occurs twice"),
+        (_set("images", 1, "id", value=0), "image id 0 occurs 2 times; give each image its own"),
+        (_set("images", 1, "file_name", value="000.jpg"), "file name 000.jpg occurs 2 times"),
+        (_set("annotations", 1, "id", value=1), "annotation id 1 occurs 2 times; give each ann"),
+        (_set("annotations", 0, "bbox", value=[1e200, 2, 1e200, 1e200]), "has an infinite area"),
+        (_set("annotations", 0, "bbox", value=[1e308] * 4), "has an infinite area"),
+        (_set("annotations", 0, "area", value=-2), "area is -2; correct it or take it out"),
         (_set("images", 1, "file_name", value="gone.jpg"), "gone.jpg is missing; add it, or take"),
         (_set("images", 1, "file_name", value="../images/001.jpg"), "outside the folder of images"),
         (_set("images", 1, "file_name", value="/etc/one.jpg"), "outside the folder of images"),
         (_set("categories", 0, "name", value="cat"), "'cat' occurs 2 times"),
+        (_set("categories", 0, "id", value=3), "category id 3 occurs 2 times"),
         (_set("categories", value=[]), "no categories"),
+        (_set("images", value=[]), "train.json: no images; give a file that lists the images"),
+        (_set("images", 1, "id", value="one"), r"images.1.id: input should be a valid integer"),
         (_set("categories", 0, "id", value=8), "its categories are not those of"),
     ],
 )
@@ -197,3 +207,27 @@ def test_a_byte_order_mark_and_a_null_crowd_are_taken(request_: BoxRequest) -> N
 def test_needs_a_validation_part(request_: BoxRequest) -> None:
     with pytest.raises(DataError, match="either --coco-val JSON or --val-fraction"):
         box_source(dataclasses.replace(request_, val=None))
+
+
+@pytest.mark.parametrize(
+    ("bbox", "said"),
+    [
+        ([1, 2, 0, 4], "a box without area: training clips them or leaves them out"),
+        ([1, 2, 0.5, 4], "a box below a pixel: training"),
+        ([30, 2, 20, 4], "a box beyond the image: training"),
+        ([900, 2, 0, 4], "a box without area, a box beyond the image: training"),
+    ],
+)
+def test_odd_boxes_are_kept_with_a_warning(
+    request_: BoxRequest, bbox: list[float], said: str
+) -> None:
+    content = record(range(4))
+    content["annotations"][0]["bbox"] = bbox
+    write(request_.train, content)
+    card = prepare(request_)
+    assert [said in text for text in card.warnings].count(True) == 1
+    assert PreparedSet.open("pets", request_.cache_dir).boxes("train", 1).boxes.tolist() == [bbox]
+
+
+def test_images_without_boxes_are_kept_and_told(request_: BoxRequest) -> None:
+    assert "1 of 4 training images have no box: they do not train" in prepare(request_).warnings

@@ -1,11 +1,13 @@
 """Boxes are drawn where they are, whatever they are."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from topformer_cli.draw import NamedBox, draw_boxes
+from topformer_cli.draw import Legend, NamedBox, draw_boxes, named_box
 
 RED = (200, 0, 0)
 number = st.floats(-500, 900, allow_nan=False)
@@ -65,3 +67,40 @@ def test_any_boxes_are_drawn_on_any_picture(named: list[NamedBox], width: int, h
     picture = Image.new("RGB", (width, height), "grey")
     draw_boxes(picture, named)
     assert picture.size == (width, height)
+
+
+def test_a_score_is_written_after_the_name() -> None:
+    box = named_box((50, 40, 110, 70), 1, Legend(("a", "b"), ((9, 9, 9), RED)))
+    assert (box.box, box.colour, box.words) == ((50, 40, 60, 30), RED, "b")
+    assert replace(box, score=0.876).words == "b 0.88"
+    assert replace(box, crowd=True).words == "b (crowd)"
+
+
+def test_letters_and_lines_grow_with_the_picture() -> None:
+    chips = []
+    for side in (200, 2000):
+        picture = Image.new("RGB", (side, side), "grey")
+        draw_boxes(picture, [NamedBox((side / 4, side / 2, side / 2, side / 4), "name", RED)])
+        mask = red(np.asarray(picture))
+        chips.append(int(mask[: side // 2].any(axis=1).sum()))
+        lines = mask[side * 5 // 8]
+        assert lines.sum() == 2 * (2 if side == 200 else 7)
+    small, large = chips
+    assert 14 <= small <= 18
+    assert 3 * small < large < side / 20
+
+
+def test_a_name_at_the_top_stands_inside_its_box_or_below() -> None:
+    at_top = red(drawn(NamedBox((50, 0, 60, 60), "x", RED)))
+    assert at_top[4:12, 52].all()
+    two = red(drawn(NamedBox((50, 0, 60, 60), "x", RED), NamedBox((50, 0, 61, 61), "x", RED)))
+    assert two[64:72, 52].all()
+
+
+def test_a_long_name_is_shortened_on_a_small_picture() -> None:
+    picture = Image.new("RGB", (60, 60), "grey")
+    draw_boxes(picture, [NamedBox((5, 30, 20, 20), "a name that is longer than that", RED)])
+    pixels = np.asarray(picture)
+    chip = np.flatnonzero(red(pixels)[15])
+    assert 45 < len(chip) == chip[-1] - chip[0] + 1
+    assert not (pixels[14:29, chip[-1] - 1 :] == 255).all(axis=2).any()

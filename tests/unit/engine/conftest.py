@@ -12,9 +12,9 @@ import torch
 from topformer_cli.data.prepare import prepare
 from topformer_cli.data.scenes import make_scenes, scenes_request
 from topformer_cli.data.store import PreparedSet
+from topformer_cli.engine.examples import Example
 from topformer_cli.engine.feed import FeedOptions
 from topformer_cli.engine.job import TrainJob
-from topformer_cli.engine.task import Example
 from topformer_cli.engine.tasks import model_spec
 from topformer_cli.models.checkpoint import load_checkpoint
 from topformer_cli.recipe import Choices, Recipe, load_recipe

@@ -4,7 +4,9 @@ That it resumes bit for bit is in tests/contract.
 """
 
 import json
-from collections.abc import Callable
+import os
+import signal
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,21 +16,22 @@ from torch import Tensor, nn
 
 from tests.fakes.box_pictures import make_blocks
 from tests.fakes.coco_tree import make_coco
-from tests.unit.engine.conftest import Watcher
+from tests.unit.engine.conftest import Watcher, same_weights
 from topformer_cli.data.catalog import DATASETS
 from topformer_cli.data.prepare import prepare
 from topformer_cli.data.sources.published import KnownRequest
 from topformer_cli.data.store import PreparedSet
 from topformer_cli.engine.detect import Detector, category_ids, evaluate_boxes
 from topformer_cli.engine.evaluate import Split
+from topformer_cli.engine.examples import BoxExample, Example
 from topformer_cli.engine.feed import FeedOptions
 from topformer_cli.engine.job import TrainJob
 from topformer_cli.engine.tasks import make_task, model_spec
 from topformer_cli.engine.train import train
-from topformer_cli.errors import DataError
+from topformer_cli.errors import DataError, Stopped
 from topformer_cli.models.boxes import RawBoxes, anchor_boxes
 from topformer_cli.models.checkpoint import build_from, load_checkpoint
-from topformer_cli.models.spec import ModelSpec
+from topformer_cli.models.spec import BACKBONES, ModelSpec
 from topformer_cli.recipe import Choices, SetFacts, load_recipe
 from topformer_cli.results import DetectionResult
 from topformer_cli.rundir import new_run
@@ -62,6 +65,7 @@ def test_a_run_leaves_what_every_run_leaves(coco: PreparedSet, tmp_path: Path) -
     assert len(result.found.class_ap) == 80
     assert result.notes == ("partial: train 7 of 118287, val 5 of 5000",)
     assert [step for step, _ in watcher.evaluations] == [3, 4]
+    assert watcher.pictures == {3: coco.ids("val")[:4], 4: coco.ids("val")[:4]}
     lines = [json.loads(line) for line in run.metrics.read_text().splitlines()]
     assert [line["kind"] for line in lines] == ["eval", "step", "eval"]
     assert lines[-1]["ap"] == result.headline.value
@@ -71,18 +75,44 @@ def test_a_run_leaves_what_every_run_leaves(coco: PreparedSet, tmp_path: Path) -
     assert checkpoint.spec.input_size == (64, 96)
 
 
+@pytest.mark.parametrize("backbone", ["shufflenetv2", "mobilenetv3"])
+def test_other_backbones_are_trained_stopped_and_resumed(
+    coco: PreparedSet, tmp_path: Path, backbone: str
+) -> None:
+    recipe = load_recipe(
+        "coco-retinanet", Choices(overrides=(*SHORT, f"model.backbone={backbone}"))
+    )
+    spec = model_spec(recipe, coco.card)
+    job = TrainJob(recipe, coco, spec, FeedOptions(device=CPU))
+    whole, parts = (new_run(tmp_path, "train", part) for part in ("whole", "parts"))
+    result = train(job, whole, Watcher())
+    with pytest.raises(Stopped):
+        train(job, parts, Watcher(lambda _: os.kill(os.getpid(), signal.SIGINT)))
+    torch.manual_seed(99)
+    train(job, parts, Watcher(), resume=True)
+    assert same_weights(whole.weights("last"), parts.weights("last")) == []
+    assert isinstance(result, DetectionResult)
+    checkpoint = load_checkpoint(whole.weights("last"))
+    assert (checkpoint.spec, checkpoint.spec.backbone) == (spec, backbone)
+    assert checkpoint.spec.size is None
+    network = build_from(checkpoint, "last")
+    again = make_task(recipe, coco, checkpoint.spec).evaluate(network, "val", "it", lambda *_: None)
+    assert again.scores == result.scores
+    assert result.model == f"RetinaNet with {BACKBONES[spec.backbone]}"
+
+
 class OneAnchor(nn.Module):
     """A network that is sure of one anchor, and only of it."""
 
     def __init__(self, index: int, classes: int) -> None:
         super().__init__()
-        self.index, self.classes = index, classes
+        self.index, self.classes, self.sure = index, classes, 5.0
 
     def forward(self, images: Tensor) -> RawBoxes:
         height, width = images.shape[2:]
         count = sum(len(level) for level in anchor_boxes(height, width, CPU))
         logits = torch.full((1, count, self.classes), -20.0)
-        logits[0, self.index, 1] = 5.0
+        logits[0, self.index, 1] = self.sure
         return RawBoxes(logits, torch.zeros(1, count, 4))
 
 
@@ -136,6 +166,15 @@ def test_boxes_are_counted_under_the_sets_own_numbers(coco: PreparedSet) -> None
     assert category_ids(named) == list(range(1, 81))
 
 
+def test_a_network_keeps_the_sets_own_numbers(coco: PreparedSet, tmp_path: Path) -> None:
+    run = new_run(tmp_path, "train", "numbers")
+    train(make_job(coco, "schedule.iterations=1", "evaluation.every=1"), run, Watcher())
+    kept = load_checkpoint(run.weights("last")).spec
+    assert category_ids(kept) == category_ids(coco.card)
+    before = {name: value for name, value in kept.to_json().items() if name != "codes"}
+    assert category_ids(ModelSpec.from_json(before, "an older card")) == list(range(1, 81))
+
+
 def test_images_without_objects_are_looked_at_too(coco: PreparedSet) -> None:
     seen: list[tuple[int, int]] = []
     detector = Detector(OneAnchor(0, 80), spec(80), make_recipe().evaluation, CPU)
@@ -145,6 +184,26 @@ def test_images_without_objects_are_looked_at_too(coco: PreparedSet) -> None:
     assert seen == [(done, 5) for done in range(1, 6)]
     assert "AP50" in result.summary()
     assert len(result.table().rows) == 80
+
+
+def test_only_boxes_of_some_score_are_looked_at(coco: PreparedSet) -> None:
+    task = make_task(make_recipe(), coco, spec(80))
+    network = OneAnchor(9 * 40, 80)
+    network.register_parameter("place", nn.Parameter(torch.zeros(1)))
+    assert [len(one.predicted.boxes) for one in boxes_of(task.examples(network))] == [1] * 4
+    network.sure = -1.0  # a score of 0.27
+    seen = boxes_of(task.examples(network))
+    assert [len(one.predicted.boxes) for one in seen] == [0] * 4
+    for index, one in enumerate(seen):
+        sample = coco.boxes("val", index)
+        assert one.image.shape == (sample.height, sample.width, 3)
+        np.testing.assert_allclose(one.truth.boxes[:, :2], sample.boxes[:, :2])
+        assert one.truth.crowds.tolist() == sample.crowds.tolist()
+
+
+def boxes_of(examples: Sequence[Example]) -> list[BoxExample]:
+    assert all(isinstance(one, BoxExample) for one in examples)
+    return [one for one in examples if isinstance(one, BoxExample)]
 
 
 def test_eight_images_are_learnt(tmp_path: Path) -> None:

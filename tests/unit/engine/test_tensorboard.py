@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from topformer_cli.engine.task import Example
+from topformer_cli.engine.examples import Example
 from topformer_cli.results import EvalResult, Result, StepRecord
 
 pytest.importorskip("tensorboard")

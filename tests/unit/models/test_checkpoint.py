@@ -88,7 +88,9 @@ def test_header_that_is_no_json(tmp_path: Path) -> None:
 
 def test_weights_of_another_shape_are_all_counted(checkpoint: Checkpoint) -> None:
     other = dataclasses.replace(checkpoint, spec=make_spec(classes=6))
-    with pytest.raises(DataError, match=r"it does not fit tiny: head.classify.bias is \(5,\), not"):
+    with pytest.raises(
+        DataError, match=r"it does not fit TopFormer-tiny: head.classify.bias is \(5,\), not"
+    ):
         build_from(other, "it")
 
 
@@ -109,6 +111,9 @@ def test_missing_and_unexpected_tensors_are_named(checkpoint: Checkpoint) -> Non
         ({"unheard_of": 1}, "fields unheard_of"),
         ({"classes": None}, "fields classes"),
         ({"fuse": None, "palette": None}, "fields fuse, palette"),
+        ({"backbone": "resnet"}, "backbone 'resnet'"),
+        ({"task": "segmentation", "backbone": "mobilenetv3"}, "backbone 'mobilenetv3'"),
+        ({"task": "detection", "backbone": "mobilenetv3"}, "size 'tiny'"),
     ],
 )
 def test_card_of_another_version(change: dict[str, object], words: str) -> None:
@@ -118,9 +123,33 @@ def test_card_of_another_version(change: dict[str, object], words: str) -> None:
         ModelSpec.from_json(record, "here")
 
 
-def test_card_survives_json() -> None:
-    spec = make_spec()
+def mobilenet() -> ModelSpec:
+    return dataclasses.replace(
+        make_spec(), task="detection", head="retinanet", backbone="mobilenetv3", size=None
+    )
+
+
+@pytest.mark.parametrize("spec", [make_spec(), mobilenet()], ids=lambda spec: spec.variant)
+def test_card_survives_json(spec: ModelSpec) -> None:
     assert ModelSpec.from_json(json.loads(json.dumps(spec.to_json())), "here") == spec
+
+
+def test_a_card_from_before_other_backbones_is_topformers() -> None:
+    record = make_spec().to_json()
+    del record["backbone"]
+    assert ModelSpec.from_json(record, "here") == make_spec()
+    with pytest.raises(DataError, match="size None"):
+        ModelSpec.from_json({**record, "size": None}, "here")
+
+
+def test_networks_are_called_what_they_are() -> None:
+    for spec, network, short_name in (
+        (make_spec(), "TopFormer-tiny", "topformer-tiny"),
+        (dataclasses.replace(make_spec("base"), task="detection"), "RetinaNet with TopFormer-base",
+         "topformer-base"),
+        (mobilenet(), "RetinaNet with MobileNetV3", "retinanet-mobilenetv3"),
+    ):  # fmt: skip
+        assert (spec.network, spec.short_name) == (network, short_name)
 
 
 def test_terms_of_the_weights_that_a_network_began_with_hold_for_it() -> None:

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.retinanet import RetinaNet as Torchvisions
 
+from topformer_cli.models.backbones.topformer import TopFormerRetinaNet
 from topformer_cli.models.boxes import ANCHORS, RawBoxes, anchor_boxes, level_sizes
 from topformer_cli.models.cost import cost_by_part
-from topformer_cli.models.detector import Norm, RetinaNet, select_boxes
-from topformer_cli.models.spec import SIZES, SizeName
+from topformer_cli.models.detector import RetinaNet, select_boxes
+from topformer_cli.models.spec import SIZES, Norm, SizeName
 
 CPU = torch.device("cpu")
 
@@ -29,7 +30,7 @@ class Selection:
 
 def small_network(norm: Norm = "plain") -> RetinaNet:
     torch.manual_seed(0)
-    return RetinaNet(SIZES["tiny"], 3, norm=norm)
+    return TopFormerRetinaNet(SIZES["tiny"], 3, norm=norm)
 
 
 def test_every_anchor_gets_logits_and_offsets() -> None:
@@ -44,7 +45,7 @@ def test_every_anchor_gets_logits_and_offsets() -> None:
 def test_coarse_levels_start_from_the_tokens(size: SizeName) -> None:
     # In base tokens are as wide as the pyramid; torchvision's block would start from P5.
     width = SIZES[size].width
-    neck = RetinaNet(SIZES[size], 1).neck
+    neck = TopFormerRetinaNet(SIZES[size], 1).neck
     tokens = [torch.rand(1, width, side, side) for side in (8, 4, 2)]
     levels = list(neck(OrderedDict(zip("abc", tokens, strict=True))).values())
     assert [level.shape[2] for level in levels] == [8, 4, 2, 1, 1]
@@ -141,7 +142,7 @@ TABLE_11: dict[SizeName, tuple[float, float, float, float]] = {
 
 @pytest.mark.parametrize("size", SIZES)
 def test_cost_beside_table_11(size: SizeName) -> None:
-    rows = {row.part: row for row in cost_by_part(RetinaNet(SIZES[size], 80), 800, 1333)}
+    rows = {row.part: row for row in cost_by_part(TopFormerRetinaNet(SIZES[size], 80), 800, 1333)}
     neck, head = rows.pop("feature pyramid"), rows.pop("head")
     whole = rows.pop("all")
     backbone_adds, all_adds, backbone_millions, all_millions = TABLE_11[size]

@@ -18,7 +18,7 @@ from topformer_cli.models.inference import (
 )
 from topformer_cli.models.spec import SIZES, SizeName
 
-EXACT = 1e-12
+EXACT = 1e-11
 """Of the largest logit, in float64."""
 
 

@@ -2,12 +2,19 @@
 
 import argparse
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torchvision.models import (
+    mobilenet_v3_large,
+    mobilenet_v3_small,
+    shufflenet_v2_x0_5,
+    shufflenet_v2_x1_0,
+)
 
 from tests.fakes.official import (
     official_classifier,
@@ -157,7 +164,7 @@ def test_another_size_is_named(lively: MakeNetwork, tmp_path: Path) -> None:
         read_weights(Request(path, "tiny"))
     ours = tmp_path / "ours.safetensors"
     save_checkpoint(ours, Checkpoint(make_spec(), lively().state_dict(), {}))
-    with pytest.raises(DataError, match="holds TopFormer-tiny, not base; drop --size"):
+    with pytest.raises(DataError, match="holds TopFormer-tiny, not TopFormer-base; drop --size"):
         read_weights(Request(ours, "base"))
     assert read_weights(Request(ours, "tiny")).spec == make_spec()
 
@@ -178,6 +185,37 @@ def test_imagenet_weights_are_recognised_beside_their_command_line(
     assert (spec.dataset, spec.classes, spec.input_size) == ("kinds", KINDS.classes, (224, 224))
     assert read.weights.keys() == weights.keys()
     assert all(torch.equal(weights[name], value) for name, value in read.weights.items())
+
+
+@pytest.mark.parametrize(("backbone", "make"), [
+    ("shufflenetv2", shufflenet_v2_x1_0), ("mobilenetv3", mobilenet_v3_large),
+])  # fmt: skip
+def test_torchvisions_files_are_recognised(
+    tmp_path: Path, backbone: str, make: Callable[..., nn.Module]
+) -> None:
+    state = make(num_classes=5).state_dict()
+    path = tmp_path / "theirs.pth"
+    torch.save(state, path)
+    read = read_weights(Request(path, known_sets=(KNOWN, KINDS)))
+    spec = read.spec
+    assert (spec.task, spec.backbone, spec.size) == ("classification", backbone, None)
+    assert (spec.dataset, spec.classes, spec.data_terms) == ("kinds", KINDS.classes, "none")
+    assert read.origin["complete"]
+    assert read.weights.keys() == state.keys()
+    assert all(torch.equal(state[name], value) for name, value in read.weights.items())
+    words = f"theirs.pth holds .*, not TopFormer-small; .* -o model.backbone={backbone}"
+    with pytest.raises(DataError, match=words):
+        read_weights(Request(path, "small"))
+    torch.save({k: v for k, v in state.items() if not k.startswith(("fc", "classifier"))}, path)
+    with pytest.raises(DataError, match=r"theirs.pth has no .*; give torchvision's whole file"):
+        read_weights(Request(path))
+
+
+def test_torchvisions_other_sizes_are_not_taken(tmp_path: Path) -> None:
+    for number, make in enumerate((shufflenet_v2_x0_5, mobilenet_v3_small)):
+        torch.save(make().state_dict(), tmp_path / f"{number}.pth")
+        with pytest.raises(DataError, match="torchvision's ShuffleNetV2 or MobileNetV3"):
+            read_weights(Request(tmp_path / f"{number}.pth"))
 
 
 def test_a_backbone_without_any_head_is_refused(lively: MakeNetwork, tmp_path: Path) -> None:

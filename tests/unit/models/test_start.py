@@ -9,7 +9,8 @@ from tests.unit.models.conftest import MakeNetwork, make_lively, make_spec
 from topformer_cli.errors import DataError
 from topformer_cli.models.build import build_model
 from topformer_cli.models.checkpoint import Checkpoint
-from topformer_cli.models.spec import SIZES, ModelSpec, SizeName
+from topformer_cli.models.pretrained import TORCHVISION
+from topformer_cli.models.spec import BACKBONES, SIZES, BackboneName, ModelSpec, SizeName
 from topformer_cli.models.start import fit_start
 
 
@@ -70,6 +71,26 @@ def test_a_start_of_which_nothing_fits_is_refused() -> None:
     given = Checkpoint(make_spec(), {"other": torch.zeros(2)}, {})
     with pytest.raises(DataError, match=r"it does not fit .0 tensors matched"):
         fit_start(given, make_spec(), "it", partial=True)
+
+
+@pytest.mark.parametrize("backbone", TORCHVISION)
+def test_torchvisions_classifier_gives_all_of_its_backbone(backbone: BackboneName) -> None:
+    card = replace(classifier_spec(), backbone=backbone, size=None)
+    given = Checkpoint(card, make_lively(build_model(card)).state_dict(), {})
+    detector = replace(card, task="detection", head="retinanet")
+    start = fit_start(given, detector, "it", partial=True)
+    assert {name.split(".")[0] for name in start.report.missing} == {"neck", "head"}
+    assert start.report.reshaped == ()
+    network = build_model(detector)
+    network.load_state_dict(dict(start.checkpoint.weights), strict=False)
+    values = network.state_dict()
+    assert all(torch.equal(values[name], v) for name, v in start.checkpoint.weights.items())
+    for wanted in (make_spec(), replace(detector, backbone="topformer", size="tiny")):
+        with pytest.raises(DataError) as error:
+            fit_start(given, wanted, "it", partial=True)
+        assert str(error.value) == (
+            f"it holds {BACKBONES[backbone]}: nothing of it fits {wanted.network}"
+        )
 
 
 def test_weights_that_are_not_numbers_are_refused() -> None:

@@ -6,6 +6,7 @@ the values of each of them in this order, little-endian, nothing between them
 
 import json
 import math
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -48,13 +49,13 @@ def decode_outputs(content: bytes) -> dict[str, NDArray[Any]]:
     return tensors
 
 
-def decode_output(content: bytes, reference: NDArray[Any]) -> NDArray[Any]:
-    """Return the output that is to be held against the reference.
+def fitting_outputs(content: bytes, references: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    """Return the outputs that are to be held against the references.
 
     Raises:
         MeasurementError: the file is not whole or not of its form.
     """
-    return fitting(decode_outputs(content).values(), reference)
+    return fitting(decode_outputs(content).values(), references)
 
 
 def _side(value: object) -> int:

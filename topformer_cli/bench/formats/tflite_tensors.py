@@ -1,6 +1,7 @@
 """Files around a LiteRT model: the model itself, its input and its output as raw bytes."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,14 +43,18 @@ def encode_input(inputs: NDArray[Any]) -> bytes:
     return np.ascontiguousarray(inputs, dtype=kind).tobytes()
 
 
-def decode_output(content: bytes, reference: NDArray[Any]) -> NDArray[Any]:
-    """Return the first and only output in the shape of the reference.
+def fitting_outputs(content: bytes, references: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    """Return the first and only output in the shape of the one reference.
 
     Logits are float32; the type of labels (int64, int32 or uint8) follows from the file's size.
 
     Raises:
-        MeasurementError: the file has another size.
+        MeasurementError: the file has another size, or there are more references.
     """
+    if len(references) != 1:
+        message = f"the program writes one output, {len(references)} are to be compared"
+        raise MeasurementError(message)
+    [reference] = references
     count = math.prod(reference.shape)
     if np.issubdtype(reference.dtype, np.integer):
         sizes = {count * width: np.dtype(kind) for width, kind in _LABELS.items()}
@@ -64,4 +69,5 @@ def decode_output(content: bytes, reference: NDArray[Any]) -> NDArray[Any]:
             "model has another output"
         )
         raise MeasurementError(message)
-    return np.frombuffer(content, kind.newbyteorder("<")).reshape(reference.shape).astype(kind)
+    values = np.frombuffer(content, kind.newbyteorder("<")).reshape(reference.shape)
+    return [values.astype(kind)]

@@ -1,7 +1,7 @@
 """The engines of this machine: `host/runner.py`, started with the Python that runs this."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topformer_cli.bench.formats import events
-from topformer_cli.bench.formats.tensor_file import decode_output
+from topformer_cli.bench.formats.tensor_file import fitting_outputs
 from topformer_cli.bench.plan import Call
 from topformer_cli.bench.station import ShellResult
 from topformer_cli.errors import DataError
@@ -97,9 +97,11 @@ class HostEngine:
         """Return the engine's version as `origin`."""
         return events.tells(done)
 
-    def decode_output(self, content: bytes, reference: NDArray[Any]) -> NDArray[Any]:
-        """Return the output that is to be held against the reference."""
-        return decode_output(content, reference)
+    def fitting_outputs(
+        self, content: bytes, references: Sequence[NDArray[Any]]
+    ) -> list[NDArray[Any]]:
+        """Return the outputs that are to be held against the references."""
+        return fitting_outputs(content, references)
 
 
 HOST_ENGINES: Final[Mapping[str, HostEngine]] = {

@@ -74,7 +74,9 @@ def open_torch(path: Path, threads: int) -> Network:
 
     def infer(inputs: NDArray[Any]) -> Arrays:
         with torch.inference_mode():
-            return {"output": module(torch.from_numpy(inputs)).numpy()}
+            outputs = module(torch.from_numpy(inputs))
+            several = outputs if isinstance(outputs, tuple) else (outputs,)
+            return {f"output{index}": one.numpy() for index, one in enumerate(several)}
 
     dtype = np.dtype(np.uint8 if taken.dtype == torch.uint8 else np.float32)
     return Network(f"torch {torch.__version__}", tuple(taken.shape), dtype, infer)

@@ -7,7 +7,7 @@ interpreter's program of the same name (tflite.py).
 Source: google-ai-edge/LiteRT at v2.2.0, litert/tools/benchmark_litert_model.{h,cc}.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -22,8 +22,18 @@ from topformer_cli.bench.station import ShellResult
 from topformer_cli.errors import MeasurementError
 
 __all__ = [
-    "COVERS", "ENGINE", "KEEPS_TIME", "WRITES_OUTPUT", "arguments", "decode_output",
-    "encode_input", "model_files", "parse_layers", "parse_partial", "parse_round", "recognises",
+    "COVERS",
+    "ENGINE",
+    "KEEPS_TIME",
+    "WRITES_OUTPUT",
+    "arguments",
+    "encode_input",
+    "fitting_outputs",
+    "model_files",
+    "parse_layers",
+    "parse_partial",
+    "parse_round",
+    "recognises",
     "tells",
 ]  # fmt: skip
 
@@ -65,15 +75,15 @@ def tells(done: ShellResult) -> Mapping[str, Any]:
     return {"program": "compiled model", **tells_of_delegates(done)}
 
 
-def decode_output(content: bytes, reference: NDArray[Any]) -> NDArray[Any]:
+def fitting_outputs(content: bytes, references: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
     """Refuse: the program writes no output.
 
     Raises:
         MeasurementError: always; names the programs that show it.
     """
     message = (
-        f"LiteRT's benchmark_model writes no output ({len(content)} bytes for {reference.size} "
-        "values); run_model of the same version shows it, and the program of `topformer runner "
-        "fetch tflite` writes it"
+        f"LiteRT's benchmark_model writes no output ({len(content)} bytes for "
+        f"{len(references)} outputs); run_model of the same version shows it, and the program of "
+        "`topformer runner fetch tflite` writes it"
     )
     raise MeasurementError(message)

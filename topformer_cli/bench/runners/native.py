@@ -4,7 +4,7 @@ Its source is bench/native/topformer_runner.cpp; `topformer runner build` compil
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -98,6 +98,6 @@ def decode_outputs(content: bytes) -> dict[str, NDArray[Any]]:
     return tensor_file.decode_outputs(content)
 
 
-def decode_output(content: bytes, reference: NDArray[Any]) -> NDArray[Any]:
-    """Return the output that is to be held against the reference; MeasurementError."""
-    return tensor_file.decode_output(content, reference)
+def fitting_outputs(content: bytes, references: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    """Return the outputs that are to be held against the references; MeasurementError."""
+    return tensor_file.fitting_outputs(content, references)

@@ -13,14 +13,24 @@ from typing import Any, Final
 from topformer_cli.bench.formats.benchmark_layers import parse_layers
 from topformer_cli.bench.formats.benchmark_log import parse_partial, parse_round, protocol_flags
 from topformer_cli.bench.formats.benchmark_log import tells as tells_of_delegates
-from topformer_cli.bench.formats.tflite_tensors import decode_output, encode_input, model_files
+from topformer_cli.bench.formats.tflite_tensors import encode_input, fitting_outputs, model_files
 from topformer_cli.bench.plan import Call
 from topformer_cli.bench.station import ShellResult
 from topformer_cli.errors import UsageError
 
 __all__ = [
-    "COVERS", "ENGINE", "KEEPS_TIME", "WRITES_OUTPUT", "arguments", "decode_output",
-    "encode_input", "model_files", "parse_layers", "parse_partial", "parse_round", "recognises",
+    "COVERS",
+    "ENGINE",
+    "KEEPS_TIME",
+    "WRITES_OUTPUT",
+    "arguments",
+    "encode_input",
+    "fitting_outputs",
+    "model_files",
+    "parse_layers",
+    "parse_partial",
+    "parse_round",
+    "recognises",
     "tells",
 ]  # fmt: skip
 

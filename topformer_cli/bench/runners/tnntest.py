@@ -8,7 +8,7 @@ single times, so a process is a round.
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -175,13 +175,13 @@ def tells(done: ShellResult) -> Mapping[str, Any]:  # noqa: ARG001
     return {}
 
 
-def decode_output(content: bytes, reference: NDArray[Any]) -> FloatArray:
-    """Return the output that is to be held against the reference.
+def fitting_outputs(content: bytes, references: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    """Return the outputs that are to be held against the references.
 
     Raises:
         MeasurementError: the file is not whole or not of TNNTest's form.
     """
-    return fitting(decode_outputs(content).values(), reference)
+    return fitting(decode_outputs(content).values(), references)
 
 
 def decode_outputs(content: bytes) -> dict[str, FloatArray]:

@@ -1,6 +1,7 @@
 """What is odd about the boxes of an image; prepare keeps them all."""
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Final
 
 from topformer_cli.data.findings import Finding, Kind
@@ -16,6 +17,12 @@ _SAID: Final[dict[Kind, tuple[str, str]]] = {
     "crowd": ("marked as a crowd", "they are kept and ignored, as COCO does"),
 }
 
+_IN_SHORT: Final[dict[Kind, str]] = {
+    "empty-box": "without area",
+    "tiny-box": "below a pixel",
+    "outside-box": "beyond the image",
+}
+
 
 def box_findings(target: Boxes, place: str) -> list[Finding]:
     """Return the notes on the boxes of one image, one a kind."""
@@ -27,6 +34,14 @@ def box_findings(target: Boxes, place: str) -> list[Finding]:
         Finding(kind, place, f"has {_boxes(count)} {_SAID[kind][0]}", _SAID[kind][1], False, count)
         for kind, count in counts.items()
     ]
+
+
+def odd_boxes(targets: Iterable[Boxes]) -> str:
+    """Count what is odd about the boxes of many images, in a few words; empty if nothing is."""
+    counts = Counter(kind for one in targets for box in one.boxes for kind in _kinds(box, one))
+    return ", ".join(
+        f"{_boxes(counts[kind])} {words}" for kind, words in _IN_SHORT.items() if counts[kind]
+    )
 
 
 def _kinds(box: Box, image: Boxes) -> list[Kind]:

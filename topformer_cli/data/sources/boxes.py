@@ -1,18 +1,23 @@
-"""Reads COCO-style JSON files of boxes (format: cocodataset.org, "Data format")."""
+"""Sets of boxes in COCO-style JSON files, a custom one's or as published."""
 
-import math
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Annotated, Final, TypeAlias
 
-from pydantic import Field, TypeAdapter
-
+from topformer_cli.data.checks.boxes import odd_boxes
 from topformer_cli.data.findings import Faults, Finding, settle
 from topformer_cli.data.labels import Labels
+from topformer_cli.data.sources.coco_json import (
+    Annotation,
+    CocoFile,
+    classes_by_id,
+    disagreements,
+    fault_of_box,
+    read_coco,
+    twice,
+)
 from topformer_cli.data.sources.custom import divided
-from topformer_cli.data.sources.foreign import read_json
 from topformer_cli.data.sources.source import (
     Blob,
     Box,
@@ -25,53 +30,14 @@ from topformer_cli.data.sources.source import (
 from topformer_cli.data.spec import BoxLayout, DatasetSpec, generated_colour
 from topformer_cli.errors import DataError
 
-# Prepared sets keep ids as 64-bit numbers.
-_Id: TypeAlias = Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)]
-
-
-@dataclass(frozen=True, slots=True)
-class _Image:
-    id: _Id
-    file_name: str
-    height: int
-    width: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Annotation:
-    image_id: _Id
-    category_id: _Id
-    bbox: tuple[float, float, float, float]
-    id: _Id | None = None
-    area: float | None = None
-    iscrowd: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Category:
-    id: _Id
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """What is needed of a file; records with slots, since COCO's has a million of them."""
-
-    images: tuple[_Image, ...]
-    annotations: tuple[_Annotation, ...]
-    categories: tuple[_Category, ...]
-
 
 @dataclass(frozen=True, slots=True)
 class _Part:
     """One split: its JSON file, what is in that, and the folder of the images."""
 
     path: Path
-    file: _File
+    file: CocoFile
     images: Path
-
-
-_FILE: Final = TypeAdapter(_File)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +77,7 @@ def box_source(request: BoxRequest, faults: Faults | None = None) -> Source:
     parts = {
         split: _Part(path, file, _images_folder(request.images, split, file))
         for split, path in paths.items()
-        for file in [_read(path)]
+        for file in [read_coco(path)]
     }
     categories = _categories(parts)
     splits = _splits(parts, categories, faults, partial=False)
@@ -129,6 +95,19 @@ def box_source(request: BoxRequest, faults: Faults | None = None) -> Source:
         expected={},
         terms=request.terms,
         homepage="",
+        notes=_notes(request.name, splits),
+    )
+
+
+def _notes(name: str, splits: Mapping[str, tuple[Item, ...]]) -> tuple[str, ...]:
+    """Say which boxes are odd, though they are kept."""
+    targets = [item.target for items in splits.values() for item in items]
+    text = odd_boxes(target for target in targets if isinstance(target, Boxes))
+    if not text:
+        return ()
+    return (
+        f"{text}: training clips them or leaves them out, evaluation counts them; `topformer data "
+        f"check {name}` says where",
     )
 
 
@@ -142,7 +121,7 @@ def read_published_boxes(
             faults are gathered.
     """
     parts = {
-        split: _Part(root / name, _read(root / name), root / layout.images[split])
+        split: _Part(root / name, read_coco(root / name), root / layout.images[split])
         for split, name in layout.annotations.items()
     }
     categories = _categories(parts)
@@ -155,23 +134,13 @@ def read_published_boxes(
     return _splits(parts, categories, faults, partial=partial)
 
 
-def _read(path: Path) -> _File:
-    return read_json(path, _FILE, "a COCO-style JSON file")
-
-
 def _categories(parts: Mapping[str, _Part]) -> dict[int, str]:
-    """Return the category names by id, in order of the ids: the order of the train ids."""
-    for part in parts.values():
-        names = Counter(one.name for one in part.file.categories)
-        name, count = names.most_common(1)[0] if names else ("", 0)
-        if count != 1:
-            what = f"category {name!r} occurs {count} times" if names else "no categories"
-            message = f"{part.path}: {what}; give each category its own name and id"
-            raise DataError(message)
-    found = {
-        split: {one.id: one.name for one in sorted(part.file.categories, key=lambda one: one.id)}
-        for split, part in parts.items()
-    }
+    """Return the category names by id, which all splits share.
+
+    Raises:
+        DataError: a file has none, or two of one name or id; or the splits differ.
+    """
+    found = {split: classes_by_id(part.path, part.file) for split, part in parts.items()}
     for split, own in found.items():
         if own != found["train"]:
             message = f"{parts[split].path}: its categories are not those of {parts['train'].path}"
@@ -179,7 +148,7 @@ def _categories(parts: Mapping[str, _Part]) -> dict[int, str]:
     return found["train"]
 
 
-def _images_folder(images: Path, split: str, file: _File) -> Path:
+def _images_folder(images: Path, split: str, file: CocoFile) -> Path:
     """Return the folder that file names are relative to, which is the one with the first image.
 
     That is the folder given, or one in it whose name begins with the split's: train, train2017.
@@ -202,7 +171,8 @@ def _splits(
     splits: dict[str, tuple[Item, ...]] = {}
     problems: list[Finding] = []
     for split, part in parts.items():
-        problems += _disagreements(part, train_ids)
+        problems += disagreements(part.path, part.file, train_ids)
+        problems += twice(part.path, "file name", (one.file_name for one in part.file.images))
         splits[split], missing = _items(part, train_ids)
         problems += () if partial else missing
     settle(problems, faults)
@@ -212,7 +182,7 @@ def _splits(
 def _items(part: _Part, train_ids: Mapping[int, int]) -> tuple[tuple[Item, ...], list[Finding]]:
     boxes: defaultdict[int, list[Box]] = defaultdict(list)
     for number, one in enumerate(part.file.annotations):
-        if one.category_id in train_ids and _fault_of_box(one) is None:
+        if one.category_id in train_ids and fault_of_box(one.bbox, one.area) is None:
             boxes[one.image_id].append(_box(one, number, train_ids[one.category_id]))
     items = []
     missing = []
@@ -236,50 +206,6 @@ def _leaves(file_name: str) -> bool:
     return name.is_absolute() or ".." in name.parts
 
 
-def _box(one: _Annotation, number: int, category: int) -> Box:
-    area = one.bbox[2] * one.bbox[3] if one.area is None else one.area
+def _box(one: Annotation, number: int, category: int) -> Box:
     own_id = number + 1 if one.id is None else one.id
-    return Box(own_id, one.bbox, category, area, bool(one.iscrowd))
-
-
-def _disagreements(part: _Part, train_ids: Mapping[int, int]) -> list[Finding]:
-    place, file = str(part.path), part.file
-    images = {image.id for image in file.images}
-    problems = [
-        Finding("twice", place, f": {what} {one} occurs twice", "give each image its own")
-        for what, values in (
-            ("image id", [image.id for image in file.images]),
-            ("file name", [image.file_name for image in file.images]),
-        )
-        for one in _repeated(values)
-    ]
-    for number, one in enumerate(file.annotations):
-        if one.image_id not in images:
-            what = f": annotation {number} names image {one.image_id}, which the JSON does not list"
-            problems.append(Finding("no-image", place, what, "list the image, or take it out"))
-        if one.category_id not in train_ids:
-            what = (
-                f": annotation {number} names category {one.category_id}, which the JSON does not "
-                "list"
-            )
-            problems.append(Finding("category", place, what, "list the category, or correct it"))
-        if (fault := _fault_of_box(one)) is not None:
-            what = f": annotations.{number}.{fault}"
-            problems.append(Finding("broken-box", place, what, "correct it or take it out"))
-    return problems
-
-
-def _fault_of_box(one: _Annotation) -> str | None:
-    """Say why numbers are no box; a box without area is one."""
-    if not math.isfinite(sum(one.bbox) + (one.area or 0)):
-        for index, value in enumerate(one.bbox):
-            if not math.isfinite(value):
-                return f"bbox.{index} is {value}"
-        return f"area is {one.area}"
-    if min(one.bbox[2:]) < 0:
-        return f"bbox has a negative size {one.bbox[2]:g} x {one.bbox[3]:g}"
-    return None
-
-
-def _repeated(values: Sequence[int | str]) -> list[int | str]:
-    return [value for value, count in Counter(values).items() if count > 1]
+    return Box(own_id, one.bbox, category, one.square_pixels, bool(one.iscrowd))

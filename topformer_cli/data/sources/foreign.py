@@ -28,3 +28,12 @@ def read_json(path: Path, form: TypeAdapter[Record], needed: str) -> Record:
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         message = f"{path}: {where}: {first['msg'].lower()}{more}; give {needed}"
         raise DataError(message) from error
+
+
+def first_byte(path: Path) -> bytes:
+    """Return the first byte of a JSON text, `[` of a list; nothing of what cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(1 << 10).removeprefix(codecs.BOM_UTF8).lstrip()[:1]
+    except OSError:
+        return b""

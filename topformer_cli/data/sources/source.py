@@ -148,7 +148,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A set found on disk, ready to be prepared; expected are the published counts by split."""
+    """A set found on disk, ready to be prepared; expected are the published counts by split.
+
+    notes are odd things that become warnings of the card.
+    """
 
     name: str
     title: str
@@ -159,6 +162,7 @@ class Source:
     expected: Mapping[str, int]
     terms: str
     homepage: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

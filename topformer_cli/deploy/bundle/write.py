@@ -14,6 +14,7 @@ from topformer_cli.deploy.bundle.golden import make_golden, write_golden
 from topformer_cli.deploy.bundle.records import Figures, Sample
 from topformer_cli.deploy.bundle.replace import KIND, MANIFEST, refuse_strangers, take_name
 from topformer_cli.deploy.bundle.sources import class_names, write_sources
+from topformer_cli.deploy.manifest import OutputKind
 from topformer_cli.deploy.staging import staging
 from topformer_cli.errors import ExportError
 
@@ -46,6 +47,9 @@ def write_bundle(
     return tuple(folder / file for file in files)
 
 
+_MAPS: Final[frozenset[OutputKind]] = frozenset({"logits", "full", "labels"})
+
+
 def require_card(artifact: Artifact) -> None:
     """Refuse an export that does not say what its network's input and output mean.
 
@@ -54,7 +58,7 @@ def require_card(artifact: Artifact) -> None:
     """
     manifest, card = artifact.manifest, artifact.card
     missing = [name for name in _NEEDED if not card.get(name)]
-    if missing or len(manifest.inputs) > 1 or manifest.output.kind == "other":
+    if missing or len(manifest.inputs) > 1 or manifest.output.kind not in _MAPS:
         message = (
             f"{artifact.path}: a bundle needs an identity card, one picture in and one map out; "
             f"this export lacks {', '.join(missing) or 'them'}; bundle the export of a checkpoint"

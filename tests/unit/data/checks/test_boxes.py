@@ -84,13 +84,16 @@ BROKEN: Found = {"broken-box": ("wrong", 1)} | BARE
 
 NAN, INF = float("nan"), float("inf")
 CASES: list[tuple[Change, Found, str]] = [
-    (_box(1, NAN, 3, 4), BROKEN, "train.json: annotations.2.bbox.1 is nan"),
-    (_box(1, 2, INF, 4), BROKEN, "annotations.2.bbox.2 is inf"),
+    (_box(1, NAN, 3, 4), BROKEN, "train.json: annotation 2 (id 2): bbox.1 is nan"),
+    (_box(1, 2, INF, 4), BROKEN, "annotation 2 (id 2): bbox.2 is inf"),
     (_set("annotations", 2, "area", NAN), BROKEN, "area is nan"),
     (_box(1, 2, -3, 4), BROKEN, "bbox has a negative size -3 x 4"),
     (_set("annotations", 2, "category_id", 2), {"category": ("wrong", 1)} | BARE, "names"),
     (_set("annotations", 2, "image_id", 99), {"no-image": ("wrong", 1)} | BARE, "names image 99,"),
+    (_set("annotations", 2, "area", -1), BROKEN, "area is -1"),
+    (_box(1e200, 2, 1e200, 1e200), BROKEN, "bbox has an infinite area: 1e+200 x 1e+200"),
     (_set("images", 2, "id", 1), {"twice": ("wrong", 1), "no-image": ("wrong", 1)}, "image id 1"),
+    (_set("annotations", 2, "id", 1), {"twice": ("wrong", 1)}, "annotation id 1 occurs 2 times"),
     (
         _set("images", 2, "file_name", "gone.jpg"),
         {"missing": ("wrong", 1)},

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.fakes.several_processes import batch_norm, normalise
+from tests.fakes.several_processes import SHARES, batch_norm, convolve, mobilenet, normalise
 from topformer_cli.models.checkpoint import load_checkpoint
 from topformer_cli.rundir import RunDir
 
@@ -60,6 +60,19 @@ def test_batch_statistics_and_gradients_are_those_of_all_images(folder: Path) ->
             assert torch.equal(first[name], second[name])
             found = first[name]
         torch.testing.assert_close(found, value, rtol=1e-10, atol=1e-10)
+
+
+def test_torchvisions_backbones_share_their_statistics_too(folder: Path) -> None:
+    whole = convolve(mobilenet("plain"), slice(0, 6))
+    first, second = (torch.load(folder / f"cnn-{rank}.pt") for rank in range(2))
+    assert first.keys() == whole.keys()
+    for name, value in whole.items():
+        found = first[name] + second[name] if name.endswith(".grad") else first[name]
+        # A shift before a normalisation has no slope but rounding.
+        bound = 1e-6 * float(value.abs().max()) + 1e-9
+        torch.testing.assert_close(found, value, rtol=0, atol=bound, msg=name)
+    apart, name = convolve(mobilenet("plain"), SHARES[0]), "features.0.0.weight.grad"
+    assert (apart[name] - first[name]).abs().max() > 0.01 * first[name].abs().max()
 
 
 @pytest.mark.parametrize("parts", [1, 2])

@@ -1,0 +1,95 @@
+"""Sets of boxes with something wrong, through `data prepare` and `data check`."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Road
+from tests.cli.test_mistakes import refused
+from tests.cli.test_road import quietly
+from tests.fakes.box_pictures import make_blocks
+from topformer_cli.data.sources.boxes import BoxRequest
+
+Record = dict[str, Any]
+Change = Callable[[Record], Any]
+
+
+@pytest.fixture(scope="module")
+def blocks(tmp_path_factory: pytest.TempPathFactory) -> BoxRequest:
+    return make_blocks(tmp_path_factory.mktemp("blocks"), 4, 2)
+
+
+def words(request: BoxRequest, change: Change, folder: Path) -> list[str | Path]:
+    """The options for the set with its training JSON changed."""
+    assert request.val is not None
+    record = json.loads(request.train.read_text())
+    change(record)
+    path = folder / "spoilt.json"
+    path.write_text(json.dumps(record))
+    return ["--images", request.images, "--coco", path, "--coco-val", request.val]
+
+
+def _box(**values: Any) -> Change:
+    return lambda record: record["annotations"][3].update(values)
+
+
+def _image(**values: Any) -> Change:
+    return lambda record: record["images"][1].update(values)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            _box(bbox=[1, 2, -4, 5]),
+            "annotation 3 (id 23): bbox has a negative size -4 x 5; correct",
+        ),
+        (_box(bbox=[1, float("nan"), 4, 5]), "annotation 3 (id 23): bbox.1 is nan; correct it or"),
+        (
+            _box(category_id=77),
+            "annotation 3 (id 23) names category 77, which the JSON does not li",
+        ),
+        (
+            _box(image_id=77),
+            "annotation 3 (id 23) names image 77, which the JSON does not list; li",
+        ),
+        (_box(id=10), "spoilt.json: annotation id 10 occurs 2 times; give each annotation its own"),
+        (_image(file_name="003.png"), "spoilt.json: file name 003.png occurs 2 times; give each"),
+        (_image(file_name="no.png"), "images/no.png is missing; add it, or take it out of the JS"),
+        (_image(height=0), "002.png is 128x96 and the JSON's size 128x0; correct the size there"),
+        (lambda record: record.update(images=[]), "spoilt.json: no images; give a file that lists"),
+        (
+            lambda record: record["categories"].append({"id": 4, "name": "x"}),
+            "category id 4 occurs",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(
+    blocks: BoxRequest, nowhere: Road, change: Change, said: str
+) -> None:
+    options = words(blocks, change, nowhere.folder)
+    assert said in refused(nowhere.data("prepare", "mine", *options), 3)
+    assert not (nowhere.cache / "data" / "mine").exists()
+    assert nowhere.data("check", *options).code == 3
+
+
+def test_what_is_odd_is_kept_and_told(blocks: BoxRequest, nowhere: Road) -> None:
+    def change(record: Record) -> None:
+        record["annotations"][0]["bbox"] = [5, 5, 0, 9]
+        record["annotations"][1]["bbox"] = [100, 5, 900, 9]
+        record["annotations"] = [one for one in record["annotations"] if one["image_id"] != 3]
+
+    options = words(blocks, change, nowhere.folder)
+    done = quietly(nowhere.data("prepare", "mine", *options))
+    said = " ".join(done.err.split())
+    assert "warning: a box without area, a box below a pixel, a box beyond the image: train" in said
+    assert "warning: 1 of 4 training images have no box: they do not train" in said
+    for arguments in (("mine",), tuple(options)):
+        checks = {
+            one["kind"]: (one["state"], one["count"])
+            for one in quietly(nowhere.data("check", *arguments, "--json")).record["checks"]
+        }
+        assert checks["empty-box"] == checks["outside-box"] == checks["no-boxes"] == ("note", 1)

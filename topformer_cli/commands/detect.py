@@ -1,0 +1,93 @@
+"""`topformer detect`: the objects in pictures and videos."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from topformer_cli.commands import options
+
+if TYPE_CHECKING:
+    from topformer_cli.models.spec import SizeName
+
+SCORE: Final = 0.3
+
+
+@click.command("detect")
+@click.argument("files", nargs=-1, required=True, type=options.ANY_PATH)
+@click.option(
+    "-o", "--output", type=options.ANY_PATH, help="A PNG or MP4, or a folder for several files."
+)
+@click.option(
+    "--model", type=options.ANY_PATH, help="A run or checkpoint (default: the latest run)."
+)
+@options.model_options
+@click.option(
+    "--score",
+    type=options.Amount(0, 1, max_open=True),
+    default=SCORE,
+    show_default=True,
+    help="Least score of a box.",
+)
+@click.option(
+    "--iou",
+    type=options.Amount(0, 1, min_open=True),
+    help="Overlap by which the weaker of two boxes of a class is dropped (default: the recipe's).",
+)
+@click.option("--classes", metavar="A,B", help="Only boxes of these classes.")
+@click.option(
+    "--results",
+    type=options.ANY_PATH,
+    metavar="FILE.json",
+    help="Write the boxes in COCO's results form, too.",
+)
+@options.device_option
+@options.work_dir_option
+@options.json_option
+@options.verbosity_options
+def command(  # noqa: PLR0913 - one parameter an option
+    files: tuple[Path, ...],
+    output: Path | None,
+    model: Path | None,
+    size: "SizeName | None",
+    weights: Path | None,
+    partial_weights: bool,
+    score: float,
+    iou: float | None,
+    classes: str | None,
+    results: Path | None,
+    device: str,
+    work_dir: Path,
+    as_json: bool,
+) -> None:
+    """Draw the objects in FILES: images, videos, or folders of them."""
+    from topformer_cli import console
+    from topformer_cli.api import detecting, models, pictures
+    from topformer_cli.api.places import Places
+
+    sources = pictures.find_images_and_videos(files)
+    targets = pictures.output_names(sources, output, "boxes")
+    if results is not None:
+        pictures.require_own_file(results, [*sources, *targets])
+    source = models.ModelSource(
+        model, weights, size, partial_weights, Places(work_dir), tasks=("detection",)
+    )
+    loaded = models.load_model(source)
+    wanted = tuple(name.strip() for name in classes.split(",")) if classes is not None else ()
+    choice = detecting.BoxChoice(score=score, iou=iou, classes=wanted)
+    finder = detecting.BoxFinder(loaded, device, choice)
+    console.note(f"detecting with {loaded.took}")
+    unit = "frames" if any(map(pictures.is_video, sources)) else "images"
+    with console.progress("detect", unit) as update:
+        seen = detecting.find_objects(finder, list(zip(sources, targets, strict=True)), update)
+    for words in filter(None, (one.cut for one in seen)):
+        console.warn(words)
+    if results is not None:
+        detecting.write_coco_results(results, seen, loaded.spec)
+        console.note(f"{results}: {detecting.results_told(seen, loaded.spec)}")
+    if as_json:
+        terms = {"dataset": loaded.spec.dataset, "data_terms": loaded.spec.data_terms}
+        console.result_json({"files": [one.to_json(loaded.spec) for one in seen], **terms})
+        return
+    for one in seen:
+        console.result(f"{one.output}  {one.summary(loaded.spec)}")

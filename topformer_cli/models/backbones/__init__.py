@@ -1,0 +1,26 @@
+"""RetinaNet by backbone; a new one is a module here, a line in DETECTORS, and its name in the spec.
+
+This package imports torchvision, which takes seconds: import it where a network is really built.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from torch import nn
+
+from topformer_cli.models.backbones import mobilenetv3, shufflenetv2, topformer
+from topformer_cli.models.detector import RetinaNet
+from topformer_cli.models.spec import BackboneName, ModelSpec, Norm
+
+DETECTORS: Final[Mapping[BackboneName, Callable[[ModelSpec, float, Norm], RetinaNet]]] = {
+    "topformer": topformer.detector,
+    "shufflenetv2": shufflenetv2.detector,
+    "mobilenetv3": mobilenetv3.detector,
+}
+"""Backbone -> the function that builds its RetinaNet from card, drop-path rate and norm."""
+
+CLASSIFIERS: Final[Mapping[BackboneName, Callable[[int], nn.Module]]] = {
+    "shufflenetv2": shufflenetv2.classifier,
+    "mobilenetv3": mobilenetv3.classifier,
+}
+"""Backbone that is torchvision's -> the function that builds its classifier of so many classes."""
