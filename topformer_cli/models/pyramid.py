@@ -40,5 +40,5 @@ def _branch(maps: Sequence[Tensor], blocks: nn.Sequential, last: nn.Conv2d, valu
     layers = [layer for layer in blocks.modules() if isinstance(layer, nn.Conv2d)]
     for layer in layers:
         maps = [F.relu(one, inplace=True) for one in convolve(maps, layer)]
-    levels = [one.permute(0, 2, 3, 1).reshape(one.shape[0], -1, values) for one in convolve(maps, last)]
-    return torch.cat(levels, dim=1)
+    outputs = [one.permute(0, 2, 3, 1) for one in convolve(maps, last)]
+    return torch.cat([one.reshape(one.shape[0], -1, values) for one in outputs], dim=1)
