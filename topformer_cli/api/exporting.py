@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from topformer_cli.api.exporting_boxes import Detector, deployed_maps, detector_subject
+from topformer_cli.api.exporting_boxes import ExportedDetector, deployed_maps, detector_subject
 from topformer_cli.api.models import Model
 from topformer_cli.api.pictures import find_images, read_image
 from topformer_cli.api.places import Places
@@ -162,7 +162,7 @@ def _detector(model: Model, choices: ExportChoices, order: Order, places: Places
     assert choices.ending is not None
     input_hw = choices.input_hw or model.spec.input_size
     pictures, shown = _pictures(model, choices.images, places, input_hw)
-    detector = Detector(
+    detector = ExportedDetector(
         network=model.network,
         spec=model.spec,
         settings=model.recipe.evaluation,

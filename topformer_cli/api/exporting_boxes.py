@@ -23,7 +23,7 @@ from topformer_cli.deploy.manifest import (
 )
 from topformer_cli.deploy.runtime_inputs import Arrays
 from topformer_cli.deploy.subject import Subject
-from topformer_cli.deploy.suppression import CANDIDATES, SuppressionRule, end_in_boxes
+from topformer_cli.deploy.suppression import BOX_OUTPUTS, CANDIDATES, SuppressionRule, end_in_boxes
 from topformer_cli.deploy.to_onnx import CARD_KEY, export_onnx, trace_onnx, write_onnx
 from topformer_cli.deploy.verify import Proof
 from topformer_cli.engine.predict import normalised
@@ -44,7 +44,7 @@ _INPUT: Final = "input"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Detector:
+class ExportedDetector:
     """A RetinaNet to be exported for one input size.
 
     pictures: RGB [h, w, 3] to verify it on, as large as they are; shown: what they are.
@@ -79,7 +79,7 @@ class Detector:
         return Boxes(*(part.numpy() for part in found))
 
 
-def detector_subject(detector: Detector, ending: Ending, source: Source) -> Subject:
+def detector_subject(detector: ExportedDetector, ending: Ending, source: Source) -> Subject:
     """Describe a RetinaNet that ends in the maps of its head, `raw`, or in boxes.
 
     Raises:
@@ -89,7 +89,7 @@ def detector_subject(detector: Detector, ending: Ending, source: Source) -> Subj
     card = detector.spec.to_json() | {"input_size": list(detector.input_hw)}
     card = json.loads(json.dumps(card))
     graph = _Graph(detector, {CARD_KEY: json.dumps(card, ensure_ascii=False)})
-    proof = _prove(detector, graph.samples)
+    proof = _prove(detector, graph)
     boxed = ending == "boxes"
     if boxed:
         proof = _ending_in_boxes(proof, detector)
@@ -117,14 +117,14 @@ def deployed_maps(network: nn.Module, input_hw: tuple[int, int]) -> nn.Module:
 class _Graph:
     """The network in its deployed form, and the inputs that it is verified on."""
 
-    def __init__(self, detector: Detector, metadata: Mapping[str, str]) -> None:
+    def __init__(self, detector: ExportedDetector, metadata: Mapping[str, str]) -> None:
         self.detector, self.metadata = detector, metadata
         self.maps = deployed_maps(detector.network, detector.input_hw)
-        raw = detector.input_type == "uint8"
-        self.samples: list[NDArray[Any]] = [
-            one.transpose(2, 0, 1)[None] if raw else normalised(one, detector.spec)
-            for one in detector.fitted()
-        ]
+        pictures, raw = detector.fitted(), detector.input_type == "uint8"
+        self.normalised = [normalised(one, detector.spec) for one in pictures]
+        self.samples: list[NDArray[Any]] = (
+            [one.transpose(2, 0, 1)[None] for one in pictures] if raw else self.normalised
+        )
 
     @property
     def taken(self) -> TensorInput:
@@ -159,18 +159,18 @@ class _Graph:
         return take_bytes(module, self.detector.spec) if raw else module
 
 
-def _prove(detector: Detector, samples: Sequence[NDArray[Any]]) -> Proof:
+def _prove(detector: ExportedDetector, graph: _Graph) -> Proof:
     """Compute maps and boxes in float64, and how far float32 rounding alone moves the maps."""
-    pictures = [normalised(one, detector.spec) for one in detector.fitted()]
-    exact = [_maps(copy.deepcopy(detector.network).double(), one) for one in pictures]
-    rounded = [_maps(detector.network, one) for one in pictures]
+    double = copy.deepcopy(detector.network).double()
+    exact = [_maps(double, one) for one in graph.normalised]
+    rounded = [_maps(detector.network, one) for one in graph.normalised]
     rounding = max(
         compare(*pair).relative
         for maps in zip(exact, rounded, strict=True)
         for pair in zip(*maps, strict=True)
     )
     return Proof(
-        samples=[[one] for one in samples],
+        samples=[[one] for one in graph.samples],
         references=[[one.astype(np.float32) for one in maps] for maps in exact],
         tolerance=tolerance_for(rounding),
         boxes=BoxProof(
@@ -195,7 +195,7 @@ def _head_maps(network: nn.Module) -> nn.Module:
     return HeadMaps(network).eval()
 
 
-def _ending_in_boxes(proof: Proof, detector: Detector) -> Proof:
+def _ending_in_boxes(proof: Proof, detector: ExportedDetector) -> Proof:
     """Return the proof of a file that gives the boxes itself."""
     boxes = proof.boxes
     if boxes is None or not any(len(one.scores) for one in boxes.references):
@@ -224,14 +224,14 @@ def _map_outputs(proof: Proof) -> tuple[TensorOutput, ...]:
 
 
 def _box_outputs(most: int) -> tuple[TensorOutput, ...]:
-    named: tuple[tuple[str, tuple[int, ...], str], ...] = (
-        ("boxes", (most, 4), "left, top, right, bottom in pixels of the input"),
-        ("scores", (most,), "by falling score"),
-        ("classes", (most,), "class numbers of the card"),
+    described: tuple[tuple[tuple[int, ...], str], ...] = (
+        ((most, 4), "left, top, right, bottom in pixels of the input"),
+        ((most,), "by falling score"),
+        ((most,), "class numbers of the card"),
     )
     return tuple(
         TensorOutput(name=name, shape=shape, kind="boxes", meaning=f"{meaning}; at most {most}")
-        for name, shape, meaning in named
+        for name, (shape, meaning) in zip(BOX_OUTPUTS, described, strict=True)
     )
 
 
