@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from topformer_cli.data.card import CARD_NAME, DatasetCard, parse_card, read_card
 from topformer_cli.data.describe import fingerprint
-from topformer_cli.data.fetch.disk import require_space, writing
+from topformer_cli.data.fetch.disk import require_space, sweep, writing
 from topformer_cli.data.forms.table import FORMS
 from topformer_cli.data.origins import Origin, UnreachableError, open_origin
 from topformer_cli.data.shards import (
@@ -112,8 +112,8 @@ class RemoteSet:
     def _copy(self, path: Path, listed: Listed) -> None:
         origin = open_origin(self.url)
         assert not isinstance(origin, Path)
-        for leftover in path.parent.glob(f".{path.name}-*"):
-            leftover.unlink(missing_ok=True)
+        sweep(path)
+        sweep(path.with_suffix(".json"))
         name = f"{path.parent.name}/{path.name}"
         facts = origin.read(f"{path.parent.name}/{path.stem}.json")
         with atomic_path(path) as temporary:

@@ -289,6 +289,15 @@ def test_killed_copies_are_gone_on_with(
     assert not list((cache / "remote").rglob(".data-*"))
 
 
+def test_what_a_killed_copy_left_is_swept(server: Server, folder: Path, cache: Path) -> None:
+    found = PreparedSet.open(publish(server, folder), cache)
+    shard = first_arrow(folder)
+    for name in (shard.name, shard.with_suffix(".json").name):
+        (found.path / "train" / f".{name}-k1ll3d").write_bytes(b"half")
+    found.sample("train", 0)
+    assert not list(found.path.rglob(".data*"))
+
+
 def killed_copy(server: Server, url: str, cache: Path, seconds: float) -> int | None:
     """Read all in a process that is killed so long after its first request."""
     process = multiprocessing.get_context("forkserver").Process(target=read_all, args=(url, cache))
