@@ -11,6 +11,11 @@ from torchvision.models import mobilenet_v3_large
 from tests.cli.conftest import QUICK, Ran, Road
 from tests.cli.test_mistakes import refused
 from tests.cli.test_road import quietly
+from tests.fakes.runners import answering_runner
+from tests.unit.bench.conftest import StartDevice
+from topformer_cli.api.bench_inputs import fixed_input
+from topformer_cli.deploy.artifact import load_artifact
+from topformer_cli.deploy.runtimes import TnnRuntime
 from topformer_cli.models.boxes import STRIDES
 from topformer_cli.recipe import load_resolved
 from topformer_cli.rundir import RunDir
@@ -148,10 +153,38 @@ def test_the_maps_of_a_detector_are_verified_and_measured(boxed: Road, exported:
     assert result["parity"]["relative"] <= 1e-4
 
 
-def bench(road: Road, subject: Path) -> dict[str, Any]:
-    quick = ("--rounds", 1, "--iterations", 2, "--warmup", 1, "--seconds", 0)
-    words = ("bench", subject, "--device", "host", *quick, "--warmup-seconds", 0, "--json")
-    [result] = quietly(road.run(*words)).record["results"]
+def test_a_phone_gives_all_maps_of_a_detector(
+    boxed: Road, exported: Path, start_device: StartDevice, tmp_path: Path
+) -> None:
+    artifact = load_artifact(exported)
+    maps = TnnRuntime(artifact.tnnproto)([fixed_input(artifact.manifest)])
+    names = [one.name for one in artifact.manifest.outputs]
+    # TNN's own program writes them in the order of their names.
+    answer = dict(sorted(zip(names, maps, strict=True)))
+    phone = start_device()
+    device = f"tcp:{phone.serial}"
+    runner = answering_runner(answer, tmp_path)
+    result = bench(boxed, exported, device, "--runner", runner, "--precision", "fp32")
+    assert result["parity"]["relative"] <= 1e-6
+    assert phone.root.remains() == []
+    answer["offsets_p7"] = answer["offsets_p7"] + 1
+    runner = answering_runner(answer, tmp_path)
+    line = refused(
+        boxed.run("bench", exported, "--device", device, "--runner", runner, *QUICK_BENCH), 4
+    )
+    assert "max difference" in line
+    assert phone.root.remains() == []
+
+
+QUICK_BENCH = (
+    "--rounds", "1", "--iterations", "2", "--warmup", "1", "--seconds", "0",
+    "--warmup-seconds", "0",
+)  # fmt: skip
+
+
+def bench(road: Road, subject: Path, device: str = "host", *words: str | Path) -> dict[str, Any]:
+    line = ("bench", subject, "--device", device, *words, *QUICK_BENCH, "--json")
+    [result] = quietly(road.run(*line)).record["results"]
     found: dict[str, Any] = result
     return found
 

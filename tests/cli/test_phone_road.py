@@ -1,7 +1,5 @@
 """ADE20K in its exact format, and a phone: the lines of the README with nothing else typed."""
 
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +8,14 @@ from PIL import Image
 
 from tests.cli.conftest import Ran, Road
 from tests.fakes.adb_device import FakeDevice
-from tests.fakes.device_root import QEMU
-from tests.fakes.runners import ANSWER_C
+from tests.fakes.runners import answering_runner
 from tests.unit.bench.conftest import StartDevice
 from topformer_cli.api.bench_inputs import fixed_input
 from topformer_cli.deploy.artifact import Artifact, load_artifact
-from topformer_cli.deploy.predictors import FilePredictor
 from topformer_cli.deploy.runtimes import TnnRuntime
 from topformer_cli.engine.predict import normalised
 from topformer_cli.models.spec import ModelSpec
 
-COMPILER = shutil.which("aarch64-linux-gnu-gcc")
 FEW = (
     "--rounds", "2", "--iterations", "3", "--warmup", "1", "--seconds", "0",
     "--warmup-seconds", "0",
@@ -41,18 +36,8 @@ def runner(exported: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def knowing(exported: Artifact, inputs: np.ndarray, folder: Path) -> Path:
-    if COMPILER is None or QEMU is None:
-        pytest.skip("needs aarch64-linux-gnu-gcc and qemu-aarch64")
-    answer = FilePredictor(TnnRuntime(exported.tnnproto))(inputs)
-    values = ",".join(f"{value:.7g}f" for value in answer.ravel())
-    (folder / "answer.h").write_text(
-        f'#define DIMS "4 {" ".join(str(side) for side in answer.shape)}"\n'
-        f"static const float answer[] = {{{values}}};\n"
-    )
-    (folder / "runner.c").write_text(ANSWER_C)
-    command = [COMPILER, "-O1", "-static", "-o", "TNNTest", "runner.c"]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    return folder / "TNNTest"
+    (answer,) = TnnRuntime(exported.tnnproto)([inputs])
+    return answering_runner({"logits": answer}, folder)
 
 
 @pytest.fixture

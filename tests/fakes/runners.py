@@ -1,10 +1,20 @@
 """Programs that a fake phone runs in the place of TNNTest."""
 
 import hashlib
+import shutil
+import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.fakes.device_root import QEMU
 from topformer_cli.bench.runner import Runner
 
+COMPILER: Final = shutil.which("aarch64-linux-gnu-gcc")
 LINE = (
     "I/tnn: Print [File test/timer.cc][Line 59] net.tnnproto - ARM     TNN Benchmark time cost: "
     "min = %s   ms  |  max = %s   ms  |  avg = %s   ms "
@@ -97,8 +107,9 @@ int main(int count, char **words) {
 """
 """Its model's first line is the output shape in TNNTest's form, such as `4 1 3 4 4`."""
 
-ANSWER_C = r"""
-/* One fixed answer, behind TNNTest's command line; answer.h holds DIMS and the values. */
+_ANSWER_C = r"""
+/* One fixed answer, behind TNNTest's command line; answer.h holds the outputs' lines and values.
+   TNNTest prints six decimals, too few for the small maps of a detector that is hardly trained. */
 #include <stdio.h>
 #include <string.h>
 #include "answer.h"
@@ -108,13 +119,31 @@ int main(int count, char **words) {
     for (int i = 1; i + 1 < count; i++)
         if (!strcmp(words[i], "-op")) output = fopen(words[i + 1], "w");
     if (!output) return 2;
-    fprintf(output, "1\nlogits mat_type: 32 dims: %s\n", DIMS);
+    fputs(HEADER, output);
     for (size_t i = 0; i < sizeof answer / sizeof *answer; i++)
-        fprintf(output, "%.6f\n", answer[i]);
+        fprintf(output, "%.9g\n", answer[i]);
     fclose(output);
     printf("I/tnn: Print [File test/timer.cc][Line 59] %-45s TNN Benchmark time cost: min = %-8.3f"
            " ms  |  max = %-8.3f ms  |  avg = %-8.3f ms \n", "net.tnnproto - ARM", 1.0, 2.0, 1.5);
     return 0;
 }
 """
-"""A program that gives the reference output of one network, whatever its input."""
+
+
+def answering_runner(answer: Mapping[str, NDArray[np.float32]], folder: Path) -> Path:
+    """Compile a phone's TNNTest that gives these outputs, by name, whatever its input."""
+    if COMPILER is None or QEMU is None:
+        pytest.skip("needs aarch64-linux-gnu-gcc and qemu-aarch64")
+    lines = [str(len(answer))] + [
+        f"{name} mat_type: 32 dims: {' '.join(map(str, (one.ndim, *one.shape)))}"
+        for name, one in answer.items()
+    ]
+    values = ",".join(f"{value:.9g}f" for one in answer.values() for value in one.ravel().tolist())
+    header = "".join(f"{line}\\n" for line in lines)
+    (folder / "answer.h").write_text(
+        f'#define HEADER "{header}"\nstatic const float answer[] = {{{values}}};\n'
+    )
+    (folder / "runner.c").write_text(_ANSWER_C)
+    command = [COMPILER, "-O1", "-static", "-o", "TNNTest", "runner.c"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return folder / "TNNTest"
