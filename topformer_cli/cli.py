@@ -3,6 +3,7 @@
 The table holds the one-line help, so that `topformer --help` imports no command.
 """
 
+import errno
 import importlib
 import os
 import signal
@@ -34,6 +35,9 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "info": ("topformer_cli.commands.info", "Show a resolved recipe and what its model costs."),
     "doctor": ("topformer_cli.commands.doctor", "Say what is missing on this machine."),
 }
+
+FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says where a disk, or what a user or a file may take of it, is full."""
 
 
 class CommandTable(click.Group):
@@ -110,13 +114,19 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         return 141
     except OSError as error:
-        text = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        return _fail(text, 1, verbose=verbose)
+        return _fail(_told_by_the_system(error), 1, verbose=verbose)
     except Exception as error:  # noqa: BLE001 - the last net before the shell
         text = _noted(f"unexpected {type(error).__name__}: {error} (-v shows where)", error)
         # Nobody could run one of several processes again, with -v, to see where.
         return _stopped(error) or _fail(text, 1, verbose=verbose or _one_of_several())
     return outcome if isinstance(outcome, int) else 0
+
+
+def _told_by_the_system(error: OSError) -> str:
+    text = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    if error.errno in FULL:
+        text += "; free some space or choose another place, then type the same line again"
+    return text
 
 
 def _stopped(error: BaseException) -> int:

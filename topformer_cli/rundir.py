@@ -230,7 +230,8 @@ def atomic_write(path: Path, content: bytes | str) -> None:
 def atomic_path(path: Path, suffix: str = "") -> Iterator[Path]:
     """Yield a temporary name in the same folder that takes the final name when the block ends.
 
-    suffix ends the temporary name, for writers that go by it.
+    suffix ends the temporary name, for writers that go by it. An OSError that names no file, as
+    that of a full disk does not, gets the final name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", suffix=suffix, dir=path.parent)
@@ -242,6 +243,10 @@ def atomic_path(path: Path, suffix: str = "") -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -16,6 +16,7 @@ from PIL import Image
 from tests.cli.conftest import Ran, Road
 from tests.cli.test_mistakes import refused
 from tests.cli.test_road import pixels, quietly
+from tests.fakes.disk import files_end_at
 from tests.fakes.videos import cut, make_video
 from topformer_cli.api.videos import Video
 from topformer_cli.rundir import RunDir
@@ -43,6 +44,27 @@ def test_a_picture_is_drawn_with_its_boxes(boxed: Road, tmp_path: Path) -> None:
     assert drawn.shape == (384, 288, 3)  # three times as large, so that names have room
     assert (drawn != np.kron(image, np.ones((3, 3, 1), np.uint8))).any(axis=2).mean() > 0.2
     assert [path.name for path in target.parent.iterdir()] == ["drawn.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [("drawn.png", 2_000), ("boxes.json", 100_000), ("drawn.mp4", 2_000)]
+)
+def test_a_full_disk_is_told_and_nothing_half_written(
+    boxed: Road, tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str, least: int
+) -> None:
+    target = tmp_path / "out" / name
+    words: tuple[str | Path, ...] = (picture(boxed), "-o", target)
+    if name == "boxes.json":
+        pictures = sorted(picture(boxed).parent.iterdir())
+        words = (*pictures, "-o", tmp_path / "drawn", "--results", target)
+    elif name == "drawn.mp4":
+        words = (make_video(tmp_path / "clip.avi", 6), "-o", target)
+    with files_end_at(least):
+        line = refused(detect(boxed, *words, *ALL), 1)
+    assert str(target) in line
+    assert "free some space or choose another place" in line
+    assert list(target.parent.iterdir()) == []
+    assert "Failed to write" not in capfd.readouterr().err
 
 
 def test_json_has_names_scores_and_corners(boxed: Road, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep OpenCV from telling, too, that a file cannot be opened."""
+    """Keep OpenCV from telling, too, what is wrong with a file."""
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
@@ -98,7 +98,8 @@ class VideoFile:
             self.writer = self._open()
         if (frame.shape[1], frame.shape[0]) != self.size:  # OpenCV would leave it out
             frame = np.asarray(cv2.resize(frame, self.size), np.uint8)
-        self.writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+        with _quiet():
+            self.writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
         self.frames += 1
 
     def _open(self) -> cv2.VideoWriter:
@@ -114,7 +115,8 @@ class VideoFile:
     def close(self) -> None:
         """End the file."""
         if self.writer is not None:
-            self.writer.release()
+            with _quiet():
+                self.writer.release()
 
 
 @contextlib.contextmanager
@@ -131,7 +133,10 @@ def video_file(path: Path, rate: float) -> Iterator[VideoFile]:
         finally:
             file.close()
         if not file.frames or _written(part) != file.frames:
-            message = f"{path} cannot be written whole; is the disk full?"
+            message = (
+                f"{path} cannot be written whole: the disk is full, most likely; free some space or "
+                "choose another place, then type the same line again"
+            )
             raise TopformerError(message)
 
 
