@@ -134,8 +134,8 @@ def video_file(path: Path, rate: float) -> Iterator[VideoFile]:
             file.close()
         if not file.frames or _written(part) != file.frames:
             message = (
-                f"{path} cannot be written whole: the disk is full, most likely; free some space or "
-                "choose another place, then type the same line again"
+                f"{path} cannot be written whole: the disk is full, most likely; free some space "
+                "or choose another place, then type the same line again"
             )
             raise TopformerError(message)
 
