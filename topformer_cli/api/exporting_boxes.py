@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from topformer_cli.data.box_augment import letterboxed
+from topformer_cli.data.protocol import letterboxed
 from topformer_cli.deploy.box_proof import Boxes, BoxProof
 from topformer_cli.deploy.manifest import (
     BoxDecoding,

@@ -79,15 +79,6 @@ def resize_to_fit(image: Pixels, scale: tuple[int, int]) -> Pixels:
     return np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def letterboxed(image: Pixels, input_hw: tuple[int, int]) -> Pixels:
-    """Fit an image [h, w, 3] into [H, W, 3], ratio kept, filled with PAD_COLOUR after it."""
-    factor = min(input_hw[0] / image.shape[0], input_hw[1] / image.shape[1])
-    height, width = (max(round(side * factor), 1) for side in image.shape[:2])
-    fitted = np.full((*input_hw, 3), PAD_COLOUR, np.uint8)
-    fitted[:height, :width] = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-    return fitted
-
-
 def padded_batch(images: Sequence[Pixels]) -> Pixels:
     """Put images below and to the right of which PAD_COLOUR fills up to a common size.
 

@@ -7,7 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from topformer_cli.data.protocol import Evaluation, eval_input
+from topformer_cli.data.looks import WHOLE, Looks, Window, windows
+from topformer_cli.data.protocol import Evaluation, eval_input, eval_sizes, scaled
+from topformer_cli.engine.canvas import Canvas, View, labels_of_views
 from topformer_cli.engine.resize import upsampled_labels
 from topformer_cli.models.inference import fold_batchnorm
 from topformer_cli.models.spec import ModelSpec
@@ -38,6 +40,7 @@ class Segmenter:
     predictor: Predictor
     spec: ModelSpec
     settings: Evaluation
+    looks: Looks = WHOLE
 
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Label every pixel.
@@ -45,11 +48,40 @@ class Segmenter:
         Shapes: image [H, W, 3] RGB -> labels [H, W] train ids. As in the authors' code, logits are
         resized to the network input's size first and to the picture's own size after that.
         """
-        resized = eval_input(image, self.settings)
-        logits = torch.from_numpy(self.predictor(normalised(resized, self.spec)))
+        if self.looks == WHOLE and self.settings.resize != "letterbox":
+            return self._at_once(image)
+        views = [
+            self._view(image, scaled(self.settings, factor), flipped)
+            for factor in self.looks.scales
+            for flipped in ((False, True) if self.looks.flip else (False,))
+        ]
         with torch.inference_mode():
-            labels = upsampled_labels(logits[0], _size(resized), _size(image))
-        return labels.numpy()
+            return labels_of_views(views, len(self.spec.classes)).numpy()
+
+    def _at_once(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        resized = eval_input(image, self.settings)
+        logits = self._logits(resized)
+        with torch.inference_mode():
+            return upsampled_labels(logits, _size(resized), _size(image)).numpy()
+
+    def _view(self, image: NDArray[np.uint8], settings: Evaluation, flipped: bool) -> View:
+        """Prepare one look; the network sees a window when its rows are asked for."""
+        height, width = _size(image)
+        sizes = eval_sizes(height, width, settings)
+        resized = eval_input(image, settings)
+        if flipped:
+            resized = resized.copy()
+            resized[:, : sizes.shown[1]] = resized[:, : sizes.shown[1]][:, ::-1].copy()
+
+        def logits_of(window: Window) -> Tensor:
+            part = resized[window.top : window.bottom, window.left : window.right]
+            return self._logits(part)
+
+        canvas = Canvas(sizes.shown, windows(sizes.input, self.looks), logits_of)
+        return View(canvas, sizes.original, flipped)
+
+    def _logits(self, pixels: NDArray[np.uint8]) -> Tensor:
+        return torch.from_numpy(self.predictor(normalised(pixels, self.spec)))[0]
 
 
 def _size(image: NDArray[np.uint8]) -> tuple[int, int]:

@@ -63,11 +63,11 @@ def upsampled_labels(logits: Tensor, *sizes: tuple[int, int]) -> Tensor:
     for tile in row_tiles(key, out_width * classes):
         source = wide[tile.low : tile.high].reshape(tile.high - tile.low, -1)
         values = torch.matmul(tile.weights.to(logits.device), source)
-        labels[tile.start : tile.stop] = _argmax(values.view(-1, out_width, classes))
+        labels[tile.start : tile.stop] = argmax_of_classes(values.view(-1, out_width, classes))
     return labels
 
 
-def _argmax(values: Tensor) -> Tensor:
+def argmax_of_classes(values: Tensor) -> Tensor:
     """Return the argmax over the last axis; on the CPU by numpy, measured 4 times as fast."""
     if values.device.type == "cpu":
         return torch.from_numpy(values.numpy().argmax(-1))

@@ -33,7 +33,7 @@ def test_sizes(
     resized: tuple[int, int],
     network: tuple[int, int],
 ) -> None:
-    assert eval_sizes(*size, settings) == EvalSizes(size, resized, network)
+    assert eval_sizes(*size, settings) == EvalSizes(size, resized, network, network)
     image = noise_image(np.random.default_rng(0), *size)
     assert eval_input(image, settings).shape == (*network, 3)
 
