@@ -16,6 +16,11 @@ class Predictor(Protocol):
         """The runtime and file, as it is named in messages and results."""
         ...
 
+    @property
+    def at_once(self) -> int:
+        """How many images may be computed at a time, each by a thread of its own."""
+        ...
+
     def __call__(self, images: FloatArray) -> FloatArray:
         """Compute logits for normalised RGB images.
 

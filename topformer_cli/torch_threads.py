@@ -8,9 +8,10 @@ import torch
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let torch compute each operator in the thread that calls it; so in threads begun inside.
+    """Let torch compute each operator in the thread that calls it.
 
-    For many short operators: to wake other threads costs more than they do, tenfold under load.
+    So in threads begun inside, if they begin with `heed`. For many short operators: to wake other
+    threads costs more than they do, tenfold under load.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -18,3 +19,8 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def heed() -> None:
+    """Take over, in a new thread, how many threads torch is to take; some operators do not ask."""
+    torch.get_num_threads()

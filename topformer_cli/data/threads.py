@@ -1,12 +1,16 @@
-"""Runs a function over many jobs that mostly wait, such as for the network."""
+"""Runs a function over many jobs in threads: jobs that mostly wait, or that leave Python alone."""
 
 import contextlib
+import itertools
 import queue
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 
 def at_once(
@@ -44,3 +48,26 @@ def at_once(
             yield job
     finally:
         stop.set()
+
+
+def in_order(
+    function: Callable[[Job], Result],
+    jobs: Iterable[Job],
+    threads: int,
+    begin: Callable[[], object] | None = None,
+) -> Generator[Result, None, None]:
+    """Yield the results in the order of the jobs; each thread is one job ahead of those asked for.
+
+    begin is what each thread does first. Raises whatever the function raised for the job whose turn
+    it is; then no other job is begun.
+    """
+    left = iter(jobs)
+    waiting: deque[Future[Result]] = deque()
+    pool = ThreadPoolExecutor(threads, initializer=begin)
+    try:
+        waiting.extend(pool.submit(function, job) for job in itertools.islice(left, 2 * threads))
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(pool.submit(function, job) for job in itertools.islice(left, 1))
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -25,6 +25,7 @@ class FilePredictor:
             raise ExportError(message)
         self._runtime = runtime
         self._channels = channels
+        self.at_once = 1
 
     @property
     def name(self) -> str:

@@ -1,8 +1,6 @@
 """From images to boxes, and their average precision over a split."""
 
-import itertools
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
@@ -14,6 +12,7 @@ from topformer_cli.data.box_augment import padded_batch, resize_to_fit
 from topformer_cli.data.box_table import read_box_table
 from topformer_cli.data.card import Coded
 from topformer_cli.data.decode import decode_image
+from topformer_cli.data.threads import in_order
 from topformer_cli.engine.box_matches import Detections
 from topformer_cli.engine.box_metrics import AveragePrecision
 from topformer_cli.engine.evaluate import Split
@@ -25,8 +24,8 @@ from topformer_cli.models.spec import ModelSpec
 from topformer_cli.predictor import FloatArray
 from topformer_cli.results import DetectionResult
 
-_AHEAD: Final = 4
-"""Images that are decoded and resized before the network asks for them."""
+_PREPARING: Final = 2
+"""Threads that decode and resize images before the network asks for them."""
 
 
 class Settings(Selection, Protocol):
@@ -137,12 +136,7 @@ def _inputs(detector: Detector, split: Split) -> Iterator[Input]:
     def prepare(index: int) -> Input:
         return detector.input(decode_image(split.prepared.boxes(split.name, index).image))
 
-    indices = iter(split.indices)
-    with ThreadPoolExecutor(_AHEAD) as pool:
-        waiting = [pool.submit(prepare, index) for index in itertools.islice(indices, _AHEAD)]
-        while waiting:
-            yield waiting.pop(0).result()
-            waiting += [pool.submit(prepare, index) for index in itertools.islice(indices, 1)]
+    return in_order(prepare, split.indices, _PREPARING)
 
 
 def protocol_name(settings: Settings) -> str:

@@ -1,15 +1,19 @@
 """The paper's metric over a prepared split, for any predictor."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from topformer_cli.data.decode import decode_image, decode_mask
+from topformer_cli.data.decode import Pixels, decode_image, decode_mask
+from topformer_cli.data.looks import WHOLE, Looks
 from topformer_cli.data.protocol import Evaluation
 from topformer_cli.data.store import PreparedSet
+from topformer_cli.data.threads import in_order
 from topformer_cli.engine.metrics import ConfusionMatrix
 from topformer_cli.engine.predict import Segmenter
 from topformer_cli.engine.processes.world import ALONE, World
 from topformer_cli.engine.task import Progress, require_classes
 from topformer_cli.results import EvalResult
+from topformer_cli.torch_threads import heed, one_thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class Split:
 
 
 def evaluate(segmenter: Segmenter, split: Split, weights: str, progress: Progress) -> EvalResult:
-    """Compare predictions with labels at each image's own size, single scale, no flip.
+    """Compare predictions with labels at each image's own size.
 
     Raises:
         DataError: the model's classes are not the set's.
@@ -37,10 +41,8 @@ def evaluate(segmenter: Segmenter, split: Split, weights: str, progress: Progres
     require_classes(spec, card)
     counted = ConfusionMatrix(len(card.classes))
     total = prepared.length(split.name)
-    for index in split.indices:
-        sample = prepared.sample(split.name, index)
-        labels = segmenter(decode_image(sample.image))
-        counted.add(decode_mask(sample.mask, card.id_map), labels)
+    for index, (truth, labels) in zip(split.indices, _labelled(segmenter, split), strict=True):
+        counted.add(truth, labels)
         progress(min(index + split.world.size, total), total)
     counted.counts = split.world.counted(counted.counts)
     scores = counted.scores()
@@ -50,7 +52,7 @@ def evaluate(segmenter: Segmenter, split: Split, weights: str, progress: Progres
         dataset=card.name,
         split=split.name,
         images=total,
-        protocol=protocol_name(segmenter.settings),
+        protocol=protocol_name(segmenter.settings, segmenter.looks),
         classes=card.classes,
         miou=scores.miou,
         miou_devkit=scores.miou_devkit,
@@ -62,8 +64,24 @@ def evaluate(segmenter: Segmenter, split: Split, weights: str, progress: Progres
     )
 
 
-def protocol_name(settings: Evaluation) -> str:
-    """Name a test-time resize, as in `keep_ratio 2048x512, sides to multiples of 32`."""
+def _labelled(segmenter: Segmenter, split: Split) -> Iterator[tuple[Pixels, Pixels]]:
+    """Yield the labels that this process's images should have, and those that they get.
+
+    Each image is one thread's from beginning to end. So the logits, whose last bits depend on how
+    many threads share an operator, are the same however many images are worked on at a time.
+    """
+
+    def label(index: int) -> tuple[Pixels, Pixels]:
+        sample = split.prepared.sample(split.name, index)
+        truth = decode_mask(sample.mask, split.prepared.card.id_map)
+        return truth, segmenter(decode_image(sample.image))
+
+    with one_thread():
+        yield from in_order(label, split.indices, segmenter.predictor.at_once, heed)
+
+
+def protocol_name(settings: Evaluation, looks: Looks = WHOLE) -> str:
+    """Name a protocol, as in `keep_ratio 2048x512, sides to multiples of 32; whole image, ...`."""
     sides = f", sides to multiples of {settings.multiple}" if settings.multiple > 1 else ""
     scale = f"{settings.scale[0]}x{settings.scale[1]}"
-    return f"{settings.resize} {scale}{sides}; whole image, single scale"
+    return f"{settings.resize} {scale}{sides}; {looks}"

@@ -16,7 +16,7 @@ from topformer_cli.engine.loss_cells import grows_in_cells, relative_logits, sco
 from topformer_cli.engine.resize import resize_matrix, row_tiles
 from topformer_cli.engine.tally import sum_type
 from topformer_cli.errors import DataError
-from topformer_cli.torch_threads import one_thread
+from topformer_cli.torch_threads import heed, one_thread
 
 IGNORE = 255
 
@@ -110,7 +110,7 @@ def _scored(
 
     # The operators of one image are too small for torch to share out among its threads.
     threads = torch.get_num_threads() if logits.device.type == "cpu" else 1
-    with one_thread(), ThreadPoolExecutor(threads) as pool:
+    with one_thread(), ThreadPoolExecutor(threads, initializer=heed) as pool:
         losses = list(pool.map(score, range(len(logits))))
     total = torch.stack(losses).sum()
     return (total / divisor).float(), gradient.div_(divisor).to(_keeping(logits.dtype))

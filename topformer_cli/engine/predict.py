@@ -24,6 +24,7 @@ class TorchPredictor:
         self.network = folded.to(memory_format=torch.channels_last)
         self.name = name
         self.device = device
+        self.at_once = torch.get_num_threads() if device.type == "cpu" else 1
 
     @torch.inference_mode()
     def __call__(self, images: FloatArray) -> FloatArray:

@@ -21,6 +21,7 @@ class Blurred:
     """A network of fixed weights whose logits are an eighth of the input's size."""
 
     name = "blurred"
+    at_once = 1
 
     def __init__(self) -> None:
         generator = torch.Generator().manual_seed(0)

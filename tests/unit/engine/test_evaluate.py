@@ -77,6 +77,42 @@ def test_scores_are_those_of_the_plain_way(
     )
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_counts_do_not_depend_on_the_number_of_threads(
+    network: TopFormer, prepared: PreparedSet, threads: int
+) -> None:
+    spec = model_spec(make_job(prepared).recipe, prepared.card)
+    found = []
+    for at_once in (1, threads):
+        before = torch.get_num_threads()
+        torch.set_num_threads(at_once)
+        try:
+            predictor = TorchPredictor(network, "it", CPU)
+            assert predictor.at_once == at_once
+            one = Segmenter(Remembering(predictor), spec, SETTINGS)
+            evaluate(one, Split(prepared, "train"), "mine", silent)
+        finally:
+            torch.set_num_threads(before)
+        found.append(one.predictor.logits)
+    first, second = found
+    assert first.keys() == second.keys()
+    assert all((first[key] == second[key]).all() for key in first)
+
+
+class Remembering:
+    """A predictor that keeps the logits of every input."""
+
+    def __init__(self, predictor: TorchPredictor) -> None:
+        self.predictor = predictor
+        self.name, self.at_once = predictor.name, predictor.at_once
+        self.logits: dict[bytes, np.ndarray] = {}
+
+    def __call__(self, images: FloatArray) -> FloatArray:
+        logits = self.predictor(images)
+        self.logits[images.tobytes()] = logits
+        return logits
+
+
 def test_labels_have_the_pictures_size(segmenter: Segmenter) -> None:
     image = np.random.default_rng(0).integers(0, 256, (50, 131, 3), np.uint8)
     labels = segmenter(image)
@@ -89,6 +125,7 @@ class Oracle:
     """Answers with the label of the only picture there is, so that every score is perfect."""
 
     name = "oracle"
+    at_once = 1
 
     def __init__(self, labels: np.ndarray) -> None:
         self.labels = labels
