@@ -2,7 +2,8 @@
 
     sets        open, prepare, list, check and draw data sets
     training    plan and run a training
-    models      load a model, evaluate it, segment pictures
+    models      load a model, segment pictures
+    evaluating  measure a model on a split, by the protocol that is asked for
     exporting   write a model as ONNX, TNN and LiteRT files
     foreign     write an ONNX file of the user's as TNN files
     bundling    put an export into a folder to build an app from

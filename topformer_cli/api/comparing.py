@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from topformer_cli.data.card import DatasetCard
+from topformer_cli.data.looks import WHOLE, Looks
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.recipe import Choices, Recipe, differences, load_recipe
 from topformer_cli.results import Result
@@ -28,13 +29,14 @@ class Evidence:
     """What is known of a network that was measured.
 
     recipe is the one that it was measured by, origin what its checkpoint says of how it came
-    about, card the set's that it was measured on.
+    about, card the set's that it was measured on, looks how often it looked at an image.
     """
 
     recipe: Recipe
     spec: ModelSpec
     origin: Mapping[str, Any]
     card: DatasetCard
+    looks: Looks = WHOLE
 
     @property
     def ours(self) -> bool:
@@ -81,7 +83,7 @@ def compare(evidence: Evidence, result: Result) -> Comparison | None:
         unknown = [Judged(row, ("weights of unknown origin",)) for row in rows]
         return judge(result.headline, unknown)
     foreign = [
-        Judged(row, (*_foreign(evidence, row), *_about_data(evidence, result, row)))
+        Judged(row, (*_foreign(evidence, row), *_about_measurement(evidence, result, row)))
         for row in theirs
     ]
     return judge(result.headline, foreign, "if the file is the authors' own")
@@ -90,7 +92,7 @@ def compare(evidence: Evidence, result: Result) -> Comparison | None:
 def _judge_ours(evidence: Evidence, result: Result, row: Published) -> Judged:
     """Judge a training of our own; one that has no such recipe is told as that, no more."""
     reference = _reference(row)
-    data = tuple(_about_data(evidence, result, row))
+    data = tuple(_about_measurement(evidence, result, row))
     if reference is None:
         why = "the authors' recipe for it is not public, and this one is not theirs"
         if row.copied_from:
@@ -116,9 +118,11 @@ def _rows_of_file(rows: Sequence[Published], name: str) -> list[Published]:
     ]
 
 
-def _about_data(evidence: Evidence, result: Result, row: Published) -> Iterator[str]:
-    """Yield what speaks against the data that it was trained and measured on."""
+def _about_measurement(evidence: Evidence, result: Result, row: Published) -> Iterator[str]:
+    """Yield what speaks against the data that it was trained on, and the way it was measured."""
     card, split = evidence.card, result.split
+    if evidence.looks != WHOLE:
+        yield f"{evidence.looks}, not {WHOLE}"
     if split != row.split:
         yield f"split {split}, not {row.split}"
     elif card.counts.get(split) != card.expected.get(split):

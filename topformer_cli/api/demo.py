@@ -15,15 +15,9 @@ from PIL import Image
 from topformer_cli import __version__, draw
 from topformer_cli.api import demo_set
 from topformer_cli.api.benching import HOST, BenchChoices, Subject, bench, find_targets
+from topformer_cli.api.evaluating import EvalRequest, evaluate_model
 from topformer_cli.api.exporting import ExportChoices, export_model
-from topformer_cli.api.models import (
-    EvalRequest,
-    Model,
-    ModelSource,
-    evaluate_model,
-    load_model,
-    segmenter,
-)
+from topformer_cli.api.models import Model, ModelSource, load_model, segmenter
 from topformer_cli.api.places import USUAL, Places
 from topformer_cli.api.sets import open_set
 from topformer_cli.api.training import TrainPlan, TrainRequest, plan_training, run_training

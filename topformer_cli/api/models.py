@@ -1,4 +1,4 @@
-"""Load a model of any task, evaluate it, segment pictures."""
+"""Load a model of any task, and segment pictures with it."""
 
 import contextlib
 from collections.abc import Mapping
@@ -8,14 +8,10 @@ from typing import Any, Final
 
 from torch import nn
 
-from topformer_cli.api.comparing import Evidence, Measured, measured
 from topformer_cli.api.places import USUAL, Places
-from topformer_cli.api.sets import open_set
 from topformer_cli.data.catalog import DATASETS
 from topformer_cli.engine.device import resolve_device
 from topformer_cli.engine.predict import Segmenter, TorchPredictor
-from topformer_cli.engine.task import Progress
-from topformer_cli.engine.tasks import make_task
 from topformer_cli.errors import DataError, RecipeError, UsageError
 from topformer_cli.models.checkpoint import build_from
 from topformer_cli.models.pretrained import Request, read_weights
@@ -186,31 +182,3 @@ def segmenter(model: Model, device: str) -> Segmenter:
     assert isinstance(model.recipe, SegmentationRecipe)
     predictor = TorchPredictor(model.network, str(model.file), resolve_device(device))
     return Segmenter(predictor, model.spec, model.recipe.evaluation)
-
-
-@dataclass(frozen=True, slots=True)
-class EvalRequest:
-    """What to evaluate a model on; its own set unless named.
-
-    fetching is called with bytes done and bytes in all where the set lies elsewhere.
-    """
-
-    device: str = "auto"
-    dataset: str | None = None
-    split: str = "val"
-    places: Places = USUAL
-    fetching: Progress = lambda _done, _total: None
-
-
-def evaluate_model(model: Model, request: EvalRequest, progress: Progress) -> Measured:
-    """Measure a model on a split of a prepared set, and hold it against published scores.
-
-    Raises:
-        DataError: the set is not prepared, is of another task or has other classes.
-    """
-    prepared = open_set(request.dataset or model.recipe.dataset, request.places)
-    task = make_task(model.recipe, prepared, model.spec)
-    prepared.complete(request.fetching, (request.split,))
-    network = model.network.to(resolve_device(request.device))
-    result = task.evaluate(network, request.split, str(model.file), progress)
-    return measured(Evidence(model.recipe, model.spec, model.origin, prepared.card), result)

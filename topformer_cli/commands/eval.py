@@ -68,7 +68,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         _hold(_score(predictions, annotations, as_json=as_json), fail_under)
         return
     from topformer_cli import console
-    from topformer_cli.api import models
+    from topformer_cli.api import evaluating, models
     from topformer_cli.api.places import Places
     from topformer_cli.commands import show
     from topformer_cli.rundir import write_json
@@ -78,8 +78,8 @@ def command(  # noqa: PLR0913 - one parameter an option
     console.note(f"evaluating {model.took}")
     with console.progress("eval", "images") as update:
         fetching = console.progress_lines("fetch the set", console.BYTES)
-        request = models.EvalRequest(device, dataset, split, places, fetching)
-        measured = models.evaluate_model(model, request, update)
+        request = evaluating.EvalRequest(device, dataset, split, places, fetching)
+        measured = evaluating.evaluate_model(model, request, update)
     result = measured.result
     show.evaluation(measured, as_json=as_json)
     if model.run is not None:

@@ -41,25 +41,21 @@ class Canvas:
     def rows(self, low: int, high: int) -> Tensor:
         """Return the mean of all windows' logits in rows [low, high): [rows, width, C]."""
         self.kept = {one: logits for one, logits in self.kept.items() if one.bottom > low}
-        total, count = None, None
-        for window in self.windows:
-            if window.top >= high or window.bottom <= low:
-                continue
+        crossed = [one for one in self.windows if one.top < high and one.bottom > low]
+        for window in crossed:
             if window not in self.kept:
                 self.kept[window] = self.logits_of(window)
-            logits = self.kept[window]
-            if total is None or count is None:
-                shape = high - low, self.size[1]
-                total = logits.new_zeros(*shape, len(logits), dtype=torch.float32)
-                count = logits.new_zeros(*shape, 1, dtype=torch.float32)
+        classes, device = len(self.kept[crossed[0]]), self.kept[crossed[0]].device
+        total = torch.zeros(high - low, self.size[1], classes, device=device)
+        count = torch.zeros(high - low, self.size[1], 1, device=device)
+        for window in crossed:
             top, bottom = max(low, window.top), min(high, window.bottom)
             right = min(window.right, self.size[1])
             place = slice(top - low, bottom - low), slice(window.left, right)
-            part = _rows_of(logits, window, top, bottom)[:, : right - window.left]
-            total[place] += part
+            rows = _rows_of(self.kept[window], window, top, bottom)
+            total[place] += rows[:, : right - window.left]
             count[place] += 1
-        assert total is not None
-        return total if len(self.windows) == 1 else total / count
+        return total / count
 
 
 def _rows_of(logits: Tensor, window: Window, top: int, bottom: int) -> Tensor:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from topformer_cli.data.decode import decode_image, decode_mask
+from topformer_cli.data.looks import WHOLE, Looks
 from topformer_cli.data.statistics import class_weights
 from topformer_cli.data.store import PreparedSet
 from topformer_cli.engine.evaluate import Split, evaluate
@@ -26,11 +27,12 @@ from topformer_cli.sections.segmentation import SegmentationRecipe
 
 @dataclass(frozen=True, slots=True)
 class SegmentationTask:
-    """A segmentation network on a set of masks."""
+    """A segmentation network on a set of masks; looks: how often it looks at an image in tests."""
 
     recipe: SegmentationRecipe
     prepared: PreparedSet
     spec: ModelSpec
+    looks: Looks = WHOLE
     weights: dict[torch.device, Tensor] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -112,4 +114,5 @@ class SegmentationTask:
 
     def _segmenter(self, network: nn.Module, name: str) -> Segmenter:
         device = next(network.parameters()).device
-        return Segmenter(TorchPredictor(network, name, device), self.spec, self.recipe.evaluation)
+        predictor = TorchPredictor(network, name, device)
+        return Segmenter(predictor, self.spec, self.recipe.evaluation, self.looks)

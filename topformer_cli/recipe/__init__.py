@@ -17,7 +17,7 @@ from topformer_cli.recipe.files import (
 )
 from topformer_cli.recipe.layers import Choices
 from topformer_cli.recipe.load import SetFacts, load_recipe, load_resolved, parse_resolved
-from topformer_cli.recipe.settings import differences, preset_settings, settings
+from topformer_cli.recipe.settings import differences, preset_names, preset_settings, settings
 from topformer_cli.sections.record import DEFAULT_SIZE, Recipe
 from topformer_cli.sections.table import RECIPES
 
@@ -36,6 +36,7 @@ __all__ = [
     "load_recipe",
     "load_resolved",
     "parse_resolved",
+    "preset_names",
     "preset_settings",
     "recipe_names",
     "recipe_of_set",

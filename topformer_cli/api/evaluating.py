@@ -1,0 +1,110 @@
+"""Measure a network on a split of a prepared set, by the protocol that is asked for."""
+
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from topformer_cli.api.comparing import Evidence, Measured, measured
+from topformer_cli.api.models import Model
+from topformer_cli.api.places import USUAL, Places
+from topformer_cli.api.sets import open_set
+from topformer_cli.data.looks import WHOLE, Looks
+from topformer_cli.engine.device import resolve_device
+from topformer_cli.engine.segmentation import SegmentationTask
+from topformer_cli.engine.task import Progress, Task
+from topformer_cli.engine.tasks import make_task
+from topformer_cli.errors import UsageError
+from topformer_cli.recipe import Choices, Recipe, load_recipe, preset_names, recipe_names
+from topformer_cli.results import EvalResult
+from topformer_cli.sections.segmentation import SegmentationRecipe
+
+ProtocolName = Literal["code", "paper"]
+
+OWN: Final = "own"
+"""The name of a protocol that is neither the authors' code's nor the paper's."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvalRequest:
+    """What to evaluate a model on; its own set unless named.
+
+    protocol: None for that of its recipe. fetching is called with bytes done and bytes in all where
+    the set lies elsewhere.
+    """
+
+    device: str = "auto"
+    dataset: str | None = None
+    split: str = "val"
+    places: Places = USUAL
+    fetching: Progress = lambda _done, _total: None
+    protocol: ProtocolName | None = None
+    looks: Looks = WHOLE
+
+
+def evaluate_model(model: Model, request: EvalRequest, progress: Progress) -> Measured:
+    """Measure a model on a split of a prepared set, and hold it against published scores.
+
+    Raises:
+        UsageError: there is no such protocol for its recipe, or it cannot look so often.
+        DataError: the set is not prepared, is of another task or has other classes.
+    """
+    recipe = by_protocol(model.recipe, request.protocol)
+    prepared = open_set(request.dataset or recipe.dataset, request.places)
+    task = _looking(make_task(recipe, prepared, model.spec), request.looks)
+    prepared.complete(request.fetching, (request.split,))
+    network = model.network.to(resolve_device(request.device))
+    result = task.evaluate(network, request.split, str(model.file), progress)
+    if isinstance(result, EvalResult) and isinstance(recipe, SegmentationRecipe):
+        result = replace(result, protocol=f"{protocol_of(recipe)}: {result.protocol}")
+    evidence = Evidence(recipe, model.spec, model.origin, prepared.card, request.looks)
+    return measured(evidence, result)
+
+
+def by_protocol(recipe: Recipe, wanted: ProtocolName | None) -> Recipe:
+    """Return a recipe that tests as the authors' code or the paper does.
+
+    Raises:
+        UsageError: nothing is known of that for this recipe.
+    """
+    if wanted is None:
+        return recipe
+    known = preset_names(recipe.name) if recipe.name in recipe_names() else ()
+    if not isinstance(recipe, SegmentationRecipe) or wanted not in known:
+        has = f"; it has {', '.join(known)}" if known else ""
+        message = (
+            f"--protocol {wanted}: recipe {recipe.name} has no such protocol{has}; leave the "
+            "option out to test by its own"
+        )
+        raise UsageError(message)
+    return recipe.model_copy(update={"evaluation": _preset(recipe, wanted).evaluation})
+
+
+def protocol_of(recipe: SegmentationRecipe) -> str:
+    """Name the protocol of a recipe: `code`, `paper`, `code and paper` where they agree, or OWN."""
+    if recipe.name not in recipe_names():
+        return OWN
+    same = [
+        preset
+        for preset in preset_names(recipe.name)
+        if _resize(_preset(recipe, preset)) == _resize(recipe)
+    ]
+    return " and ".join(same) or OWN
+
+
+def _preset(recipe: Recipe, preset: str) -> SegmentationRecipe:
+    found = load_recipe(recipe.name, Choices(recipe.size, preset))
+    assert isinstance(found, SegmentationRecipe)
+    return found
+
+
+def _resize(recipe: SegmentationRecipe) -> tuple[object, ...]:
+    settings = recipe.evaluation
+    return settings.resize, settings.scale, settings.multiple
+
+
+def _looking(task: Task, looks: Looks) -> Task:
+    if looks == WHOLE:
+        return task
+    if not isinstance(task, SegmentationTask):
+        message = "--scales, --flip, --window: only for segmentation; leave them out"
+        raise UsageError(message)
+    return replace(task, looks=looks)
