@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from topformer_cli.api.benching import BenchChoices
 from topformer_cli.api.evaluating import EvalRequest
+from topformer_cli.api.evaluating_phones import phone_predictor
 from topformer_cli.api.exporting import open_artifact
 from topformer_cli.api.models import Model, ModelSource, load_model
 from topformer_cli.api.sets import open_set
 from topformer_cli.data.protocol import EvalSettings
-from topformer_cli.data.store import PreparedSet
 from topformer_cli.deploy.artifact import SUFFIXES, Artifact
 from topformer_cli.deploy.predictors import open_predictor
 from topformer_cli.engine.device import resolve_device
@@ -23,6 +24,7 @@ from topformer_cli.engine.predict import Segmenter, TorchPredictor
 from topformer_cli.engine.task import Progress
 from topformer_cli.errors import UsageError
 from topformer_cli.models.spec import ModelSpec
+from topformer_cli.predictor import Predictor
 from topformer_cli.results import EvalResult
 from topformer_cli.rundir import RunDir, file_sha256
 
@@ -46,102 +48,133 @@ class FileRequest:
     """How an exported file is measured.
 
     fit: how pictures are brought to its input size. against: the run or checkpoint to measure
-    beside it; None for the checkpoint that it was made of, if its run is still there.
+    beside it; None for the checkpoint that it was made of, if its run is still there. most: so many
+    images in place of all. phone: the phone that computes it, beside this host.
     """
 
     usual: EvalRequest = field(default_factory=EvalRequest)
     fit: Fit = "stretch"
     against: Path | None = None
+    most: int | None = None
+    phone: BenchChoices | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredFile:
-    """What a file came to, and the network that it was made of by the same protocol.
+    """What a file came to, and what should compute the same, by the same protocol.
 
-    why: why there is none.
+    what: names the latter; why: says why there is none.
     """
 
     result: EvalResult
-    network: EvalResult | None
+    beside: EvalResult | None
+    what: str = ""
     why: str = ""
 
+    @property
+    def difference(self) -> float | None:
+        """The mIoU of the file above the other one's."""
+        if self.beside is None:
+            return None
+        return self.result.headline.value - self.beside.headline.value
+
     def line(self) -> str:
-        """Say what became of the network on its way into the file."""
-        if self.network is None:
+        """Say how far the two lie apart."""
+        if self.beside is None:
             return f"not held against PyTorch: {self.why}"
-        difference = self.result.miou - self.network.miou
-        return (
-            f"{self.network.weights} in PyTorch by the same protocol: mIoU "
-            f"{self.network.miou:.2f}; difference {difference:+.4f}"
-        )
+        apart = "" if self.difference is None else f"; difference {self.difference:+.4f}"
+        return f"{self.what} by the same protocol: {self.beside.headline}{apart}"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the record of the file, with the network's score as `network`."""
-        record = self.result.to_json() | {"network": None, "network_missing": self.why or None}
-        if self.network is not None:
-            record["network"] = {"weights": self.network.weights, **self.network.scores}
-            record["miou_difference"] = self.result.miou - self.network.miou
-        return record
+        """Return the record of the file, with what was measured beside it as `beside`."""
+        beside = None
+        if self.beside is not None:
+            beside = {"what": self.what, "weights": self.beside.weights, **self.beside.scores}
+        more = {"beside": beside, "miou_difference": self.difference, "not_held": self.why or None}
+        return self.result.to_json() | more
 
 
 def evaluate_file(path: Path, request: FileRequest, progress: Progress) -> MeasuredFile:
     """Measure an exported segmentation network on a split of a prepared set.
 
-    Progress counts the images of both.
+    Progress counts the images of both evaluations.
 
     Raises:
         UsageError: it is a network for something else, or has no identity card.
         ExportError: there is no such export, or its files do not belong together.
         DataError: the set is not prepared, is of another task or has other classes.
+        DeviceError: the phone or its runner is not ready.
+        MeasurementError: the runner failed there.
     """
     artifact = open_artifact(path)
-    spec = _card(artifact)
+    protocol = _Fixed(artifact, _card(artifact), request.fit)
     usual = request.usual
-    prepared = open_set(usual.dataset or spec.dataset, usual.places)
-    prepared.require(spec.task)
+    prepared = open_set(usual.dataset or protocol.spec.dataset, usual.places)
+    prepared.require(protocol.spec.task)
     prepared.complete(usual.fetching, (usual.split,))
-    model, why = _source(artifact, request)
-    settings = _settings(artifact, request.fit)
+    split = Split(prepared, usual.split, most=request.most)
     kind = FILE_SUFFIXES.get(path.suffix, artifact.formats[0])
-    segmenter = Segmenter(
-        open_predictor(artifact, kind),
-        spec,
-        settings,
-        takes_bytes=artifact.manifest.input.type == "uint8",
-    )
-    run = _Run(prepared, usual.split, progress, 1 if model is None else 2)
-    result = run.evaluate(segmenter, str(artifact.main_file(kind)))
+    if request.phone is not None:
+        return _on_phone(protocol, split, request.phone, progress)
+    model, why = _source(artifact, request)
+    turns = _Turns(split, progress, 1 if model is None else 2)
+    result = turns.evaluate(protocol.of_file(kind))
     if model is None:
-        return MeasuredFile(result, None, why)
+        return MeasuredFile(result, None, why=why)
     predictor = TorchPredictor(model.network, str(model.file), resolve_device(usual.device))
-    network = run.evaluate(Segmenter(predictor, model.spec, settings), str(model.file))
-    return MeasuredFile(result, network)
+    beside = turns.evaluate(Segmenter(predictor, model.spec, protocol.settings))
+    return MeasuredFile(result, beside, f"{model.file} in PyTorch")
+
+
+def _on_phone(
+    protocol: "_Fixed", split: Split, choices: BenchChoices, progress: Progress
+) -> MeasuredFile:
+    turns = _Turns(split, progress, 2)
+    with phone_predictor(protocol.artifact, choices) as predictor:
+        result = turns.evaluate(protocol.of(predictor))
+    on_host = protocol.of_file(protocol.artifact.formats[0])
+    return MeasuredFile(result, turns.evaluate(on_host), f"{on_host.predictor.name} on this host")
+
+
+@dataclass(frozen=True, slots=True)
+class _Fixed:
+    """The protocol of an export."""
+
+    artifact: Artifact
+    spec: ModelSpec
+    fit: Fit
+
+    @property
+    def settings(self) -> EvalSettings:
+        height, width = self.artifact.manifest.input.shape[2:]
+        return EvalSettings(self.fit, (width, height), 1)
+
+    def of_file(self, kind: str) -> Segmenter:
+        return self.of(open_predictor(self.artifact, kind))
+
+    def of(self, predictor: Predictor) -> Segmenter:
+        takes_bytes = self.artifact.manifest.input.type == "uint8"
+        return Segmenter(predictor, self.spec, self.settings, takes_bytes=takes_bytes)
 
 
 @dataclass
-class _Run:
+class _Turns:
     """Evaluations one after another, with one progress."""
 
-    prepared: PreparedSet
-    split: str
+    split: Split
     progress: Progress
-    rounds: int
+    turns: int
     done: int = 0
 
-    def evaluate(self, segmenter: Segmenter, weights: str) -> EvalResult:
-        before, total = self.done, self.prepared.length(self.split)
+    def evaluate(self, segmenter: Segmenter) -> EvalResult:
+        before, total = self.done, len(self.split)
 
         def tell(done: int, _total: int) -> None:
-            self.progress(before + done, total * self.rounds)
+            self.progress(before + done, total * self.turns)
 
-        result = evaluate(segmenter, Split(self.prepared, self.split), weights, tell)
+        result = evaluate(segmenter, self.split, segmenter.predictor.name, tell)
         self.done += total
         return replace(result, protocol=f"{FIXED}: {result.protocol}")
-
-
-def _settings(artifact: Artifact, fit: Fit) -> EvalSettings:
-    height, width = artifact.manifest.input.shape[2:]
-    return EvalSettings(fit, (width, height), 1)
 
 
 def _card(artifact: Artifact) -> ModelSpec:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from numpy.typing import NDArray
+
 from topformer_cli.bench.formats.run_model import INPUT_FILE, check_arguments, decode_printed
 from topformer_cli.bench.machine.cores import cores_of, verify_core
 from topformer_cli.bench.machine.residency import residency, residency_path
@@ -150,6 +152,18 @@ class Lane:
         elif self.checked:
             self._check_printed(call, protocol.deadline_s)
 
+    def compute(self, inputs: NDArray[Any], deadline_s: float) -> list[NDArray[Any]]:
+        """Return the outputs for other inputs of the plan's shape, by one inference.
+
+        Raises:
+            MeasurementError: the runner crashed, hung, or wrote no output.
+            DeviceError: something did not arrive.
+        """
+        module = self.entrant.runner.module
+        self.station.put(module.encode_input(inputs), f"{self.folder}/{INPUT_FILE}")
+        self._run(self._call(warmup=0, iterations=1), deadline_s)
+        return module.fitting_outputs(self._output(), self.entrant.plan.references)
+
     def round(self, protocol: Protocol, *, warm: bool = True) -> Round:
         """Run one process of the protocol; its output must still be the one that was proven.
 
@@ -223,15 +237,17 @@ class Lane:
         counted_s = (call.warmup + call.iterations) * centre_ms / 1000
         return SLOWER * max(counted_s, call.warmup_s + call.seconds)
 
-    def _check_output(self) -> None:
-        plan, module = self.entrant.plan, self.entrant.runner.module
-        name = f"{self.folder}/output"
+    def _output(self) -> bytes:
         try:
-            content = self.station.get(name)
+            return self.station.get(f"{self.folder}/output")
         except DeviceError as error:
             message = f"the runner ended but its output could not be read ({error})"
             raise MeasurementError(message) from error
-        self._digest = self.station.digest(name)
+
+    def _check_output(self) -> None:
+        plan, module = self.entrant.plan, self.entrant.runner.module
+        content = self._output()
+        self._digest = self.station.digest(f"{self.folder}/output")
         given = module.fitting_outputs(content, plan.references)
         for reference, output in zip(plan.references, given, strict=True):
             self._hold(agreement(reference, output))

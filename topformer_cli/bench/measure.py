@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
+
+from numpy.typing import NDArray
 
 from topformer_cli.bench.lane import Entrant, Lane
 from topformer_cli.bench.machine.cooling import cool_down
@@ -83,6 +85,16 @@ class Measurement:
         """
         with self._at_work():
             self._prove(None)
+
+    @contextmanager
+    def computing(self) -> Iterator[Callable[[NDArray[Any]], list[NDArray[Any]]]]:
+        """Yield what computes the outputs of the first entrant for any inputs, inside the block.
+
+        Raises:
+            TopformerError: the same as `run`; the function, too.
+        """
+        with self._at_work():
+            yield lambda inputs: self.lanes[0].compute(inputs, self.protocol.deadline_s)
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:

@@ -1,6 +1,6 @@
 """The paper's metric over a prepared split, for any predictor."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from topformer_cli.data.decode import Pixels, decode_image, decode_mask
@@ -18,16 +18,27 @@ from topformer_cli.torch_threads import heed, one_thread
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """One split of a prepared set, of which each process of a world takes every size-th image."""
+    """One split of a prepared set, of which each process of a world takes every size-th image.
+
+    most: so many images from all its parts in place of all.
+    """
 
     prepared: PreparedSet
     name: str = "val"
     world: World = ALONE
+    most: int | None = None
+
+    def __len__(self) -> int:
+        """Return how many images are looked at, by all processes."""
+        length = self.prepared.length(self.name)
+        return length if self.most is None else min(self.most, length)
 
     @property
-    def indices(self) -> range:
+    def indices(self) -> Sequence[int]:
         """The images of this process."""
-        return range(self.world.rank, self.prepared.length(self.name), self.world.size)
+        places = range(self.world.rank, len(self), self.world.size)
+        length = self.prepared.length(self.name)
+        return [place * length // len(self) for place in places]
 
 
 def evaluate(segmenter: Segmenter, split: Split, weights: str, progress: Progress) -> EvalResult:
@@ -40,10 +51,10 @@ def evaluate(segmenter: Segmenter, split: Split, weights: str, progress: Progres
     card = prepared.card
     require_classes(spec, card)
     counted = ConfusionMatrix(len(card.classes))
-    total = prepared.length(split.name)
-    for index, (truth, labels) in zip(split.indices, _labelled(segmenter, split), strict=True):
+    total = len(split)
+    for done, (truth, labels) in enumerate(_labelled(segmenter, split), 1):
         counted.add(truth, labels)
-        progress(min(index + split.world.size, total), total)
+        progress(min(done * split.world.size, total), total)
     counted.counts = split.world.counted(counted.counts)
     scores = counted.scores()
     return EvalResult(
@@ -60,8 +71,16 @@ def evaluate(segmenter: Segmenter, split: Split, weights: str, progress: Progres
         mean_accuracy=scores.mean_accuracy,
         iou=tuple(scores.iou),
         accuracy=tuple(scores.accuracy),
-        notes=(card.partial,) if card.partial else (),
+        notes=tuple(_notes(split)),
     )
+
+
+def _notes(split: Split) -> Iterator[str]:
+    """Say what is missing of the split."""
+    if split.prepared.card.partial:
+        yield split.prepared.card.partial
+    if len(split) < (length := split.prepared.length(split.name)):
+        yield f"{len(split)} of {length} images, from all parts of {split.name}"
 
 
 def _labelled(segmenter: Segmenter, split: Split) -> Iterator[tuple[Pixels, Pixels]]:
