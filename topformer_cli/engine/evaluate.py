@@ -43,7 +43,6 @@ def evaluate(segmenter: Segmenter, split: Split, weights: str, progress: Progres
         counted.add(decode_mask(sample.mask, card.id_map), labels)
         progress(min(index + split.world.size, total), total)
     counted.counts = split.world.counted(counted.counts)
-    scores = counted.scores()
     return EvalResult(
         model=spec.network,
         weights=weights,
@@ -52,12 +51,7 @@ def evaluate(segmenter: Segmenter, split: Split, weights: str, progress: Progres
         images=total,
         protocol=protocol_name(segmenter.settings),
         classes=card.classes,
-        miou=scores.miou,
-        miou_devkit=scores.miou_devkit,
-        pixel_accuracy=scores.pixel_accuracy,
-        mean_accuracy=scores.mean_accuracy,
-        iou=tuple(scores.iou),
-        accuracy=tuple(scores.accuracy),
+        found=counted.scores(),
         notes=(card.partial,) if card.partial else (),
     )
 
