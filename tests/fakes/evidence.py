@@ -6,7 +6,13 @@ from topformer_cli.api.comparing import Evidence
 from topformer_cli.data.card import DatasetCard, LabelFacts, SplitCard
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.recipe import Choices, Recipe, load_recipe
-from topformer_cli.results import ClassificationResult, DetectionResult, EvalResult, Result
+from topformer_cli.results import (
+    ClassificationResult,
+    DetectionResult,
+    EvalResult,
+    LabelScores,
+    Result,
+)
 from topformer_cli.results.detection import BoxScores
 from topformer_cli.results.ledger import Ledger, Spread, Start, TrainingData
 from topformer_cli.results.published import Published
@@ -90,6 +96,5 @@ def result_like(row: Published, value: float, split: str = "val") -> Result:
     if row.task == "classification":
         return ClassificationResult(**common, top1=value, top5=None, accuracy=none, counts=(5, 5))
     return EvalResult(
-        **common, miou=value, miou_devkit=value, pixel_accuracy=90.0, mean_accuracy=80.0,
-        iou=none, accuracy=none,
-    )  # fmt: skip
+        **common, found=LabelScores(value, value, 90.0, 80.0, iou=none, accuracy=none)
+    )

@@ -3,21 +3,25 @@
 import json
 from dataclasses import replace
 
+import pytest
+
 from topformer_cli.results import (
     ClassificationResult,
     DetectionResult,
     EvalResult,
     Headline,
+    LabelScores,
     PredictionsResult,
     percent,
 )
 from topformer_cli.results.classification import MOST_ROWS
 from topformer_cli.results.detection import NUMBERS, BoxScores
+from topformer_cli.results.segmentation import ClassOrder
 
 SEGMENTED = EvalResult(
     model="TopFormer-tiny", weights="w", dataset="d", split="val", images=3, protocol="p",
-    classes=("sky", "road"), miou=61.5, miou_devkit=30.75, pixel_accuracy=90.0,
-    mean_accuracy=80.0, iou=(61.5, None), accuracy=(80.0, None),
+    classes=("sky", "road"),
+    found=LabelScores(61.5, 30.75, 90.0, 80.0, iou=(61.5, None), accuracy=(80.0, None)),
 )  # fmt: skip
 CLASSIFIED = ClassificationResult(
     model="TopFormer-tiny", weights="w", dataset="d", split="val", images=3, protocol="p",
@@ -68,6 +72,69 @@ def test_rows_have_a_dash_for_what_does_not_occur() -> None:
     assert CLASSIFIED.table().rows == (("cat", "3", "66.67"), ("dog", "0", "–"))
     assert DETECTED.table().rows == (("cat", "12", "40.50"), ("dog", "0", "–"))
     assert percent(0.0) == "0.00"
+
+
+FOUND = LabelScores(
+    40.0, 40.0, 90.0, 80.0, iou=(20.0, 70.0, None, 30.0, 0.0),
+    accuracy=(90.0, 10.0, None, 30.0, None), pixels=(990_000, 9_500, 0, 500, 0),
+    confusion=((1, 0, 0, 0, 0, 0),) * 5,
+)  # fmt: skip
+MAPS = replace(SEGMENTED, classes=("wall", "Sky", "bed", "car", "bus"), found=FOUND)
+
+
+@pytest.mark.parametrize(
+    ("order", "names"),
+    [
+        ("id", "wall Sky bed car bus"),
+        ("name", "bed bus car Sky wall"),
+        ("iou", "Sky car wall bus bed"),
+        ("accuracy", "wall car Sky bed bus"),
+        ("pixels", "wall Sky car bed bus"),
+    ],
+)
+def test_classes_are_shown_in_the_order_asked_for(order: ClassOrder, names: str) -> None:
+    table = MAPS.table(order)
+    assert [row[0] for row in table.rows] == names.split()
+    assert table.columns == ("class", "pixels", "IoU", "accuracy")
+    assert ("car", "0.05%", "30.00", "30.00") in table.rows
+    assert ("bed", "–", "–", "–") in table.rows
+
+
+def test_iou_is_averaged_by_how_common_classes_are() -> None:
+    groups = FOUND.share_groups
+    assert [(one.at_least, one.classes, one.miou) for one in groups] == [
+        (1.0, 1, 20.0), (0.1, 1, 70.0), (0.0, 2, 15.0),
+    ]  # fmt: skip
+    assert [str(one) for one in groups] == [
+        "at least 1 % (1 class) 20.00",
+        "0.1 to 1 % (1 class) 70.00",
+        "below 0.1 % (2 classes) 15.00",
+    ]
+    assert MAPS.to_json()["miou_by_share"][2] == {
+        "at_least": 0.0, "below": 0.1, "classes": 2, "miou": 15.0,
+    }  # fmt: skip
+
+
+def test_where_no_pixel_is_labelled_there_is_no_score() -> None:
+    none = LabelScores(None, None, None, None, (None,) * 2, (None,) * 2, (0, 0))
+    result = replace(SEGMENTED, found=none)
+    assert result.summary() == "no pixel is labelled: there is no score"
+    assert result.scores == {}
+    assert result.table().rows == (("sky", "–", "–", "–"), ("road", "–", "–", "–"))
+    assert result.to_json()["miou"] is None
+
+
+def test_a_record_of_maps_is_read_back_but_for_its_confusion() -> None:
+    record = json.loads(json.dumps(MAPS.to_json()))
+    assert "confusion" not in record
+    assert EvalResult.from_json(record) == replace(MAPS, found=replace(FOUND, confusion=()))
+    assert EvalResult.from_json(record | {"comparison": {}}) is not None
+    for later in ("pixels", "miou_by_share"):
+        del record[later]
+    old = EvalResult.from_json(record)
+    assert old is not None
+    assert (old.found.iou, old.found.pixels) == (FOUND.iou, ())
+    assert EvalResult.from_json(json.loads(json.dumps(DETECTED.to_json()))) is None
 
 
 def test_a_table_of_very_many_classes_is_left_to_the_record() -> None:

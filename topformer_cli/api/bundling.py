@@ -3,7 +3,6 @@
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -96,7 +95,8 @@ def _evaluations(model: Model) -> Iterator[EvalResult]:
         if path.stat().st_mtime >= written
     ]
     of_this = [one for one in found if _same_file(one.get("weights"), model.file)]
-    yield from map(_evaluation, filter(_is_evaluation, of_this or _during_training(model)))
+    read = map(EvalResult.from_json, of_this or _during_training(model))
+    yield from (one for one in read if one is not None)
 
 
 def _during_training(model: Model) -> Iterator[dict[str, Any]]:
@@ -114,15 +114,6 @@ def _during_training(model: Model) -> Iterator[dict[str, Any]]:
 
 def _same_file(name: str | None, file: Path) -> bool:
     return name is not None and Path(name).resolve() == file.resolve()
-
-
-def _is_evaluation(record: dict[str, Any]) -> bool:
-    return set(record) - {"comparison"} == {field.name for field in fields(EvalResult)}
-
-
-def _evaluation(record: dict[str, Any]) -> EvalResult:
-    values = {name: value for name, value in record.items() if name != "comparison"}
-    return EvalResult(**{name: _as_tuple(value) for name, value in values.items()})
 
 
 def _latencies(model: Model, artifact: Artifact, places: Places) -> Iterator[BenchResult]:
@@ -148,7 +139,3 @@ def _read(path: Path) -> dict[str, Any]:
         if isinstance(record, dict):
             return record
     return {}
-
-
-def _as_tuple(value: Any) -> Any:  # noqa: ANN401 - JSON holds anything
-    return tuple(value) if isinstance(value, list) else value

@@ -209,7 +209,7 @@ def _evaluate(model: Model, settings: DemoSettings, run: RunDir, road: _Road) ->
         result = evaluate_model(model, EvalRequest(places=settings.places), work.update).result
         assert isinstance(result, EvalResult)
         write_json(run.path / f"eval-{result.dataset}-{result.split}.json", result.to_json())
-        work.outcome = f"mIoU {result.miou:.2f} on {result.images} validation scenes"
+        work.outcome = f"{result.headline} on {result.images} validation scenes"
     return result
 
 

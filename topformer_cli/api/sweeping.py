@@ -231,7 +231,7 @@ class _Sweep:
         path = self.folder / "miou" / f"{model.spec.variant}-{_sides(input_hw)}.json"
         key = f"{file_sha256(model.file)} {prepared.card.name}"
         if (held := _held(path, key)) is not None:
-            return float(held["miou"])
+            return None if held["miou"] is None else float(held["miou"])
         height, width = input_hw
         settings = EvalSettings(resize="stretch", scale=(width, height), multiple=1)
         fitted = replace(segmenter(model, "auto"), settings=settings)
@@ -241,7 +241,7 @@ class _Sweep:
 
         result = evaluate(fitted, Split(prepared, "val"), str(model.file), progress)
         write_json(path, {"key": key, "value": result.to_json()})
-        return result.miou
+        return result.found.miou
 
 
 def _point(result: BenchResult, size: SizeName, input_hw: tuple[int, int]) -> SweepPoint:

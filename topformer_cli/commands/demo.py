@@ -63,7 +63,7 @@ def command(
         _show(result)
     if not result.data.good_enough:
         message = (
-            f"mIoU {result.data.evaluation.miou:.2f} is below {settings.least_miou:g}, which the "
+            f"{result.data.evaluation.headline} is below {settings.least_miou:g}, which the "
             f"demo reaches where everything works; look at {result.page}"
         )
         raise ThresholdError(message)
@@ -120,12 +120,14 @@ class _View:
 
 def _show(result: "DemoResult") -> None:
     from topformer_cli import console
+    from topformer_cli.results import percent
 
     data = result.data
     evaluation, bench = data.evaluation, data.bench
+    found = evaluation.found
     rows = [
-        ("mIoU", f"{evaluation.miou:.2f} %", f"{evaluation.images} rendered validation scenes"),
-        ("pixel accuracy", f"{evaluation.pixel_accuracy:.2f} %", "the same scenes"),
+        ("mIoU", f"{percent(found.miou)} %", f"{evaluation.images} rendered validation scenes"),
+        ("pixel accuracy", f"{percent(found.pixel_accuracy)} %", "the same scenes"),
         (
             "parameters",
             f"{data.parameters / 1e6:.2f} M",

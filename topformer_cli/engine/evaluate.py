@@ -56,7 +56,6 @@ def evaluate(segmenter: Segmenter, split: Split, weights: str, progress: Progres
         counted.add(truth, labels)
         progress(min(done * split.world.size, total), total)
     counted.counts = split.world.counted(counted.counts)
-    scores = counted.scores()
     return EvalResult(
         model=spec.network,
         weights=weights,
@@ -65,12 +64,7 @@ def evaluate(segmenter: Segmenter, split: Split, weights: str, progress: Progres
         images=total,
         protocol=protocol_name(segmenter.settings, segmenter.looks),
         classes=card.classes,
-        miou=scores.miou,
-        miou_devkit=scores.miou_devkit,
-        pixel_accuracy=scores.pixel_accuracy,
-        mean_accuracy=scores.mean_accuracy,
-        iou=tuple(scores.iou),
-        accuracy=tuple(scores.accuracy),
+        found=counted.scores(),
         notes=tuple(_notes(split)),
     )
 

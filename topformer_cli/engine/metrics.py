@@ -5,63 +5,61 @@ classes that occur in labels or predictions; the ADE20K devkit averages over all
 counts absent ones as 0.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
+
+from topformer_cli.results.segmentation import LabelScores
 
 IGNORE = 255
 
 
 class ConfusionMatrix:
-    """Counts of (label, prediction) pairs over any number of images."""
+    """Counts of (label, prediction) pairs over any number of images.
+
+    The last column is for predictions of no class, which networks do not make.
+    """
 
     def __init__(self, classes: int) -> None:
-        self.counts: NDArray[np.int64] = np.zeros((classes, classes), np.int64)
+        self.counts: NDArray[np.int64] = np.zeros((classes, classes + 1), np.int64)
 
     def add(self, labels: NDArray[np.uint8], predictions: NDArray[np.uint8]) -> None:
         """Count one image; labels of 255 are left out.
 
-        Shapes: both [H, W]. Labels are train ids below the number of classes, or 255.
+        Shapes: both [H, W]. Labels and predictions are train ids below the number of classes, or
+        255.
         """
-        classes = self.counts.shape[0]
+        classes, columns = self.counts.shape
         valid = labels != IGNORE
-        pairs = labels[valid].astype(np.int64) * classes + predictions[valid]
-        self.counts += np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+        found = np.minimum(predictions[valid], np.uint8(classes))
+        pairs = labels[valid].astype(np.int64) * columns + found
+        self.counts += np.bincount(pairs, minlength=self.counts.size).reshape(classes, columns)
 
-    def scores(self) -> "Scores":
+    def scores(self) -> LabelScores:
         """Return the scores of everything counted so far."""
-        hits = np.diag(self.counts).astype(np.float64)
-        labelled = self.counts.sum(1).astype(np.float64)
-        union = labelled + self.counts.sum(0) - hits
+        by_class = self.counts[:, :-1]
+        hits = np.diag(by_class).astype(np.float64)
+        labelled = self.counts.sum(1)
+        union = labelled + by_class.sum(0) - hits
         with np.errstate(invalid="ignore"):
             iou, accuracy = hits / union, hits / labelled
-        return Scores(
-            miou=_percent(_mean(iou)),
-            miou_devkit=_percent(float(np.nan_to_num(iou).mean())),
-            pixel_accuracy=_percent(float(hits.sum() / labelled.sum()) if labelled.any() else 0.0),
-            mean_accuracy=_percent(_mean(accuracy)),
-            iou=[None if np.isnan(value) else _percent(float(value)) for value in iou],
-            accuracy=[None if np.isnan(value) else _percent(float(value)) for value in accuracy],
+            pixel_accuracy = hits.sum() / labelled.sum()
+        return LabelScores(
+            miou=_mean(iou),
+            miou_devkit=_mean(np.nan_to_num(iou)) if labelled.any() else None,
+            pixel_accuracy=_percent(pixel_accuracy),
+            mean_accuracy=_mean(accuracy),
+            iou=tuple(map(_percent, iou)),
+            accuracy=tuple(map(_percent, accuracy)),
+            pixels=tuple(labelled.tolist()),
+            confusion=tuple(map(tuple, self.counts.tolist())),
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """Percentages; per class None where neither label nor prediction has the class."""
-
-    miou: float
-    miou_devkit: float
-    pixel_accuracy: float
-    mean_accuracy: float
-    iou: list[float | None]
-    accuracy: list[float | None]
+def _mean(shares: NDArray[np.float64]) -> float | None:
+    """Return the mean of those that exist as a percentage, None if none does."""
+    present = shares[~np.isnan(shares)]
+    return _percent(present.mean()) if present.size else None
 
 
-def _mean(values: NDArray[np.float64]) -> float:
-    present = values[~np.isnan(values)]
-    return float(present.mean()) if present.size else 0.0
-
-
-def _percent(share: float) -> float:
-    return 100.0 * share
+def _percent(share: np.float64) -> float | None:
+    return None if np.isnan(share) else 100.0 * float(share)

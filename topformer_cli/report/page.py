@@ -101,8 +101,9 @@ def _header(data: ReportData) -> Markup:
 
 def _warning(data: ReportData) -> Markup:
     text = (
-        f"The mIoU of {data.evaluation.miou:.2f} is below {data.least_miou:g}, which this demo "
-        "reaches where everything works. Do not build on this installation before you know why."
+        f"The mIoU of {data.evaluation.headline.value:.2f} is below {data.least_miou:g}, which "
+        "this demo reaches where everything works. Do not build on this installation before you "
+        "know why."
     )
     return styled("p", "warning", text)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from topformer_cli.report.markup import Markup, element, join, styled, table
 from topformer_cli.report.records import ReportData
+from topformer_cli.results import percent
 
 
 def duration(seconds: float) -> str:
@@ -16,9 +17,10 @@ def duration(seconds: float) -> str:
 def cards(data: ReportData) -> Markup:
     """Return the headline numbers."""
     evaluation, summary = data.evaluation, data.bench.summary
+    miou = percent(evaluation.found.miou)
     shape = "x".join(str(side) for side in data.bench.input_shape[2:])
     shown = [
-        ("mIoU", f"{evaluation.miou:.2f}", "%", f"{evaluation.images} rendered validation scenes"),
+        ("mIoU", miou, "%", f"{evaluation.images} rendered validation scenes"),
         (
             "parameters",
             f"{data.parameters / 1e6:.2f}",
@@ -66,16 +68,17 @@ def swatch(colour: tuple[int, int, int]) -> Markup:
 
 def classes(data: ReportData) -> Markup:
     """Return the table of IoU and accuracy by class."""
-    found = data.evaluation
+    evaluation = data.evaluation
+    found = evaluation.found
     rows = [
         (
             join(swatch(colour), name),
             f"{share:.1%}",
-            _percent(accuracy),
-            join(_percent(iou), _bar(iou)),
+            percent(accuracy),
+            join(percent(iou), _bar(iou)),
         )
         for name, colour, share, accuracy, iou in zip(
-            found.classes,
+            evaluation.classes,
             data.legend.palette,
             data.val_shares,
             found.accuracy,
@@ -84,24 +87,21 @@ def classes(data: ReportData) -> Markup:
         )
     ]
     caption = (
-        f"{found.model} on {found.dataset} {found.split}: {found.images} images, "
-        f"protocol {found.protocol}"
+        f"{evaluation.model} on {evaluation.dataset} {evaluation.split}: {evaluation.images} "
+        f"images, protocol {evaluation.protocol}"
     )
     totals = (
-        f"mIoU {found.miou:.2f}, pixel accuracy {found.pixel_accuracy:.2f}, mean accuracy "
-        f"{found.mean_accuracy:.2f}, mIoU by the ADE20K devkit's rule {found.miou_devkit:.2f}."
+        f"mIoU {percent(found.miou)}, pixel accuracy {percent(found.pixel_accuracy)}, mean "
+        f"accuracy {percent(found.mean_accuracy)}, mIoU by the ADE20K devkit's rule "
+        f"{percent(found.miou_devkit)}."
     )
     return element(
         "section",
         element("h2", "Classes"),
         table(caption, ("class", "share of pixels", "accuracy (%)", "IoU (%)"), rows),
         element("p", totals),
-        *(styled("p", "soft", f"Note: {text}") for text in found.notes),
+        *(styled("p", "soft", f"Note: {text}") for text in evaluation.notes),
     )
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
 
 
 def _bar(value: float | None) -> Markup:

@@ -117,7 +117,7 @@ class ReportData:
     @property
     def good_enough(self) -> bool:
         """Whether the mIoU is what a working installation reaches."""
-        return self.evaluation.miou >= self.least_miou
+        return self.evaluation.headline.value >= self.least_miou
 
     @property
     def parities(self) -> Mapping[str, Mapping[str, float]]:

@@ -27,6 +27,7 @@ from topformer_cli.results import (
     CoreUse,
     DeviceFacts,
     EvalResult,
+    LabelScores,
     RunnerFacts,
 )
 from topformer_cli.rundir import RunDir
@@ -40,8 +41,8 @@ SPEC = ModelSpec(
 def evaluation(miou: float, weights: object) -> EvalResult:
     return EvalResult(
         model="TopFormer-tiny", weights=str(weights), dataset="mine", split="val", images=12,
-        protocol="stretched", classes=SPEC.classes, miou=miou, miou_devkit=miou, pixel_accuracy=90,
-        mean_accuracy=80, iou=(miou, None), accuracy=(80, None), notes=("a note",),
+        protocol="stretched", classes=SPEC.classes, notes=("a note",),
+        found=LabelScores(miou, miou, 90, 80, iou=(miou, None), accuracy=(80, None)),
     )  # fmt: skip
 
 

@@ -68,8 +68,8 @@ def test_scores_are_those_of_the_plain_way(
         sample = prepared.sample("val", index)
         labels = plain_labels(network, decode_image(sample.image))
         matrix.add(decode_mask(sample.mask, prepared.card.id_map), labels.astype(np.uint8))
-    assert result.miou == pytest.approx(matrix.scores().miou, abs=0.05)
-    assert result.pixel_accuracy == pytest.approx(matrix.scores().pixel_accuracy, abs=0.05)
+    assert result.found.miou == pytest.approx(matrix.scores().miou, abs=0.05)
+    assert result.found.pixel_accuracy == pytest.approx(matrix.scores().pixel_accuracy, abs=0.05)
     assert (result.images, result.split, result.weights) == (2, "val", "mine")
     assert result.classes == prepared.card.classes
     assert result.protocol == (
@@ -151,7 +151,7 @@ def test_an_oracle_of_one_picture_is_perfect_on_it(
 ) -> None:
     result = perfect(segmenter, prepared, "train")
     assert result.images == 6
-    assert 0 < result.miou < 100
+    assert 0 < result.found.miou < 100
     assert result.protocol == "stretch 96x64; whole image, single scale"
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from topformer_cli.engine.examples import Example
-from topformer_cli.results import EvalResult, Result, StepRecord
+from topformer_cli.results import EvalResult, LabelScores, Result, StepRecord
 
 pytest.importorskip("tensorboard")
 
@@ -47,8 +47,8 @@ def test_curves_hold_the_records_and_everything_is_passed_on(tmp_path: Path) -> 
 
     result = EvalResult(
         model="TopFormer-tiny", weights="w", dataset="d", split="val", images=1, protocol="p",
-        classes=("a",), miou=61.5, miou_devkit=61.5, pixel_accuracy=90.0, mean_accuracy=80.0,
-        iou=(61.5,), accuracy=(80.0,),
+        classes=("a",),
+        found=LabelScores(61.5, 61.5, 90.0, 80.0, iou=(61.5,), accuracy=(80.0,)),
     )  # fmt: skip
     inner = Recorder()
     observer = TensorBoardObserver(tmp_path, inner)

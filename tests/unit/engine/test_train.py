@@ -72,8 +72,8 @@ def test_a_run_leaves_checkpoints_metrics_and_result(job: MakeJob, run: RunDir) 
     ]  # fmt: skip
     assert watcher.pictures == {4: ["scene_0000", "scene_0001"], 6: ["scene_0000", "scene_0001"]}
     record = json.loads(run.result.read_text())
-    assert record["last"]["miou"] == result.miou
-    assert record["best"] >= result.miou
+    assert record["last"]["miou"] == result.found.miou
+    assert record["best"] >= result.found.miou
     checkpoint = load_checkpoint(run.weights("last"))
     assert (checkpoint.origin["step"], checkpoint.origin["from"]) == (6, "scratch")
     assert build_from(checkpoint, "last").training

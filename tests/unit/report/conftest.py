@@ -12,6 +12,7 @@ from topformer_cli.results import (
     CoreUse,
     DeviceFacts,
     EvalResult,
+    LabelScores,
     Round,
     RunnerFacts,
     Summary,
@@ -29,12 +30,9 @@ def _evaluation() -> EvalResult:
         images=37,
         protocol="keep_ratio 768x192; whole image, single scale",
         classes=CLASSES,
-        miou=71.25,
-        miou_devkit=47.5,
-        pixel_accuracy=93.17,
-        mean_accuracy=81.09,
-        iou=(88.31, 54.19, None),
-        accuracy=(95.61, 66.57, None),
+        found=LabelScores(
+            71.25, 47.5, 93.17, 81.09, iou=(88.31, 54.19, None), accuracy=(95.61, 66.57, None)
+        ),
         notes=("partial: val 37 of 60",),
     )
 
@@ -139,7 +137,7 @@ def poor(data: ReportData) -> ReportData:
     """The record of a run that learned too little and was not measured."""
     return replace(
         data,
-        evaluation=replace(data.evaluation, miou=12.34),
+        evaluation=replace(data.evaluation, found=replace(data.evaluation.found, miou=12.34)),
         bench=replace(data.bench, summary=None, rounds=(), verdict="incomplete"),
         curves=Curves(),
     )
