@@ -1,7 +1,8 @@
 """Evaluation of a prepared set, against the authors' way restated, interleaved.
 
     python scripts/benchmarks/photos.py FOLDER 160
-    topformer data prepare bench --images FOLDER/images --masks FOLDER/masks --classes FOLDER/classes.txt
+    topformer data prepare bench --images FOLDER/images --masks FOLDER/masks \\
+        --classes FOLDER/classes.txt
     python scripts/benchmarks/evaluation.py SET [tiny,base] [COUNT]
 
 SET is the prepared set's folder; COUNT of its training pictures, those of 512x683, are evaluated by

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from topformer_cli import console
-from topformer_cli.results import BenchResult, PredictionsResult, Result, StepRecord
+from topformer_cli.results import BenchResult, EvalResult, PredictionsResult, Result, StepRecord
 from topformer_cli.units import size_text
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ class TrainingView:
         """An evaluation during training is done."""
         mark = ", best so far" if best else ""
         console.note(f"step {step}: {result.headline} on {result.split}{mark}")
+        if isinstance(result, EvalResult) and result.incomplete:
+            console.warn(result.incomplete)
 
     def pictured(self, step: int, examples: "Sequence[Example]") -> None:
         """Validation images were labelled: their picture lies in the run folder."""

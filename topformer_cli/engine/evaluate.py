@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from topformer_cli.data.decode import Pixels, decode_image, decode_mask
 from topformer_cli.data.looks import WHOLE, Looks
 from topformer_cli.data.protocol import Evaluation
 from topformer_cli.data.store import PreparedSet
 from topformer_cli.data.threads import in_order
-from topformer_cli.engine.metrics import ConfusionMatrix
+from topformer_cli.engine.metrics import IGNORE, ConfusionMatrix
 from topformer_cli.engine.predict import Segmenter
 from topformer_cli.engine.processes.world import ALONE, World
 from topformer_cli.engine.task import Progress, require_classes
-from topformer_cli.results import EvalResult
+from topformer_cli.errors import DataError
+from topformer_cli.results import EvalResult, ImageScore
 from topformer_cli.torch_threads import heed, one_thread
 
 
@@ -44,27 +46,39 @@ class Split:
 def evaluate(segmenter: Segmenter, split: Split, weights: str, progress: Progress) -> EvalResult:
     """Compare predictions with labels at each image's own size.
 
+    Images that cannot be read are left out, and the result says so.
+
     Raises:
-        DataError: the model's classes are not the set's.
+        DataError: the model's classes are not the set's, or no image can be read.
     """
     prepared, spec = split.prepared, segmenter.spec
     card = prepared.card
     require_classes(spec, card)
     counted = ConfusionMatrix(len(card.classes))
-    total = len(split)
-    for done, (truth, labels) in enumerate(_labelled(segmenter, split), 1):
-        counted.add(truth, labels)
-        progress(min(done * split.world.size, total), total)
+    told: list[ImageScore | str] = []
+    for done, look in enumerate(_looks(segmenter, split), 1):
+        if isinstance(look, _Look):
+            counted.add(look.truth, look.labels)
+        told.append(look.score() if isinstance(look, _Look) else look)
+        progress(min(done * split.world.size, len(split)), len(split))
     counted.counts = split.world.counted(counted.counts)
+    told = split.world.dealt(told)
+    by_image = tuple(one for one in told if isinstance(one, ImageScore))
+    left_out = tuple(one for one in told if isinstance(one, str))
+    if left_out and not by_image:
+        message = f"no image of {card.name} {split.name} can be read: {left_out[0]}"
+        raise DataError(message)
     return EvalResult(
         model=spec.network,
         weights=weights,
         dataset=card.name,
         split=split.name,
-        images=total,
+        images=len(by_image),
         protocol=protocol_name(segmenter.settings, segmenter.looks),
         classes=card.classes,
         found=counted.scores(),
+        left_out=left_out,
+        by_image=by_image,
         notes=tuple(_notes(split)),
     )
 
@@ -77,20 +91,38 @@ def _notes(split: Split) -> Iterator[str]:
         yield f"{len(split)} of {length} images, from all parts of {split.name}"
 
 
-def _labelled(segmenter: Segmenter, split: Split) -> Iterator[tuple[Pixels, Pixels]]:
-    """Yield the labels that this process's images should have, and those that they get.
+class _Look(NamedTuple):
+    """The labels that an image should have, and those that it got."""
+
+    id: str
+    truth: Pixels
+    labels: Pixels
+
+    def score(self) -> ImageScore:
+        """Count the pixels that are right."""
+        counts = self.truth != IGNORE
+        right = int((self.truth == self.labels)[counts].sum())
+        return ImageScore(self.id, int(counts.sum()), right)
+
+
+def _looks(segmenter: Segmenter, split: Split) -> Iterator[_Look | str]:
+    """Label this process's images; of one that cannot be read say why.
 
     Each image is one thread's from beginning to end. So the logits, whose last bits depend on how
     many threads share an operator, are the same however many images are worked on at a time.
     """
+    id_map = split.prepared.card.id_map
 
-    def label(index: int) -> tuple[Pixels, Pixels]:
+    def look(index: int) -> _Look | str:
         sample = split.prepared.sample(split.name, index)
-        truth = decode_mask(sample.mask, split.prepared.card.id_map)
-        return truth, segmenter(decode_image(sample.image))
+        try:
+            image, truth = decode_image(sample.image), decode_mask(sample.mask, id_map)
+        except DataError as error:
+            return f"{sample.id}: {error}"
+        return _Look(sample.id, truth, segmenter(image))
 
     with one_thread():
-        yield from in_order(label, split.indices, segmenter.predictor.at_once, heed)
+        yield from in_order(look, split.indices, segmenter.predictor.at_once, heed)
 
 
 def protocol_name(settings: Evaluation, looks: Looks = WHOLE) -> str:

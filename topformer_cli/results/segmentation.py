@@ -12,6 +12,9 @@ Counts = tuple[tuple[int, ...], ...]
 
 ClassOrder = Literal["id", "name", "iou", "accuracy", "pixels"]
 
+NAMED: Final = 3
+"""How many of the images that are left out are named."""
+
 NUMBERS: Final = ("miou", "miou_devkit", "pixel_accuracy", "mean_accuracy")
 """The scores of a whole split."""
 
@@ -47,15 +50,44 @@ class LabelScores:
         return share_groups(self.shares, self.iou)
 
 
+@dataclass(frozen=True, slots=True)
+class ImageScore:
+    """Of one image how many pixels are labelled, and how many of them are right."""
+
+    id: str
+    labelled: int
+    right: int
+
+    @property
+    def accuracy(self) -> float:
+        """The share of the labelled pixels that are right; 1 where none is labelled."""
+        return self.right / self.labelled if self.labelled else 1.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoredMaps:
-    """What label maps came to, wherever they are from; notes are for people."""
+    """What label maps came to, wherever they are from.
+
+    images are those that count; left_out says of each other one why it does not. by_image is in
+    order of the images and left out of records. notes are for people.
+    """
 
     images: int
     classes: tuple[str, ...]
     found: LabelScores
+    left_out: tuple[str, ...] = ()
+    by_image: tuple["ImageScore", ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = ()
     schema: int = 1
+
+    @property
+    def incomplete(self) -> str | None:
+        """Say how much of the split is left out, or None."""
+        if not self.left_out:
+            return None
+        total, some = self.images + len(self.left_out), "; ".join(self.left_out[:NAMED])
+        more = ", ..." if len(self.left_out) > NAMED else ""
+        return f"incomplete: {len(self.left_out)} of {total} images are left out ({some}{more})"
 
     @property
     def headline(self) -> Headline:
@@ -107,7 +139,7 @@ class ScoredMaps:
         """Return the plain record, first whose scores they are, the scores among its fields."""
         record = asdict(self)
         found: dict[str, Any] = record.pop("found")
-        del found["confusion"]
+        del found["confusion"], record["by_image"]
         whose = {name: record.pop(name) for name in type(self).__annotations__}
         groups = [asdict(group) for group in self.found.share_groups]
         return whose | record | found | {"miou_by_share": groups}
@@ -127,12 +159,12 @@ class EvalResult(ScoredMaps):
     def from_json(cls, record: Mapping[str, Any]) -> "EvalResult | None":
         """Read a plain record back, but for its confusion; None where it is of something else."""
         numbers = [one.name for one in fields(LabelScores) if one.name != "confusion"]
-        own = [one.name for one in fields(cls) if one.name != "found"]
-        if not {*own, *numbers} - {"pixels"} <= record.keys():
+        own = [one.name for one in fields(cls) if one.name not in ("found", "by_image")]
+        if not {*own, *numbers} - {"pixels", "left_out"} <= record.keys():
             return None
         values = {name: _as_tuple(value) for name, value in record.items()}
         found = LabelScores(**{name: values[name] for name in numbers if name in values})
-        return cls(**{name: values[name] for name in own}, found=found)
+        return cls(**{name: values[name] for name in own if name in values}, found=found)
 
 
 def _percents(values: tuple[float | None, ...]) -> tuple[str, ...]:

@@ -1,6 +1,8 @@
 """An evaluation is the plain one: resize, network, two resizes, argmax, count."""
 
+import json
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -9,9 +11,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from tests.unit.engine.conftest import MakeJob, make_job
-from topformer_cli.data.decode import decode_image, decode_mask
+from topformer_cli.data.decode import decode_image, decode_mask, encode_png
 from topformer_cli.data.protocol import EvalSettings
-from topformer_cli.data.store import PreparedSet
+from topformer_cli.data.store import PreparedSet, Sample
 from topformer_cli.engine.device import resolve_device
 from topformer_cli.engine.evaluate import Split, evaluate, protocol_name
 from topformer_cli.engine.metrics import ConfusionMatrix
@@ -119,6 +121,63 @@ def test_labels_have_the_pictures_size(segmenter: Segmenter) -> None:
     assert labels.shape == (50, 131)
     assert labels.dtype == np.uint8
     assert labels.max() < 7
+
+
+class Damaged:
+    """A prepared set of which some images cannot be read, and some masks are coloured."""
+
+    def __init__(
+        self, prepared: PreparedSet, images: tuple[int, ...], masks: tuple[int, ...]
+    ) -> None:
+        self.prepared, self.images, self.masks = prepared, images, masks
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.prepared, name)
+
+    def sample(self, split: str, index: int) -> Sample:
+        found = self.prepared.sample(split, index)
+        if index in self.images:
+            found = replace(found, image=found.image[:40])
+        if index in self.masks:
+            found = replace(found, mask=encode_png(np.zeros((64, 96, 3), np.uint8)))
+        return found
+
+
+def test_images_that_cannot_be_read_are_named_and_left_out(
+    segmenter: Segmenter, prepared: PreparedSet
+) -> None:
+    whole = evaluate(segmenter, Split(prepared, "train"), "mine", silent)
+    assert whole.incomplete is None
+    damaged: Any = Damaged(prepared, (1,), (3,))
+    result = evaluate(segmenter, Split(damaged, "train"), "mine", silent)
+    first, second = (prepared.sample("train", index).id for index in (1, 3))
+    assert result.images == whole.images - 2
+    assert [line.split(":")[0] for line in result.left_out] == [first, second]
+    assert f"2 of {whole.images} images are left out ({first}: " in str(result.incomplete)
+    kept = [one for one in whole.by_image if one.id not in (first, second)]
+    assert list(result.by_image) == kept
+    assert sum(result.found.pixels) == sum(one.labelled for one in kept)
+    hits = sum(result.found.confusion[label][label] for label in range(7))
+    assert hits == sum(one.right for one in kept)
+    record = result.to_json()
+    assert list(record["left_out"]) == list(result.left_out)
+    assert "by_image" not in record
+    assert EvalResult.from_json(json.loads(json.dumps(record))) is not None
+    nothing: Any = Damaged(prepared, tuple(range(prepared.length("train"))), ())
+    with pytest.raises(DataError, match=r"no image of .* train can be read"):
+        evaluate(segmenter, Split(nothing, "train"), "mine", silent)
+
+
+def test_some_images_come_from_all_parts_of_a_split(
+    segmenter: Segmenter, prepared: PreparedSet
+) -> None:
+    total = prepared.length("train")
+    split = Split(prepared, "train", most=2)
+    assert (len(split), list(split.indices)) == (2, [0, total // 2])
+    result = evaluate(segmenter, split, "mine", silent)
+    assert result.images == 2
+    assert result.notes == (f"2 of {total} images, from all parts of train",)
+    assert len(Split(prepared, "train", most=1000)) == total
 
 
 class Oracle:
