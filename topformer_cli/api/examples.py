@@ -19,6 +19,7 @@ BOX_CELL: Final = (480, 360)
 """The most width and height of one picture of a sheet."""
 
 MAP_WORDS: Final = "image, truth, prediction"
+MISTAKES_WORDS: Final = f"{MAP_WORDS}, and in red what is wrong"
 BOX_WORDS: Final = (
     "what is there (a crowd dashed and hatched), and boxes with a score of "
     f"{SHOWN_SCORE} or more; an object is found by its class and an IoU of {LEAST_IOU}"
@@ -41,14 +42,31 @@ class _Drawn:
 def draw_examples(examples: Sequence[Example], card: DatasetCard, heading: str) -> Image.Image:
     """Draw images beside the labels or boxes they should have and those they got."""
     legend = draw.Legend(draw.drawable_names(card.classes), card.palette)
-    drawn = [_drawn(one, legend) for one in examples]
+    return _sheet([_drawn(one, legend) for one in examples], card, heading, 3)
+
+
+def draw_mistakes(examples: Sequence[MapExample], card: DatasetCard, heading: str) -> Image.Image:
+    """Draw images beside the labels they should have, those they got, and where these are wrong."""
+    legend = draw.Legend(draw.drawable_names(card.classes), card.palette)
+    drawn = []
+    for one in examples:
+        usual, small = _drawn(one, legend), _scaled(one)
+        wrong = Image.fromarray(draw.mistakes(small.image, small.truth, small.predicted))
+        tile = replace(usual.tile, pictures=(*usual.tile.pictures, wrong))
+        drawn.append(replace(usual, tile=tile, words=MISTAKES_WORDS))
+    return _sheet(drawn, card, heading, 4)
+
+
+def _sheet(drawn: Sequence[_Drawn], card: DatasetCard, heading: str, pictures: int) -> Image.Image:
+    """Lay tiles of so many pictures out below each other."""
+    legend = draw.Legend(draw.drawable_names(card.classes), card.palette)
     classes = sum((one.classes for one in drawn), Counter[int | None]())
     return draw.draw_sheet(
         draw.Sheet(
             heading=heading,
             note=drawn[0].words,
             tiles=[one.tile for one in drawn],
-            width=draw.row_width(MAP_CELL[0], 3, 1),
+            width=draw.row_width(MAP_CELL[0], pictures, 1),
             legend=_entries(classes, legend),
             footer=f"Terms: {card.terms}" if card.terms else "",
         )

@@ -10,6 +10,7 @@ from topformer_cli.draw.labels import (
     colours,
     hatched,
     label_image,
+    mistakes,
     overlay,
     with_borders,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "justified",
     "label_image",
     "matted",
+    "mistakes",
     "name_regions",
     "named_box",
     "overlay",

@@ -13,6 +13,8 @@ OPACITY: Final = 0.55
 EDGE: Final = 0.45
 """What is left of the brightness of a pixel that lies on the border of two classes."""
 
+WRONG: Final = (214, 16, 16)
+
 Picture = NDArray[np.uint8]
 
 
@@ -61,6 +63,18 @@ def with_borders(picture: Picture, labels: Picture) -> Picture:
     border[:, 1:] = labels[:, 1:] != labels[:, :-1]
     border[1:] |= labels[1:] != labels[:-1]
     return np.where(border[..., None], picture * EDGE, picture).round().astype(np.uint8)
+
+
+def mistakes(image: Picture, truth: Picture, predicted: Picture) -> Picture:
+    """Paint in red what is labelled wrong; what has no label is hatched.
+
+    Shapes: the picture [H, W, 3], which is left in grey, and label maps [H, W].
+    """
+    grey = image.mean(axis=2, keepdims=True) * OPACITY + 255 * (1 - OPACITY)
+    painted = np.repeat(grey, 3, axis=2)
+    painted[truth != predicted] = painted[truth != predicted] * EDGE + np.array(WRONG) * (1 - EDGE)
+    without = (truth == IGNORE)[..., None]
+    return np.where(without, hatching(*truth.shape), painted.round()).astype(np.uint8)
 
 
 def class_shares(labels: Picture, legend: Legend) -> list[tuple[str, float]]:

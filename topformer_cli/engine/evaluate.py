@@ -92,8 +92,9 @@ def _notes(split: Split) -> Iterator[str]:
 
 
 class _Look(NamedTuple):
-    """The labels that an image should have, and those that it got."""
+    """The labels that an image should have, and those that it got; place: in the split."""
 
+    place: int
     id: str
     truth: Pixels
     labels: Pixels
@@ -102,7 +103,7 @@ class _Look(NamedTuple):
         """Count the pixels that are right."""
         counts = self.truth != IGNORE
         right = int((self.truth == self.labels)[counts].sum())
-        return ImageScore(self.id, int(counts.sum()), right)
+        return ImageScore(self.place, self.id, int(counts.sum()), right)
 
 
 def _looks(segmenter: Segmenter, split: Split) -> Iterator[_Look | str]:
@@ -119,7 +120,7 @@ def _looks(segmenter: Segmenter, split: Split) -> Iterator[_Look | str]:
             image, truth = decode_image(sample.image), decode_mask(sample.mask, id_map)
         except DataError as error:
             return f"{sample.id}: {error}"
-        return _Look(sample.id, truth, segmenter(image))
+        return _Look(index, sample.id, truth, segmenter(image))
 
     with one_thread():
         yield from in_order(look, split.indices, segmenter.predictor.at_once, heed)

@@ -52,8 +52,9 @@ class LabelScores:
 
 @dataclass(frozen=True, slots=True)
 class ImageScore:
-    """Of one image how many pixels are labelled, and how many of them are right."""
+    """Of one image, by its place in the split, how many pixels are labelled, and how many right."""
 
+    place: int
     id: str
     labelled: int
     right: int

@@ -1,0 +1,42 @@
+"""The images of a split that a network labels worst."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from PIL import Image
+
+from topformer_cli.api.examples import draw_mistakes
+from topformer_cli.data.decode import decode_image, decode_mask
+from topformer_cli.data.store import PreparedSet
+from topformer_cli.engine.examples import MapExample
+from topformer_cli.engine.predict import Segmenter
+from topformer_cli.results import EvalResult, ImageScore
+
+WORST: Final = 8
+"""How many images are drawn."""
+
+
+def worst_images(scores: Sequence[ImageScore], most: int = WORST) -> list[ImageScore]:
+    """Return those with the least share of right pixels, the worst first; each has labels."""
+    labelled = [one for one in scores if one.labelled]
+    return sorted(labelled, key=lambda one: one.accuracy)[:most]
+
+
+def draw_worst(segmenter: Segmenter, prepared: PreparedSet, result: EvalResult) -> Image.Image:
+    """Draw the worst images of an evaluation: picture, truth, prediction and mistakes."""
+    examples = [
+        _example(segmenter, prepared, result.split, one) for one in worst_images(result.by_image)
+    ]
+    heading = (
+        f"The {len(examples)} worst images of {result.images} of {prepared.card.title} "
+        f"{result.split}: {result.model}"
+    )
+    return draw_mistakes(examples, prepared.card, heading)
+
+
+def _example(
+    segmenter: Segmenter, prepared: PreparedSet, split: str, score: ImageScore
+) -> MapExample:
+    sample = prepared.sample(split, score.place)
+    image, truth = decode_image(sample.image), decode_mask(sample.mask, prepared.card.id_map)
+    return MapExample(sample.id, image, truth, segmenter(image))
