@@ -1,9 +1,8 @@
 """How `bench` and `sweep` measure: their common options, as one record."""
 
-import functools
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -77,12 +76,12 @@ def _is_address(text: str) -> bool:
     return match is not None and 0 < int(match[1]) < 65536
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measuring:
     """The options as they were given; None is one that was left out."""
 
     device: tuple[str, ...] | None
-    engine: "Engine"
+    engine: "Engine" = "auto"
     accelerator: "Accelerator"
     runner: Path | None
     emulator: str | None
@@ -230,24 +229,10 @@ _OPTIONS: Final = (
 
 def measuring_options(function: Command) -> Command:
     """Add the options; the command gets them as one `measuring`."""
-    return _gathered(function, _OPTIONS)
+    return options.as_one(function, "measuring", Measuring, _OPTIONS)
 
 
 def sweeping_options(function: Command) -> Command:
     """Add all of them but `--engine`, for a command that takes several."""
-    return _gathered(function, [one for one in _OPTIONS if one is not _ENGINE])
-
-
-def _gathered(function: Command, chosen: Sequence[Callable[[Any], Any]]) -> Command:
-    names = [field.name for field in fields(Measuring) if field.name != "engine"]
-
-    @functools.wraps(function)
-    def gathered(**values: Any) -> Any:  # noqa: ANN401 - click hands over whatever was parsed
-        engine = values.pop("engine", "auto")
-        measuring = Measuring(engine=engine, **{name: values.pop(name) for name in names})
-        return function(measuring=measuring, **values)
-
-    command: Any = gathered
-    for option in reversed(chosen):
-        command = option(command)
-    return command  # type: ignore[no-any-return]
+    chosen = [one for one in _OPTIONS if one is not _ENGINE]
+    return options.as_one(function, "measuring", Measuring, chosen)

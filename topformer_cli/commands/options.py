@@ -1,8 +1,10 @@
 """Options that several commands share."""
 
+import functools
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -112,3 +114,20 @@ def model_options(function: Command) -> Command:
     for option in (partial_weights_option, weights_option, size_option):
         function = option(function)
     return function
+
+
+def as_one(
+    function: Command, name: str, record: type[Any], chosen: Sequence[Callable[[Any], Any]]
+) -> Command:
+    """Add options that the command gets together, as one argument: a dataclass with their names."""
+    names = [field.name for field in fields(record)]
+
+    @functools.wraps(function)
+    def gathered(**values: Any) -> Any:  # noqa: ANN401 - click hands over whatever was parsed
+        given = {key: values.pop(key) for key in names if key in values}
+        return function(**{name: record(**given)}, **values)
+
+    command: Any = gathered
+    for option in reversed(chosen):
+        command = option(command)
+    return command  # type: ignore[no-any-return]
