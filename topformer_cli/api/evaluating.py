@@ -67,7 +67,7 @@ def by_protocol(recipe: Recipe, wanted: ProtocolName | None) -> Recipe:
     """
     if wanted is None:
         return recipe
-    known = preset_names(recipe.name) if recipe.name in recipe_names() else ()
+    known = _presets(recipe)
     if not isinstance(recipe, SegmentationRecipe) or wanted not in known:
         has = f"; it has {', '.join(known)}" if known else ""
         message = (
@@ -80,14 +80,15 @@ def by_protocol(recipe: Recipe, wanted: ProtocolName | None) -> Recipe:
 
 def protocol_of(recipe: SegmentationRecipe) -> str:
     """Name the protocol of a recipe: `code`, `paper`, `code and paper` where they agree, or OWN."""
-    if recipe.name not in recipe_names():
-        return OWN
-    same = [
-        preset
-        for preset in preset_names(recipe.name)
-        if _resize(_preset(recipe, preset)) == _resize(recipe)
-    ]
+    presets = _presets(recipe)
+    same = [one for one in presets if _resize(_preset(recipe, one)) == _resize(recipe)]
     return " and ".join(same) or OWN
+
+
+def _presets(recipe: Recipe) -> tuple[str, ...]:
+    """Return the presets of a recipe, none where there is only one: it says nothing then."""
+    known = preset_names(recipe.name) if recipe.name in recipe_names() else ()
+    return known if len(known) > 1 else ()
 
 
 def _preset(recipe: Recipe, preset: str) -> SegmentationRecipe:
