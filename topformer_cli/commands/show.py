@@ -7,7 +7,14 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from topformer_cli import console
-from topformer_cli.results import BenchResult, PredictionsResult, Result, StepRecord
+from topformer_cli.results import (
+    BenchResult,
+    LabelMapsResult,
+    PredictionsResult,
+    Result,
+    StepRecord,
+)
+from topformer_cli.results.segmentation import ClassOrder, ScoredMaps
 from topformer_cli.units import size_text
 
 if TYPE_CHECKING:
@@ -102,13 +109,14 @@ def training(plan: "TrainPlan") -> Iterator[TrainingView]:
         yield TrainingView(update)
 
 
-def evaluation(measured: "Measured", *, as_json: bool) -> None:
-    """Print an evaluation as a table or as JSON."""
+def evaluation(measured: "Measured", order: ClassOrder = "id", *, as_json: bool) -> None:
+    """Print an evaluation as a table, the classes of label maps in an order, or as JSON."""
     if as_json:
         console.result_json(measured.to_json())
         return
     result = measured.result
-    _scores(f"{result.model} on {result.dataset} {result.split} ({result.images} images)", result)
+    title = f"{result.model} on {result.dataset} {result.split} ({result.images} images)"
+    _scores(title, result, order)
     console.result(f"protocol {result.protocol}; weights {result.weights}")
     if measured.comparison is not None:
         console.result(measured.comparison.line())
@@ -133,13 +141,44 @@ def scored(result: PredictionsResult, *, as_json: bool) -> None:
     _notes(result.notes)
 
 
-def _scores(title: str, result: Result | PredictionsResult) -> None:
-    table = result.table()
+def scored_maps(result: LabelMapsResult, order: ClassOrder, *, as_json: bool) -> None:
+    """Print what somebody's label maps came to, as a table or as JSON."""
+    if as_json:
+        console.result_json(result.to_json())
+        return
+    folder = PurePath(result.predictions)
+    title = f"label maps of {folder.name} in {result.truth} ({result.images_text})"
+    _scores(title, result, order)
+    if result.incomplete:
+        console.result(f"incomplete: {result.incomplete}; the scores are of the others alone")
+    console.result(
+        f"the maps are those of {folder}, read as {result.ids_text}: what made them is not known, "
+        "and they are held against no published score"
+    )
+    _notes(result.notes)
+
+
+def confusion(result: ScoredMaps, whose: str, folder: "Path") -> None:
+    """Write the confusion matrix of label maps into a folder, and say so."""
+    from topformer_cli.api.confusions import write_confusion
+
+    write_confusion(result, whose, folder)
+    console.note(f"confusion matrix: {folder / 'confusion.png'}, counts in confusion.csv")
+
+
+def _scores(
+    title: str, result: Result | PredictionsResult | LabelMapsResult, order: ClassOrder = "id"
+) -> None:
+    maps = result if isinstance(result, ScoredMaps) else None
+    table = maps.table(order) if maps else result.table()
     if table.rows:
         console.table(title, table.columns, table.rows)
     else:
         console.result(title)
     console.result(result.summary())
+    if maps and maps.scores:
+        groups = "   ".join(str(group) for group in maps.found.share_groups)
+        console.result(f"mIoU by share of the pixels: {groups}")
 
 
 def _notes(notes: Sequence[str]) -> None:

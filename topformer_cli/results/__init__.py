@@ -30,7 +30,7 @@ from topformer_cli.results.rehearsal import (
     TimePart,
     TrainingPlan,
 )
-from topformer_cli.results.segmentation import EvalResult, LabelScores
+from topformer_cli.results.segmentation import EvalResult, LabelMapsResult, LabelScores
 from topformer_cli.results.sweep import SweepPoint
 from topformer_cli.results.training import StepRecord
 
@@ -47,6 +47,7 @@ __all__ = [
     "DiskNeed",
     "EvalResult",
     "Headline",
+    "LabelMapsResult",
     "LabelScores",
     "LayerTime",
     "MemoryNeed",

@@ -10,6 +10,14 @@ from topformer_cli.results.share_groups import ShareGroup, share_groups
 Counts = tuple[tuple[int, ...], ...]
 """Pixels: rows by what they are labelled, columns by what was predicted, the last for no class."""
 
+MapIds = Literal["train", "set"]
+"""How the classes of label maps are numbered: by train id, or as the set's own masks do."""
+
+ID_NAMES: Final[Mapping[MapIds, str]] = {
+    "train": "train ids",
+    "set": "the data set's own ids",
+}
+
 ClassOrder = Literal["id", "name", "iou", "accuracy", "pixels"]
 
 NUMBERS: Final = ("miou", "miou_devkit", "pixel_accuracy", "mean_accuracy")
@@ -133,6 +141,54 @@ class EvalResult(ScoredMaps):
         values = {name: _as_tuple(value) for name, value in record.items()}
         found = LabelScores(**{name: values[name] for name in numbers if name in values})
         return cls(**{name: values[name] for name in own}, found=found)
+
+
+@dataclass(frozen=True, slots=True)
+class Incomplete:
+    """Images without a label map: how many of how many, and the first of their names."""
+
+    missing: int
+    of: int
+    first: tuple[str, ...]
+
+    def __str__(self) -> str:
+        names = ", ".join((*self.first, *(["..."] if self.missing > len(self.first) else [])))
+        return f"no label map for {self.missing} of {self.of} images ({names})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelMapsResult(ScoredMaps):
+    """What the label maps of a folder came to.
+
+    predictions is the folder; annotations the folder of masks that they were held against, or
+    split that of the prepared set. incomplete says that the scores are of a part of the images.
+    """
+
+    predictions: str
+    dataset: str
+    split: str | None
+    annotations: str | None
+    ids: MapIds
+    incomplete: Incomplete | None = None
+
+    @property
+    def truth(self) -> str:
+        """What the maps were held against, in words."""
+        return self.annotations or f"{self.dataset} {self.split}"
+
+    @property
+    def images_text(self) -> str:
+        """How many images were scored, of how many if not of all."""
+        return (
+            f"{self.images} of {self.incomplete.of} images"
+            if self.incomplete
+            else (f"{self.images} images")
+        )
+
+    @property
+    def ids_text(self) -> str:
+        """How their classes are numbered, in words."""
+        return ID_NAMES[self.ids]
 
 
 def _percents(values: tuple[float | None, ...]) -> tuple[str, ...]:
