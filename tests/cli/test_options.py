@@ -35,7 +35,8 @@ OPTIONS = {
     ),
     "eval": (
         "TARGET --size --weights --partial-weights --dataset --split --predictions --annotations "
-        "--fail-under --device --work-dir --cache-dir --json -q/--quiet -v/--verbose"
+        "--recipe --ids --sort --output --fail-under --device --work-dir --cache-dir --json "
+        "-q/--quiet -v/--verbose"
     ),
     "segment": (
         "IMAGES -o/--output --model --size --weights --partial-weights --labels --device "

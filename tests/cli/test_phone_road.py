@@ -11,6 +11,10 @@ from tests.fakes.adb_device import FakeDevice
 from tests.fakes.runners import answering_runner
 from tests.unit.bench.conftest import StartDevice
 from topformer_cli.api.bench_inputs import fixed_input
+from topformer_cli.api.places import Places
+from topformer_cli.api.sets import open_set
+from topformer_cli.data.decode import decode_image
+from topformer_cli.data.protocol import EvalSettings, eval_input
 from topformer_cli.deploy.artifact import Artifact, load_artifact
 from topformer_cli.deploy.runtimes import TnnRuntime
 from topformer_cli.engine.predict import normalised
@@ -102,6 +106,29 @@ def test_a_runner_that_answers_otherwise_is_refused(
     done = ade20k.run("bench", manifest, "--device", serial, "--runner", runner, *FEW)
     assert done.code in (4, 6)
     assert done.out == ""
+    assert phone.root.remains() == []
+
+
+def test_eval_scores_what_the_phone_computes(
+    ade20k: Road, exported: Artifact, phone: FakeDevice, tmp_path: Path
+) -> None:
+    prepared = open_set("ade20k", Places(ade20k.runs, ade20k.cache))
+    height, width = exported.manifest.input.shape[2:]
+    stretched = eval_input(
+        decode_image(prepared.encoded("val", 0)), EvalSettings("stretch", (width, height), 1)
+    )
+    spec = ModelSpec.from_json(exported.card, "card")
+    program = knowing(exported, normalised(stretched, spec), tmp_path)
+    words = ("eval", "--phone", f"tcp:{phone.serial}", "--runner", program, "--json")
+    record = well(ade20k.run(*words, "--images", "1")).record
+    assert record["weights"].endswith(f".tnnproto in TNN on {phone.serial}")
+    assert record["beside"]["what"].endswith(" on this host")
+    assert abs(record["miou_difference"]) < 1e-3
+    assert "1 of 2 images, from all parts of val" in record["notes"]
+    assert phone.root.remains() == []
+    # The other image, to which the program gives the same answer.
+    record = well(ade20k.run(*words)).record
+    assert record["miou_difference"] != 0
     assert phone.root.remains() == []
 
 

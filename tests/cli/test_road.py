@@ -107,6 +107,16 @@ def test_eval_json_is_the_record(road: Road) -> None:
     assert json.loads((road.latest / "eval-little-val.json").read_text()) == record
 
 
+def test_eval_draws_the_confusion_into_the_run_or_elsewhere(road: Road, tmp_path: Path) -> None:
+    pixels = quietly(road.run("eval", "--sort", "pixels", "--json")).record["pixels"]
+    assert (road.latest / "confusion.png").is_file()
+    rows = (road.latest / "confusion.csv").read_text().splitlines()[1:]
+    assert [sum(map(int, row.split(",")[1:])) for row in rows] == pixels
+    last = road.latest / "checkpoints" / "last.safetensors"
+    quietly(road.run("eval", last, "--output", tmp_path))
+    assert {one.name for one in tmp_path.iterdir()} >= {"confusion.png", "confusion.csv"}
+
+
 def test_eval_of_a_checkpoint_and_of_the_training_split(road: Road) -> None:
     last = RunDir(road.latest).weights("last")
     record = quietly(road.run("eval", last, "--split", "train", "--json", "-q")).record

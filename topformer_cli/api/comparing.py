@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from topformer_cli.api.worst import Looked
 from topformer_cli.data.card import DatasetCard
 from topformer_cli.data.looks import WHOLE, Looks
 from topformer_cli.models.spec import ModelSpec
@@ -51,10 +52,18 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What an evaluation found, and what it may be held against; None where nothing is printed."""
+    """What an evaluation found, and what it may be held against; None where nothing is printed.
+
+    looked: of label maps, what to look at the worst images with.
+    """
 
     result: Result
     comparison: Comparison | None
+    looked: Looked | None = field(default=None, repr=False, compare=False)
+
+    def line(self) -> str | None:
+        """Say what it is held against, if there is anything."""
+        return None if self.comparison is None else self.comparison.line()
 
     def to_json(self) -> dict[str, Any]:
         """Return the result's plain record, with `comparison` where there is one."""
@@ -63,9 +72,9 @@ class Measured:
         return self.result.to_json() | {"comparison": self.comparison.to_json()}
 
 
-def measured(evidence: Evidence, result: Result) -> Measured:
+def measured(evidence: Evidence, result: Result, looked: Looked | None = None) -> Measured:
     """Put what a score may be held against beside it."""
-    return Measured(result, compare(evidence, result))
+    return Measured(result, compare(evidence, result), looked)
 
 
 def compare(evidence: Evidence, result: Result) -> Comparison | None:

@@ -7,6 +7,7 @@ from topformer_cli.api.comparing import Evidence, Measured, measured
 from topformer_cli.api.models import Model
 from topformer_cli.api.places import USUAL, Places
 from topformer_cli.api.sets import open_set
+from topformer_cli.api.worst import Looked
 from topformer_cli.data.looks import WHOLE, Looks
 from topformer_cli.engine.device import resolve_device
 from topformer_cli.engine.segmentation import SegmentationTask
@@ -55,8 +56,11 @@ def evaluate_model(model: Model, request: EvalRequest, progress: Progress) -> Me
     result = task.evaluate(network, request.split, str(model.file), progress)
     if isinstance(result, EvalResult) and isinstance(recipe, SegmentationRecipe):
         result = replace(result, protocol=f"{protocol_of(recipe)}: {result.protocol}")
+    looked = None
+    if isinstance(task, SegmentationTask):
+        looked = Looked(task.segmenter(network, str(model.file)), prepared)
     evidence = Evidence(recipe, model.spec, model.origin, prepared.card, request.looks)
-    return measured(evidence, result)
+    return measured(evidence, result, looked)
 
 
 def by_protocol(recipe: Recipe, wanted: ProtocolName | None) -> Recipe:

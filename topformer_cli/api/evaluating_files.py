@@ -15,6 +15,7 @@ from topformer_cli.api.evaluating_phones import phone_predictor
 from topformer_cli.api.exporting import open_artifact
 from topformer_cli.api.models import Model, ModelSource, load_model
 from topformer_cli.api.sets import open_set
+from topformer_cli.api.worst import Looked
 from topformer_cli.data.protocol import EvalSettings
 from topformer_cli.deploy.artifact import SUFFIXES, Artifact
 from topformer_cli.deploy.predictors import open_predictor
@@ -63,11 +64,14 @@ class FileRequest:
 class MeasuredFile:
     """What a file came to, and what should compute the same, by the same protocol.
 
-    what: names the latter; why: says why there is none.
+    what: names the latter; why: says why there is none. looked: what to look at the worst images
+    with, on this host. run: the run that the file is of.
     """
 
     result: EvalResult
     beside: EvalResult | None
+    looked: Looked = field(repr=False, compare=False)
+    run: RunDir | None = None
     what: str = ""
     why: str = ""
 
@@ -112,28 +116,23 @@ def evaluate_file(path: Path, request: FileRequest, progress: Progress) -> Measu
     prepared = open_set(usual.dataset or protocol.spec.dataset, usual.places)
     prepared.require(protocol.spec.task)
     prepared.complete(usual.fetching, (usual.split,))
-    split = Split(prepared, usual.split, most=request.most)
-    kind = FILE_SUFFIXES.get(path.suffix, artifact.formats[0])
+    turns = _Turns(Split(prepared, usual.split, most=request.most), progress)
+    file = protocol.of_file(FILE_SUFFIXES.get(path.suffix, artifact.formats[0]))
+    looked, run = Looked(file, prepared), _run(artifact)
     if request.phone is not None:
-        return _on_phone(protocol, split, request.phone, progress)
-    model, why = _source(artifact, request)
-    turns = _Turns(split, progress, 1 if model is None else 2)
-    result = turns.evaluate(protocol.of_file(kind))
+        turns.turns = 2
+        with phone_predictor(artifact, request.phone) as predictor:
+            result = turns.evaluate(protocol.of(predictor))
+        beside = turns.evaluate(file)
+        return MeasuredFile(result, beside, looked, run, f"{file.predictor.name} on this host")
+    model, why = _source(artifact, request, run)
     if model is None:
-        return MeasuredFile(result, None, why=why)
-    predictor = TorchPredictor(model.network, str(model.file), resolve_device(usual.device))
-    beside = turns.evaluate(Segmenter(predictor, model.spec, protocol.settings))
-    return MeasuredFile(result, beside, f"{model.file} in PyTorch")
-
-
-def _on_phone(
-    protocol: "_Fixed", split: Split, choices: BenchChoices, progress: Progress
-) -> MeasuredFile:
-    turns = _Turns(split, progress, 2)
-    with phone_predictor(protocol.artifact, choices) as predictor:
-        result = turns.evaluate(protocol.of(predictor))
-    on_host = protocol.of_file(protocol.artifact.formats[0])
-    return MeasuredFile(result, turns.evaluate(on_host), f"{on_host.predictor.name} on this host")
+        return MeasuredFile(turns.evaluate(file), None, looked, run, why=why)
+    turns.turns = 2
+    result = turns.evaluate(file)
+    network = TorchPredictor(model.network, str(model.file), resolve_device(usual.device))
+    beside = turns.evaluate(Segmenter(network, model.spec, protocol.settings))
+    return MeasuredFile(result, beside, looked, run, f"{model.file} in PyTorch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +162,7 @@ class _Turns:
 
     split: Split
     progress: Progress
-    turns: int
+    turns: int = 1
     done: int = 0
 
     def evaluate(self, segmenter: Segmenter) -> EvalResult:
@@ -194,14 +193,21 @@ def _card(artifact: Artifact) -> ModelSpec:
     return spec
 
 
-def _source(artifact: Artifact, request: FileRequest) -> tuple[Model | None, str]:
+def _run(artifact: Artifact) -> RunDir | None:
+    """Return the run whose export it is."""
+    run = RunDir(artifact.path.resolve().parent.parent)
+    return run if run.recipe.is_file() else None
+
+
+def _source(
+    artifact: Artifact, request: FileRequest, run: RunDir | None
+) -> tuple[Model | None, str]:
     """Return the network that a file was made of, or why it is not to be had."""
     if request.against is not None:
         return load_model(ModelSource(request.against, tasks=("segmentation",))), ""
     source = artifact.manifest.source
-    run = RunDir(artifact.path.resolve().parent.parent)
-    for which in ("best", "last"):
-        file = run.weights(which)
+    files = [run.weights(which) for which in ("best", "last")] if run is not None else []
+    for file in files:
         if file.is_file() and file_sha256(file) == source.sha256:
             return load_model(ModelSource(file, tasks=("segmentation",))), ""
     return None, f"{source.name}, of which it was made, is not in its run; name it with --against"

@@ -1,6 +1,7 @@
 """The images of a split that a network labels worst."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from PIL import Image
@@ -22,21 +23,24 @@ def worst_images(scores: Sequence[ImageScore], most: int = WORST) -> list[ImageS
     return sorted(labelled, key=lambda one: one.accuracy)[:most]
 
 
-def draw_worst(segmenter: Segmenter, prepared: PreparedSet, result: EvalResult) -> Image.Image:
-    """Draw the worst images of an evaluation: picture, truth, prediction and mistakes."""
-    examples = [
-        _example(segmenter, prepared, result.split, one) for one in worst_images(result.by_image)
-    ]
-    heading = (
-        f"The {len(examples)} worst images of {result.images} of {prepared.card.title} "
-        f"{result.split}: {result.model}"
-    )
-    return draw_mistakes(examples, prepared.card, heading)
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What was measured, and on what: the worst images are looked at once more."""
 
+    segmenter: Segmenter
+    prepared: PreparedSet
 
-def _example(
-    segmenter: Segmenter, prepared: PreparedSet, split: str, score: ImageScore
-) -> MapExample:
-    sample = prepared.sample(split, score.place)
-    image, truth = decode_image(sample.image), decode_mask(sample.mask, prepared.card.id_map)
-    return MapExample(sample.id, image, truth, segmenter(image))
+    def draw_worst(self, result: EvalResult) -> Image.Image:
+        """Draw the worst images of the evaluation: picture, truth, prediction and mistakes."""
+        examples = [self._example(result.split, one) for one in worst_images(result.by_image)]
+        heading = (
+            f"The worst {len(examples)} of {result.images} images of {self.prepared.card.title} "
+            f"{result.split}: {result.model}"
+        )
+        return draw_mistakes(examples, self.prepared.card, heading)
+
+    def _example(self, split: str, score: ImageScore) -> MapExample:
+        sample = self.prepared.sample(split, score.place)
+        id_map = self.prepared.card.id_map
+        image, truth = decode_image(sample.image), decode_mask(sample.mask, id_map)
+        return MapExample(sample.id, image, truth, self.segmenter(image))

@@ -1,21 +1,27 @@
-"""`topformer eval`: the score of a run, a checkpoint or a weights file, or of somebody's boxes."""
+"""`topformer eval`: the score of a run, a checkpoint, a weights file, or somebody's answers."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
-from click.core import ParameterSource
 
 from topformer_cli.commands import options
+from topformer_cli.commands.testing_options import NAMES, Testing, testing_options
 
 if TYPE_CHECKING:
+    from topformer_cli.api.comparing import Measured
+    from topformer_cli.api.evaluating import EvalRequest
+    from topformer_cli.api.evaluating_files import MeasuredFile
+    from topformer_cli.api.models import ModelSource
     from topformer_cli.models.spec import SizeName
-    from topformer_cli.results import Headline
+    from topformer_cli.results import Result
+    from topformer_cli.results.detection import ScoredBoxes
+    from topformer_cli.results.segmentation import ClassOrder, MapIds, ScoredMaps
+    from topformer_cli.rundir import RunDir
 
-OF_A_NETWORK: Final = (
-    "target", "size", "weights", "partial_weights", "dataset", "split", "device",
-)  # fmt: skip
-"""What says which network is measured and where; a results file needs neither."""
+OF_A_NETWORK: Final = ("target", "size", "weights", "partial_weights", "device", *NAMES)
+"""What says which network is measured and where; answers that are there need neither."""
 
 
 @click.command("eval")
@@ -23,14 +29,46 @@ OF_A_NETWORK: Final = (
 @options.model_options
 @click.option("--dataset", help="A prepared set other than the model's own: a name, folder or URL.")
 @click.option("--split", default="val", show_default=True)
+@testing_options
 @click.option(
     "--predictions",
     type=options.ANY_PATH,
-    metavar="JSON",
-    help="Score somebody's boxes instead: COCO's results form. Needs --annotations.",
+    metavar="JSON|FOLDER",
+    help="Score somebody's answers instead: boxes in COCO's results form (needs --annotations), or "
+    "a folder of label PNGs (needs --dataset, or --annotations and --recipe).",
 )
 @click.option(
-    "--annotations", type=options.ANY_PATH, metavar="JSON", help="What they are held against."
+    "--annotations",
+    type=options.ANY_PATH,
+    metavar="JSON|FOLDER",
+    help="What they are held against: COCO-style annotations, or a folder of masks.",
+)
+@click.option(
+    "--recipe",
+    metavar="NAME",
+    help="The set whose masks lie in --annotations FOLDER, as in ade20k.",
+)
+@click.option(
+    "--ids",
+    type=click.Choice(["train", "set"]),
+    default="train",
+    show_default=True,
+    help="How label PNGs number classes: train ids from 0 on, as `segment --labels` writes them, "
+    "or as the set's own masks do (ADE20K: 1 to 150, 0 for none).",
+)
+@click.option(
+    "--sort",
+    "order",
+    type=click.Choice(["id", "name", "iou", "accuracy", "pixels"]),
+    default="id",
+    show_default=True,
+    help="Order of the classes of label maps; numbers the largest first.",
+)
+@click.option(
+    "--output",
+    type=options.ANY_PATH,
+    metavar="FOLDER",
+    help="Where confusion.png and confusion.csv of label maps go (default: the run's folder).",
 )
 @click.option(
     "--fail-under",
@@ -54,82 +92,122 @@ def command(  # noqa: PLR0913 - one parameter an option
     split: str,
     predictions: Path | None,
     annotations: Path | None,
+    recipe: str | None,
+    ids: "MapIds",  # noqa: ARG001 - read with the other options of predictions
+    order: "ClassOrder",
+    output: Path | None,
+    testing: Testing,
     fail_under: float | None,
     device: str,
     work_dir: Path,
     cache_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Evaluate TARGET, a run or a checkpoint (default: the best checkpoint of the latest run)."""
-    if predictions is not None or annotations is not None:
-        _require_both(ctx, predictions, annotations)
-        assert predictions is not None
-        assert annotations is not None
-        _hold(_score(predictions, annotations, as_json=as_json), fail_under)
+    """Evaluate TARGET: a run, a checkpoint or an exported file (default: the latest run)."""
+    from topformer_cli.commands import predictions as answers
+
+    if predictions is not None or annotations is not None or recipe is not None:
+        _hold(answers.score_predictions(ctx, OF_A_NETWORK), fail_under)
         return
-    from topformer_cli import console
-    from topformer_cli.api import evaluating, models
+    answers.require_unused(ctx, ("ids",), "without --predictions FOLDER")
+    if output is not None:
+        answers.require_folder(output)
+    from topformer_cli.api.evaluating import EvalRequest
+    from topformer_cli.api.evaluating_files import is_exported
+    from topformer_cli.api.models import ModelSource
     from topformer_cli.api.places import Places
     from topformer_cli.commands import show
+    from topformer_cli.errors import DataError
+    from topformer_cli.results import EvalResult
     from topformer_cli.rundir import write_json
 
     places = Places(work_dir, cache_dir)
-    model = models.load_model(models.ModelSource(target, weights, size, partial_weights, places))
+    source = ModelSource(target, weights, size, partial_weights, places)
+    request = EvalRequest(device, dataset, split, places)
+    of_file = is_exported(target) or testing.phone is not None
+    measured, run = (_of_file if of_file else _of_network)(ctx, source, request, testing)
+    show.evaluation(measured, order, as_json=as_json)
+    result = measured.result
+    if run is not None:
+        kind = f"-{target.suffix[1:]}" if is_exported(target) and target else ""
+        name = f"eval-{result.dataset}-{split}{kind}{testing.slug()}.json"
+        write_json(run.path / name, measured.to_json())
+    folder = output or (run.path if run else None)
+    if folder is not None:
+        _draw(measured, folder)
+    if isinstance(result, EvalResult) and result.incomplete:
+        message = f"{result.dataset} {split}: {result.incomplete}; the scores are of the others"
+        raise DataError(message)
+    _hold(result, fail_under)
+
+
+def _of_network(
+    ctx: click.Context, source: "ModelSource", request: "EvalRequest", testing: Testing
+) -> "tuple[Measured, RunDir | None]":
+    """Measure a run, a checkpoint or a weights file."""
+    from topformer_cli import console
+    from topformer_cli.api.evaluating import evaluate_model
+    from topformer_cli.api.models import load_model
+    from topformer_cli.commands import predictions as answers
+
+    wanted = testing.of_network(request)
+    model = load_model(source)
+    if model.spec.task != "segmentation":
+        why = f"with a network for {model.spec.task}, which makes no label maps; leave it out"
+        answers.require_unused(ctx, ("order", "output"), why)
     console.note(f"evaluating {model.took}")
     with console.progress("eval", "images") as update:
         fetching = console.progress_lines("fetch the set", console.BYTES)
-        request = evaluating.EvalRequest(device, dataset, split, places, fetching)
-        measured = evaluating.evaluate_model(model, request, update)
-    result = measured.result
-    show.evaluation(measured, as_json=as_json)
-    if model.run is not None:
-        write_json(model.run.path / f"eval-{result.dataset}-{split}.json", measured.to_json())
-    _hold(result.headline, fail_under)
+        return evaluate_model(model, replace(wanted, fetching=fetching), update), model.run
 
 
-def _require_both(ctx: click.Context, predictions: Path | None, annotations: Path | None) -> None:
-    from topformer_cli.errors import UsageError
-
-    if predictions is None:
-        message = f"--annotations {annotations}: needs --predictions JSON, the boxes to score"
-        raise UsageError(message)
-    if annotations is None:
-        message = (
-            f"--predictions {predictions}: needs --annotations JSON, to hold the boxes against"
-        )
-        raise UsageError(message)
-    given = [
-        param.human_readable_name.upper() if param.name == "target" else param.opts[0]
-        for param in ctx.command.params
-        if param.name in OF_A_NETWORK
-        and ctx.get_parameter_source(param.name) is ParameterSource.COMMANDLINE
-    ]
-    if given:
-        message = (
-            f"{', '.join(given)}: of no use with --predictions, which is scored without a network "
-            "or a prepared set; leave out one or the other"
-        )
-        raise UsageError(message)
-
-
-def _score(predictions: Path, annotations: Path, *, as_json: bool) -> "Headline":
-    """Score a results file, show it and return its AP."""
+def _of_file(
+    ctx: click.Context, source: "ModelSource", request: "EvalRequest", testing: Testing
+) -> "tuple[MeasuredFile, RunDir | None]":
+    """Measure an exported file, or the export of a run on a phone."""
     from topformer_cli import console
-    from topformer_cli.api.scoring import score_predictions
+    from topformer_cli.api.evaluating_files import evaluate_file, is_exported
+    from topformer_cli.commands import predictions as answers
+    from topformer_cli.commands.artifacts import find_artifact
+
+    wanted = testing.of_file(request)
+    path = source.target
+    if path is None or not is_exported(path):
+        path = find_artifact(source.target, replace(source, tasks=("segmentation",))).path
+    else:
+        why = "with an exported file, which is a network as it stands; leave it out"
+        answers.require_unused(ctx, ("size", "weights", "partial_weights"), why)
+    console.note(f"evaluating {path}")
+    with console.progress("eval", "images") as update:
+        fetching = console.progress_lines("fetch the set", console.BYTES)
+        usual = replace(wanted.usual, fetching=fetching)
+        measured = evaluate_file(path, replace(wanted, usual=usual), update)
+    return measured, measured.run
+
+
+def _draw(measured: "Measured | MeasuredFile", folder: Path) -> None:
+    """Draw the confusion matrix and the worst images of label maps; other results have none."""
     from topformer_cli.commands import show
+    from topformer_cli.results import EvalResult
 
-    console.note(f"holding the boxes of {predictions} against {annotations}")
-    result = score_predictions(predictions, annotations)
-    show.scored(result, as_json=as_json)
-    if not result.boxes:
-        console.warn(f"{predictions} holds no box: nothing was found, which counts as AP 0")
-    return result.headline
+    result = measured.result
+    if isinstance(result, EvalResult):
+        show.confusion(result, f"{result.model} on {result.dataset} {result.split}", folder)
+        show.worst(measured, folder)
 
 
-def _hold(headline: "Headline", fail_under: float | None) -> None:
-    """Raise an error where a score is too low."""
+def _hold(result: "Result | ScoredBoxes | ScoredMaps", fail_under: float | None) -> None:
+    """Raise an error where a score is too low, or does not exist."""
     from topformer_cli.errors import ThresholdError
 
-    if fail_under is not None and headline.value < fail_under:
+    headline = result.headline
+    if fail_under is None:
+        return
+    if headline.key not in result.scores:
+        message = (
+            f"nothing is labelled: there is no {headline.name} for --fail-under {fail_under:g}"
+        )
+        raise ThresholdError(message)
+    if headline.value < fail_under:
         message = f"{headline} is below --fail-under {fail_under:g}"
         raise ThresholdError(message)

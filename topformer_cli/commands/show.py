@@ -7,13 +7,22 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from topformer_cli import console
-from topformer_cli.results import BenchResult, EvalResult, PredictionsResult, Result, StepRecord
+from topformer_cli.results import (
+    BenchResult,
+    EvalResult,
+    LabelMapsResult,
+    PredictionsResult,
+    Result,
+    StepRecord,
+)
+from topformer_cli.results.segmentation import ClassOrder, ScoredMaps
 from topformer_cli.units import size_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from topformer_cli.api.comparing import Measured
+    from topformer_cli.api.evaluating_files import MeasuredFile
     from topformer_cli.api.training import TrainPlan
     from topformer_cli.api.verifying import Verification
     from topformer_cli.deploy.artifact import Artifact
@@ -63,7 +72,7 @@ class TrainingView:
         mark = ", best so far" if best else ""
         console.note(f"step {step}: {result.headline} on {result.split}{mark}")
         if isinstance(result, EvalResult) and result.incomplete:
-            console.warn(result.incomplete)
+            console.warn(f"incomplete: {result.incomplete}")
 
     def pictured(self, step: int, examples: "Sequence[Example]") -> None:
         """Validation images were labelled: their picture lies in the run folder."""
@@ -104,16 +113,19 @@ def training(plan: "TrainPlan") -> Iterator[TrainingView]:
         yield TrainingView(update)
 
 
-def evaluation(measured: "Measured", *, as_json: bool) -> None:
-    """Print an evaluation as a table or as JSON."""
+def evaluation(
+    measured: "Measured | MeasuredFile", order: ClassOrder = "id", *, as_json: bool
+) -> None:
+    """Print an evaluation as a table, the classes of label maps in an order, or as JSON."""
     if as_json:
         console.result_json(measured.to_json())
         return
     result = measured.result
-    _scores(f"{result.model} on {result.dataset} {result.split} ({result.images} images)", result)
+    images = result.images_text if isinstance(result, EvalResult) else f"{result.images} images"
+    _scores(f"{result.model} on {result.dataset} {result.split} ({images})", result, order)
     console.result(f"protocol {result.protocol}; weights {result.weights}")
-    if measured.comparison is not None:
-        console.result(measured.comparison.line())
+    if (line := measured.line()) is not None:
+        console.result(line)
     _notes(result.notes)
 
 
@@ -135,13 +147,57 @@ def scored(result: PredictionsResult, *, as_json: bool) -> None:
     _notes(result.notes)
 
 
-def _scores(title: str, result: Result | PredictionsResult) -> None:
-    table = result.table()
+def scored_maps(result: LabelMapsResult, order: ClassOrder, *, as_json: bool) -> None:
+    """Print what somebody's label maps came to, as a table or as JSON."""
+    if as_json:
+        console.result_json(result.to_json())
+        return
+    folder = PurePath(result.predictions)
+    title = f"label maps of {folder.name} in {result.truth} ({result.images_text})"
+    _scores(title, result, order)
+    console.result(
+        f"the maps are those of {folder}, read as {result.ids_text}: what made them is not known, "
+        "and they are held against no published score"
+    )
+    _notes(result.notes)
+
+
+def worst(measured: "Measured | MeasuredFile", folder: "Path") -> None:
+    """Draw the worst images of an evaluation of label maps into a folder, and say so."""
+    from topformer_cli import draw
+    from topformer_cli.rundir import atomic_write
+
+    result = measured.result
+    if measured.looked is None or not isinstance(result, EvalResult) or not result.scores:
+        return
+    path = folder / "worst.png"
+    atomic_write(path, draw.png(measured.looked.draw_worst(result)))
+    console.note(f"worst images: {path}")
+
+
+def confusion(result: ScoredMaps, whose: str, folder: "Path") -> None:
+    """Write the confusion matrix of label maps into a folder, and say so."""
+    from topformer_cli.api.confusions import write_confusion
+
+    write_confusion(result, whose, folder)
+    console.note(f"confusion matrix: {folder / 'confusion.png'}, counts in confusion.csv")
+
+
+def _scores(
+    title: str, result: Result | PredictionsResult | LabelMapsResult, order: ClassOrder = "id"
+) -> None:
+    maps = result if isinstance(result, ScoredMaps) else None
+    table = maps.table(order) if maps else result.table()
     if table.rows:
         console.table(title, table.columns, table.rows)
     else:
         console.result(title)
     console.result(result.summary())
+    if maps and maps.scores:
+        groups = "   ".join(str(group) for group in maps.found.share_groups)
+        console.result(f"mIoU by share of the pixels: {groups}")
+    if maps and maps.incomplete:
+        console.result(f"incomplete: {maps.incomplete}; the scores are of the others alone")
 
 
 def _notes(notes: Sequence[str]) -> None:

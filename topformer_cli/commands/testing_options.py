@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -57,6 +57,19 @@ class Testing:
     runner: Path | None
     images: int | None
 
+    def slug(self) -> str:
+        """Return what tells records of other ways to test from those of the usual one."""
+        words = [
+            self.protocol or "",
+            f"scales-{'-'.join(f'{scale:g}' for scale in self.scales)}" if self.scales else "",
+            "flip" if self.flip else "",
+            f"window-{self.window}-{self.looks().stride}" if self.window else "",
+            self.fit or "",
+            "phone" if self.phone else "",
+            f"{self.images}-images" if self.images else "",
+        ]
+        return "".join(f"-{word}" for word in words if word)
+
     def looks(self) -> "Looks":
         """Return how often a network looks at an image.
 
@@ -86,8 +99,6 @@ class Testing:
         Raises:
             UsageError: an option that concerns exported files was given, or see `looks`.
         """
-        from dataclasses import replace
-
         self._refuse(self._of_files(), "goes with an exported file, or with --phone")
         return replace(request, protocol=self.protocol, looks=self.looks())
 
@@ -174,6 +185,10 @@ _OPTIONS: Final = (
         help="Of an exported file or a phone: so many images of the split.",
     ),
 )  # fmt: skip
+
+
+NAMES: Final = tuple(field.name for field in fields(Testing))
+"""The options' names, for commands that have no use for them."""
 
 
 def testing_options(function: Command) -> Command:

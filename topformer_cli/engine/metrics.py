@@ -5,6 +5,8 @@ classes that occur in labels or predictions; the ADE20K devkit averages over all
 counts absent ones as 0.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,11 +30,8 @@ class ConfusionMatrix:
         Shapes: both [H, W]. Labels and predictions are train ids below the number of classes, or
         255.
         """
-        classes, columns = self.counts.shape
-        valid = labels != IGNORE
-        found = np.minimum(predictions[valid], np.uint8(classes))
-        pairs = labels[valid].astype(np.int64) * columns + found
-        self.counts += np.bincount(pairs, minlength=self.counts.size).reshape(classes, columns)
+        classes = len(self.counts)
+        self.counts += _pairs(labels, np.minimum(predictions, np.uint8(classes)), self.counts)
 
     def scores(self) -> LabelScores:
         """Return the scores of everything counted so far."""
@@ -53,6 +52,33 @@ class ConfusionMatrix:
             pixels=tuple(labelled.tolist()),
             confusion=tuple(map(tuple, self.counts.tolist())),
         )
+
+
+class ValueCounts:
+    """Counts of (label, value) pairs of label maps, to be read by one id map or another."""
+
+    def __init__(self, classes: int) -> None:
+        self.counts: NDArray[np.int64] = np.zeros((classes, 256), np.int64)
+
+    def add(self, labels: NDArray[np.uint8], values: NDArray[np.uint8]) -> None:
+        """Count one image; labels of 255 are left out. Shapes: both [H, W]."""
+        self.counts += _pairs(labels, values, self.counts)
+
+    def read_as(self, id_map: Sequence[int]) -> ConfusionMatrix:
+        """Return what the maps are if this is the train id of each of the 256 values."""
+        matrix = ConfusionMatrix(len(self.counts))
+        columns = np.minimum(id_map, len(self.counts))
+        matrix.counts = self.counts @ np.eye(len(self.counts) + 1, dtype=np.int64)[columns]
+        return matrix
+
+
+def _pairs(
+    labels: NDArray[np.uint8], columns: NDArray[np.uint8], like: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return how often each label [H, W] that counts meets each column [H, W], as a matrix."""
+    valid = labels != IGNORE
+    pairs = labels[valid].astype(np.int64) * like.shape[1] + columns[valid]
+    return np.bincount(pairs, minlength=like.size).reshape(like.shape)
 
 
 def _mean(shares: NDArray[np.float64]) -> float | None:

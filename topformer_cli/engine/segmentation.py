@@ -95,13 +95,13 @@ class SegmentationTask:
         world: World = ALONE,
     ) -> EvalResult:
         """Evaluate the inference form by the recipe's protocol."""
-        segmenter = self._segmenter(network, weights)
+        segmenter = self.segmenter(network, weights)
         return evaluate(segmenter, Split(self.prepared, split, world), weights, progress)
 
     def examples(self, network: nn.Module) -> Sequence[MapExample]:
         """Label validation images from all parts of the split."""
         prepared = self.prepared
-        segmenter = self._segmenter(network, "examples")
+        segmenter = self.segmenter(network, "examples")
         found = []
         for index in example_indices(prepared.length("val")):
             sample = prepared.sample("val", index)
@@ -112,7 +112,8 @@ class SegmentationTask:
             found.append(MapExample(sample.id, image, truth, segmenter(image)))
         return found
 
-    def _segmenter(self, network: nn.Module, name: str) -> Segmenter:
+    def segmenter(self, network: nn.Module, name: str) -> Segmenter:
+        """Wrap a network for label maps of whole pictures by the recipe's protocol."""
         device = next(network.parameters()).device
         predictor = TorchPredictor(network, name, device)
         return Segmenter(predictor, self.spec, self.recipe.evaluation, self.looks)

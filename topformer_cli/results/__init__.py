@@ -30,7 +30,12 @@ from topformer_cli.results.rehearsal import (
     TimePart,
     TrainingPlan,
 )
-from topformer_cli.results.segmentation import EvalResult, ImageScore, LabelScores
+from topformer_cli.results.segmentation import (
+    EvalResult,
+    ImageScore,
+    LabelMapsResult,
+    LabelScores,
+)
 from topformer_cli.results.sweep import SweepPoint
 from topformer_cli.results.training import StepRecord
 
@@ -48,6 +53,7 @@ __all__ = [
     "EvalResult",
     "Headline",
     "ImageScore",
+    "LabelMapsResult",
     "LabelScores",
     "LayerTime",
     "MemoryNeed",

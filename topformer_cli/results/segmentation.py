@@ -10,6 +10,14 @@ from topformer_cli.results.share_groups import ShareGroup, share_groups
 Counts = tuple[tuple[int, ...], ...]
 """Pixels: rows by what they are labelled, columns by what was predicted, the last for no class."""
 
+MapIds = Literal["train", "set"]
+"""How the classes of label maps are numbered: by train id, or as the set's own masks do."""
+
+ID_NAMES: Final[Mapping[MapIds, str]] = {
+    "train": "train ids",
+    "set": "the data set's own ids",
+}
+
 ClassOrder = Literal["id", "name", "iou", "accuracy", "pixels"]
 
 NAMED: Final = 3
@@ -83,12 +91,18 @@ class ScoredMaps:
 
     @property
     def incomplete(self) -> str | None:
-        """Say how much of the split is left out, or None."""
+        """Say how many images are left out, and why, or None."""
         if not self.left_out:
             return None
         total, some = self.images + len(self.left_out), "; ".join(self.left_out[:NAMED])
-        more = ", ..." if len(self.left_out) > NAMED else ""
-        return f"incomplete: {len(self.left_out)} of {total} images are left out ({some}{more})"
+        more = "; ..." if len(self.left_out) > NAMED else ""
+        return f"{len(self.left_out)} of {total} images left out ({some}{more})"
+
+    @property
+    def images_text(self) -> str:
+        """How many images were scored, of how many if not of all."""
+        of = f" of {self.images + len(self.left_out)}" if self.left_out else ""
+        return f"{self.images}{of} images"
 
     @property
     def headline(self) -> Headline:
@@ -166,6 +180,31 @@ class EvalResult(ScoredMaps):
         values = {name: _as_tuple(value) for name, value in record.items()}
         found = LabelScores(**{name: values[name] for name in numbers if name in values})
         return cls(**{name: values[name] for name in own if name in values}, found=found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelMapsResult(ScoredMaps):
+    """What the label maps of a folder came to.
+
+    predictions is the folder; annotations the folder of masks that they were held against, or
+    split that of the prepared set.
+    """
+
+    predictions: str
+    dataset: str
+    split: str | None
+    annotations: str | None
+    ids: MapIds
+
+    @property
+    def truth(self) -> str:
+        """What the maps were held against, in words."""
+        return self.annotations or f"{self.dataset} {self.split}"
+
+    @property
+    def ids_text(self) -> str:
+        """How their classes are numbered, in words."""
+        return ID_NAMES[self.ids]
 
 
 def _percents(values: tuple[float | None, ...]) -> tuple[str, ...]:

@@ -153,7 +153,7 @@ def test_images_that_cannot_be_read_are_named_and_left_out(
     first, second = (prepared.sample("train", index).id for index in (1, 3))
     assert result.images == whole.images - 2
     assert [line.split(":")[0] for line in result.left_out] == [first, second]
-    assert f"2 of {whole.images} images are left out ({first}: " in str(result.incomplete)
+    assert f"2 of {whole.images} images left out ({first}: " in str(result.incomplete)
     kept = [one for one in whole.by_image if one.id not in (first, second)]
     assert list(result.by_image) == kept
     assert sum(result.found.pixels) == sum(one.labelled for one in kept)

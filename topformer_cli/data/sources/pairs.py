@@ -74,9 +74,14 @@ def first_mask(folder: Path, suffix: str) -> Path | None:
     return None
 
 
+def masks_by_stem(folder: Path, suffix: str) -> dict[str, list[Path]]:
+    """Return the masks below a folder by relative path without suffix; hidden files are none."""
+    return _by_stem(folder, _mask_stem(suffix))
+
+
 def _pair(folders: Folders) -> tuple[tuple[Item, ...], list[Finding]]:
     images = _by_stem(folders.images, _image_stem)
-    masks = _by_stem(folders.masks, _mask_stem(folders.mask_suffix))
+    masks = masks_by_stem(folders.masks, folders.mask_suffix)
     if problems := _nothing_to_pair(folders, images, masks):
         return (), problems
     stems, problems = _wanted(folders, images, masks)
