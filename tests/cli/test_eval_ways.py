@@ -1,4 +1,4 @@
-"""`eval` by other protocols, of exported files, on a phone; what is left of it, and its mistakes."""
+"""`eval` by other protocols and of exported files; what is left of it, and its mistakes."""
 
 import csv
 import json
