@@ -82,6 +82,7 @@ OPTIONS = {
         "TARGET --size --preset -o --input --diff --table --work-dir --cache-dir --json "
         "-q/--quiet -v/--verbose"
     ),
+    "report": ("RUNS -o/--output --status --work-dir --json -q/--quiet -v/--verbose"),
     "doctor": ("--cache-dir --json -q/--quiet -v/--verbose"),
 }
 

@@ -11,6 +11,7 @@
     benching    measure exported models on phones or on this host
     bench_records    keep measurements, write and compare them
     sweeping    sizes x inputs x engines on one device, with mIoU
+    reporting   gather runs and measurements into one page beside the paper
     runner_building, runner_fetching    the programs that measure on phones
     demo        the whole road with a set of rendered scenes
 

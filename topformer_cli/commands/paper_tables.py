@@ -1,11 +1,16 @@
 """How a table of the paper looks on the terminal with our figures in it."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from topformer_cli import console
 
 if TYPE_CHECKING:
     from topformer_cli.results.paper_table import PaperTable
+
+COUNTS_ONLY: Final = (
+    "only what can be counted stands here; `topformer report` puts your runs' scores and latencies "
+    "beside the paper's"
+)
 
 
 def show(table: "PaperTable", *, as_json: bool) -> None:
@@ -18,4 +23,4 @@ def show(table: "PaperTable", *, as_json: bool) -> None:
     columns = ("network", "", *(column.title for column in printed.columns))
     console.table(title, columns, table.lines(), left=(0, 1))
     console.facts([(letter, why) for why, letter in table.marks.items()])
-    console.facts([("note", note) for note in table.notes])
+    console.facts([("note", note) for note in (*table.notes, COUNTS_ONLY)])

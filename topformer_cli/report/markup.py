@@ -3,8 +3,10 @@
 import base64
 import html
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
+STYLE: Final = Path(__file__).with_name("style.css")
 VOID: Final = frozenset({"br", "img", "meta"})
 """Elements without an end tag."""
 
@@ -30,6 +32,21 @@ def element(name: str, *children: str, attributes: Mapping[str, str] | None = No
 def styled(name: str, style: str, *children: str) -> Markup:
     """Return an element of a class of the style sheet."""
     return element(name, *children, attributes={"class": style})
+
+
+def document(title: str, *sections: str) -> str:
+    """Return a whole HTML5 page with the style sheet inside."""
+    scale = {"name": "viewport", "content": "width=device-width, initial-scale=1"}
+    head = element(
+        "head",
+        element("meta", attributes={"charset": "utf-8"}),
+        element("meta", attributes=scale),
+        element("title", title),
+        element("style", Markup(STYLE.read_text(encoding="utf-8"))),
+    )
+    body = element("body", element("main", *sections))
+    page = element("html", head, body, attributes={"lang": "en"})
+    return f"<!DOCTYPE html>\n{page}\n"
 
 
 def data_uri(content: bytes, kind: str) -> str:

@@ -1,6 +1,5 @@
 """The page of a demo run: one HTML file that needs neither network nor JavaScript."""
 
-from pathlib import Path
 from typing import Final
 
 from topformer_cli import draw
@@ -8,6 +7,7 @@ from topformer_cli.report import parts
 from topformer_cli.report.markup import (
     Markup,
     data_uri,
+    document,
     element,
     image,
     join,
@@ -16,7 +16,6 @@ from topformer_cli.report.markup import (
 from topformer_cli.report.plots import Plot, headline_plot, loss_plot
 from topformer_cli.report.records import Example, ReportData
 
-STYLE: Final = Path(__file__).with_name("style.css")
 NEXT_STEPS: Final = (
     (
         "ADE20K, 967 MB",
@@ -48,20 +47,7 @@ NEXT_STEPS: Final = (
 
 def render_page(data: ReportData) -> str:
     """Return the page as HTML5; everything that comes from data is escaped."""
-    title = f"{data.evaluation.model}: report of topformer demo"
-    head = element(
-        "head",
-        element("meta", attributes={"charset": "utf-8"}),
-        element(
-            "meta",
-            attributes={"name": "viewport", "content": "width=device-width, initial-scale=1"},
-        ),
-        element("title", title),
-        element("style", Markup(STYLE.read_text(encoding="utf-8"))),
-    )
-    body = element("body", element("main", *_sections(data)))
-    page = element("html", head, body, attributes={"lang": "en"})
-    return f"<!DOCTYPE html>\n{page}\n"
+    return document(f"{data.evaluation.model}: report of topformer demo", *_sections(data))
 
 
 def _sections(data: ReportData) -> list[Markup]:

@@ -220,19 +220,23 @@ class BenchResult:
             words.append(self.accelerator)
         return " ".join(words)
 
-    def latency_statement(self) -> str:
-        """Say in one line what was measured and what the number covers."""
+    @property
+    def conditions(self) -> str:
+        """What was measured and what the number covers, in one line."""
         shape = "x".join(str(side) for side in self.input_shape)
-        where = f"{self.engine} on {self.device.name}"
-        conditions = [
+        told = [
             f"{self.model} at {shape}",
             f"{self.precision}, {self.threads} thread{'s' if self.threads != 1 else ''}",
             self.core.describe() if self.accelerator == "cpu" else self.accelerator,
-            where,
+            f"{self.engine} on {self.device.name}",
             f"ends with {self.output}",
             self.covers,
         ]
-        return f"{self.headline()}: {'; '.join(conditions)}"
+        return "; ".join(told)
+
+    def latency_statement(self) -> str:
+        """Say in one line what was measured and what the number covers."""
+        return f"{self.headline()}: {self.conditions}"
 
     def headline(self) -> str:
         """Say the number with as much trust as it deserves."""

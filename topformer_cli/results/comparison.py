@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from topformer_cli.results.evaluation import Headline
 from topformer_cli.results.ledger import Start, plain
@@ -61,6 +61,26 @@ class Comparison:
     def to_json(self) -> dict[str, Any]:
         """Return the plain record."""
         return {"comparable": self.comparable, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, record: Any) -> Self | None:  # noqa: ANN401 - a file holds anything
+        """Read a record back; None if it is none."""
+        try:
+            return cls(
+                beside=tuple(
+                    Beside(
+                        source=str(one["source"]),
+                        value=float(one["value"]),
+                        difference=float(one["difference"]),
+                    )
+                    for one in record["beside"]
+                ),
+                reasons=tuple(map(str, record["reasons"])),
+                nearest=str(record["nearest"]),
+                condition=str(record.get("condition", "")),
+            )
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return None
 
 
 @dataclass(frozen=True, slots=True)

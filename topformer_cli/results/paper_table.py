@@ -1,12 +1,14 @@
 """A table of the paper with our own figures beside it: what agrees, what differs, and why."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from string import ascii_lowercase
 from typing import Any, Final
 
 NOT_RUN: Final = "not run"
 UNKNOWN: Final = "not known why"
+ABSENT: Final = "–"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,28 +19,60 @@ class Column:
     title: str
     decimals: int
 
-    def text(self, value: float) -> str:
-        """Return a figure with the paper's decimals."""
-        return f"{value:.{self.decimals}f}"
+    def text(self, value: float | None) -> str:
+        """Return a figure with the paper's decimals; a dash for what is not printed."""
+        return ABSENT if value is None else f"{value:.{self.decimals}f}"
 
 
 @dataclass(frozen=True, slots=True)
 class PrintedRow:
-    """A network as the paper calls it, what it is here (see `ModelSpec.variant`), its figures."""
+    """A network as the paper calls it, and its figures; None where it prints a dash.
+
+    variant: what it is here (see `ModelSpec.variant`), empty where it is not here. side: of the
+    input, in pixels, in a table that has a network at several; 0 elsewhere.
+    """
 
     network: str
     variant: str
-    figures: tuple[float, ...]
+    figures: tuple[float | None, ...]
+    encoder: str = ""
+    side: int = 0
+
+    @property
+    def name(self) -> str:
+        """Network and encoder as people write them."""
+        return f"{self.network} with {self.encoder}" if self.encoder else self.network
+
+    @property
+    def label(self) -> str:
+        """The name, with the input where the table has several."""
+        return f"{self.name}, {self.side}x{self.side}" if self.side else self.name
+
+    @property
+    def key(self) -> str:
+        """What tells the row from the others that are here."""
+        return f"{self.variant}-{self.side}" if self.side else self.variant
 
 
 @dataclass(frozen=True, slots=True)
 class PrintedTable:
-    """A table as it is printed; the figures of a row stand in the order of the columns."""
+    """A table as it is printed; the figures of a row stand in the order of the columns.
+
+    conditions: what the paper says of how it came to them. scores: a data set -> the key of the
+    column that holds the score on it.
+    """
 
     number: int
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[PrintedRow, ...]
+    conditions: str = ""
+    scores: Mapping[str, str] = field(default_factory=dict)
+
+    def figure(self, row: PrintedRow, key: str) -> float | None:
+        """Return a figure of a row by the key of its column."""
+        keys = [column.key for column in self.columns]
+        return row.figures[keys.index(key)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +80,21 @@ class Cell:
     """The paper's figure and ours; why says why ours differs, or why there is none."""
 
     column: Column
-    paper: float
+    paper: float | None
     here: float | None
     why: str = ""
 
     @property
     def agrees(self) -> bool:
         """Whether ours is within the rounding of what is printed."""
-        return (
-            self.here is not None and abs(self.here - self.paper) <= 0.5 / 10**self.column.decimals
-        )
+        if self.here is None or self.paper is None:
+            return False
+        return abs(self.here - self.paper) <= 0.5 * 10.0**-self.column.decimals
+
+    @property
+    def differs(self) -> bool:
+        """Whether there is a figure of ours that is another one."""
+        return self.here is not None and not self.agrees
 
     def to_json(self) -> dict[str, Any]:
         """Return the plain record; agrees is null where there is no figure of ours."""
@@ -74,16 +113,19 @@ class PaperTable:
     @property
     def marks(self) -> Mapping[str, str]:
         """Why figures differ -> the letter that stands for it in the table."""
-        reasons = [cell.why for row in self.cells for cell in row if _differs(cell)]
-        return dict(zip(dict.fromkeys(reasons), ascii_lowercase, strict=False))
+        return lettered(cell.why for row in self.cells for cell in row if cell.differs)
 
     def lines(self) -> list[tuple[str, ...]]:
-        """Return two lines a network: the paper's figures, and ours with the letter of a reason."""
+        """Return the paper's figures, and below them ours with the letter of a reason.
+
+        A network that is not here has no second line.
+        """
         marks = self.marks
         found: list[tuple[str, ...]] = []
         for row, cells in zip(self.printed.rows, self.cells, strict=True):
-            found.append((row.network, "paper", *(c.column.text(c.paper) for c in cells)))
-            found.append(("", "here", *(_ours(cell, marks) for cell in cells)))
+            found.append((row.label, "paper", *(c.column.text(c.paper) for c in cells)))
+            if row.variant:
+                found.append(("", "here", *(_ours(cell, marks) for cell in cells)))
         return found
 
     def to_json(self) -> dict[str, Any]:
@@ -93,8 +135,8 @@ class PaperTable:
             "caption": self.printed.caption,
             "rows": [
                 {
-                    "network": row.network,
-                    "here": row.variant,
+                    "network": row.label,
+                    "here": row.variant or None,
                     **{cell.column.key: cell.to_json() for cell in cells},
                 }
                 for row, cells in zip(self.printed.rows, self.cells, strict=True)
@@ -111,15 +153,15 @@ def beside(
 ) -> PaperTable:
     """Put our figures beside a printed table.
 
-    here: variant -> key of a column -> figure. reasons: (variant, key) -> why ours differs.
+    here: key of a row -> key of a column -> figure. reasons: the same two -> why ours differs.
     """
 
-    def cell(row: PrintedRow, column: Column, paper: float) -> Cell:
-        ours = here.get(row.variant, {}).get(column.key)
+    def cell(row: PrintedRow, column: Column, paper: float | None) -> Cell:
+        ours = here.get(row.key, {}).get(column.key)
         if ours is None:
             return Cell(column, paper, None, NOT_RUN)
         one = Cell(column, paper, ours)
-        why = "" if one.agrees else reasons.get((row.variant, column.key), UNKNOWN)
+        why = "" if one.agrees else reasons.get((row.key, column.key), UNKNOWN)
         return Cell(column, paper, ours, why)
 
     cells = tuple(
@@ -129,12 +171,18 @@ def beside(
     return PaperTable(printed, cells, notes)
 
 
-def _differs(cell: Cell) -> bool:
-    return cell.here is not None and not cell.agrees
+def lettered(reasons: Iterable[str]) -> Mapping[str, str]:
+    """Give each reason a letter, in their order: a to z, then aa and on."""
+    return dict(zip(dict.fromkeys(reasons), _letters(), strict=False))
+
+
+def _letters() -> Iterator[str]:
+    for length in itertools.count(1):
+        yield from map("".join, itertools.product(ascii_lowercase, repeat=length))
 
 
 def _ours(cell: Cell, marks: Mapping[str, str]) -> str:
     if cell.here is None:
         return cell.why
     text = cell.column.text(cell.here)
-    return f"{text} {marks[cell.why]}" if _differs(cell) else text
+    return f"{text} {marks[cell.why]}" if cell.differs else text

@@ -6,7 +6,7 @@ import pytest
 from torch import nn
 
 from tests.fakes.counting import counted
-from topformer_cli.api.paper_tables import TABLES, paper_table
+from topformer_cli.api.paper_tables import TABLES, paper_table, segmenters
 from topformer_cli.api.paper_tables.detectors import (
     INPUT,
     PADDED,
@@ -14,12 +14,14 @@ from topformer_cli.api.paper_tables.detectors import (
     count,
     detector_card,
 )
+from topformer_cli.api.paper_tables.segmenters import Reasons, segmenter_card
 from topformer_cli.errors import UsageError
 from topformer_cli.models.backbones.topformer import TopFormerRetinaNet
 from topformer_cli.models.build import build_model
 from topformer_cli.models.cost import cost_by_part
 from topformer_cli.models.detector import FPN_WIDTH, RetinaNet
-from topformer_cli.models.spec import BACKBONES, SIZES
+from topformer_cli.models.spec import BACKBONES, SIZES, SizeName
+from topformer_cli.models.topformer import TopFormer
 from topformer_cli.results.paper_table import (
     NOT_RUN,
     Column,
@@ -27,8 +29,9 @@ from topformer_cli.results.paper_table import (
     PrintedRow,
     PrintedTable,
     beside,
+    lettered,
 )
-from topformer_cli.results.printed import TABLE_11
+from topformer_cli.results.printed import PRINTED, TABLE_1, TABLE_9, TABLE_10, TABLE_11
 
 G, M = Column("g", "G", 0), Column("m", "M", 1)
 
@@ -55,9 +58,81 @@ def test_figures_agree_within_the_rounding_of_what_is_printed() -> None:
     }  # fmt: skip
 
 
+def test_what_the_paper_does_not_print_agrees_with_nothing() -> None:
+    rows = (PrintedRow("A", "a", (None, 2.6)), PrintedRow("B", "", (1, 1.0), "C"))
+    filled = beside(PrintedTable(1, "t", (G, M), rows), {"a": {"g": 3.0}}, {}, ())
+    assert filled.lines() == [
+        ("A", "paper", "–", "2.6"), ("", "here", "3 a", NOT_RUN), ("B with C", "paper", "1", "1.0"),
+    ]  # fmt: skip
+
+
+def test_reasons_have_a_letter_each_beyond_the_alphabet() -> None:
+    marks = lettered([*map(str, range(30)), "0"])
+    assert list(marks.values())[24:] == ["y", "z", "aa", "ab", "ac", "ad"]
+
+
+def test_rows_of_a_table_are_told_apart() -> None:
+    for printed in PRINTED.values():
+        keys = [row.key for row in printed.rows if row.variant]
+        assert len(set(keys)) == len(keys)
+        assert {len(row.figures) for row in printed.rows} == {len(printed.columns)}
+        assert set(printed.scores.values()) <= {column.key for column in printed.columns}
+    for printed in (TABLE_1, TABLE_9, TABLE_10):
+        assert {row.variant for row in printed.rows} == {"", *SIZES}
+
+
+@pytest.mark.parametrize(
+    ("number", "reasons"),
+    [(1, segmenters.REASONS_1), (9, segmenters.REASONS_9), (10, segmenters.REASONS_10)],
+)
+def test_what_differs_of_segmenters_has_its_reason(number: int, reasons: Reasons) -> None:
+    table = paper_table(number)
+    found = {
+        (row.key, cell.column.key): cell.why
+        for row, cells in zip(table.printed.rows, table.cells, strict=True)
+        for cell in cells
+        if cell.differs
+    }
+    assert found == reasons
+
+
+def network(size: SizeName, dataset: str, side: int) -> TopFormer:
+    found = build_model(segmenter_card(size, dataset, side))
+    assert isinstance(found, TopFormer)
+    return found
+
+
+def test_mmcvs_counter_finds_the_papers_multiply_adds() -> None:
+    small = network("small", "ade20k", 512)
+    assert round(counted(small, small, 512, 512), 2) == 1.16
+    buffers = sum(one.numel() for one in small.buffers() if one.is_floating_point())
+    assert round((sum(p.numel() for p in small.parameters()) + buffers) / 1e6, 2) == 3.06
+    for dataset, side, said in (
+        ("pascal-context", 480, (0.44, 0.80, 1.25)),
+        ("coco-stuff-10k", 512, (0.495, 0.89, 1.38)),
+    ):
+        found = []
+        for size in SIZES:
+            one = network(size, dataset, side)
+            found.append(counted(one, one.features, side, side))
+        assert found == pytest.approx(said, abs=0.005)
+    ninth = network("small", "pascal-context", 480)
+    whole, backbone = (counted(ninth, part, 480, 480) for part in (ninth, ninth.features))
+    assert round(whole - backbone, 2) == 0.18
+
+
+def test_the_released_tiny_has_fewer_parameters() -> None:
+    full = network("tiny", "ade20k", 512)
+    released = build_model(replace(segmenter_card("tiny", "ade20k", 512), fuse="depthwise"))
+    counts = [sum(one.numel() for one in net.parameters()) for net in (full, released)]
+    assert counts[0] - counts[1] == 16_256
+
+
 def test_only_tables_that_are_there_are_filled() -> None:
     assert all(TABLES[number]().printed.number == number for number in TABLES)
-    with pytest.raises(UsageError, match="--table 5: nothing is counted for it here; there is: 11"):
+    with pytest.raises(
+        UsageError, match="--table 5: nothing is counted for it here; there is: 1, 9, 10, 11"
+    ):
         paper_table(5)
 
 
@@ -77,7 +152,7 @@ def test_what_differs_has_its_reason_and_nothing_else_has(table: PaperTable) -> 
         (row.variant, cell.column.key): cell.why
         for row, cells in zip(table.printed.rows, table.cells, strict=True)
         for cell in cells
-        if cell.here is not None and not cell.agrees
+        if cell.differs
     }
     assert found == REASONS
     scores = [cells[0] for cells in table.cells]

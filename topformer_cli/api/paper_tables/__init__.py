@@ -3,11 +3,16 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from topformer_cli.api.paper_tables import detectors
+from topformer_cli.api.paper_tables import detectors, segmenters
 from topformer_cli.errors import UsageError
 from topformer_cli.results.paper_table import PaperTable
 
-TABLES: Final[Mapping[int, Callable[[], PaperTable]]] = {11: detectors.table}
+TABLES: Final[Mapping[int, Callable[[], PaperTable]]] = {
+    1: segmenters.table_1,
+    9: segmenters.table_9,
+    10: segmenters.table_10,
+    11: detectors.table,
+}
 """The number of a table -> the function that fills it."""
 
 

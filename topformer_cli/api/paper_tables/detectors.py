@@ -50,7 +50,6 @@ REASONS: Final[Mapping[tuple[str, str], str]] = {
 """(Row, column) -> why the figure here is another one."""
 
 NOTES: Final = (
-    "AP is the paper's; nothing was trained on COCO here",
     f"G: multiply-adds of an image of {INPUT[0]}x{INPUT[1]}, the size that the paper's figures "
     f"fit; the network takes it padded to {PADDED[0]}x{PADDED[1]}, at 0.4 % more",
     "M: parameters; backbone: all but feature pyramid and head, so of TopFormer token pyramid, "

@@ -1,7 +1,6 @@
 """The latencies that the paper prints, always with the conditions that belong to them.
 
-Source: paper Table 1, sections 4.1.1 and 4.1.3, figure 1;
-hustvl/TopFormer, tnn_runtime.md, step 5; Tencent/TNN at f0cb081,
+Source of the authors' command: hustvl/TopFormer, tnn_runtime.md, step 5; Tencent/TNN at f0cb081,
 benchmark/benchmark_android/benchmark_models.sh and test/flags.cc.
 """
 
@@ -9,96 +8,77 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-PAPER_SAYS: Final = (
-    "one ARM core of a Snapdragon 865, one thread, TNN, full precision; "
-    "not said: which core, ABI, runs, temperature"
-)
+from topformer_cli.results import BenchResult
+from topformer_cli.results.paper_table import PrintedRow
+from topformer_cli.results.printed import LATENCY_SAYS, TABLE_1
+
 COMMAND_DOES: Final = (
     "armeabi-v7a, TNN's profiler inside the timed region, no core pinned, precision AUTO "
     "(fp16 where processor and build have it), mean of 16 runs after 5; runs OpenCL, too"
 )
 COMMAND: Final = "./benchmark_models.sh -32 -t cpu -bs -f"
 CLASSES: Final = 150
-
-
-@dataclass(frozen=True, slots=True)
-class PaperLatency:
-    """One printed latency in ms. size: of a TopFormer, None for other networks."""
-
-    network: str
-    encoder: str
-    input_size: tuple[int, int]
-    ms: float
-    miou: float
-    table: str = "Table 1"
-    size: str | None = None
-
-    @property
-    def name(self) -> str:
-        """Network and encoder as people write them."""
-        return self.encoder if self.size else f"{self.network} with {self.encoder}"
-
-
-def _other(network: str, encoder: str, ms: float, miou: float) -> PaperLatency:
-    return PaperLatency(network, encoder, (512, 512), ms, miou)
-
-
-def _own(encoder: str, size: str, side: int, ms: float, miou: float) -> PaperLatency:
-    return PaperLatency("TopFormer", encoder, (side, side), ms, miou, size=size)
-
-
-PAPER: Final = (
-    _other("FCN-8s", "MobileNetV2", 1015, 19.7),
-    _other("PSPNet", "MobileNetV2", 1065, 29.6),
-    _other("DeepLabV3+", "MobileNetV2", 1035, 38.1),
-    _other("DeepLabV3+", "EfficientNet", 970, 36.2),
-    _other("DeepLabV3+", "ShuffleNetV2-1.5x", 960, 37.6),
-    _other("Lite-ASPP", "ResNet18", 648, 37.5),
-    _other("Lite-ASPP", "MobileNetV2", 235, 36.6),
-    _other("R-ASPP", "MobileNetV2", 177, 32.0),
-    _other("LR-ASPP", "MobileNetV3-Large", 126, 33.1),
-    _other("LR-ASPP", "MobileNetV3-Large-reduce", 81, 32.3),
-    _other("HRNet-W18-Small", "HRNet-W18-Small", 639, 33.4),
-    _other("Segformer", "MiT-B0", 770, 37.4),
-    _other("Semantic FPN", "ConvMLP-S", 777, 35.8),
-    _own("TopFormer-T", "tiny", 448, 32, 32.5),
-    _own("TopFormer-T", "tiny", 512, 43, 32.8),
-    _own("TopFormer-S", "small", 512, 74, 36.1),
-    _own("TopFormer-B", "base", 512, 110, 37.8),
-)
-"""Table 1, without the rows whose latency it leaves open."""
+SIDE: Final = 512
+"""Of the input of nearly all rows, in pixels."""
 
 _FOREIGN: Final = {"lraspp": "LR-ASPP"}
 """Head of a card -> the network that the paper calls so, with MobileNetV3-Large."""
 
 
-def paper_row(card: Mapping[str, Any], input_shape: Sequence[int]) -> PaperLatency | None:
-    """Return what the paper prints for a network, None when it prints nothing.
+def paper_row(card: Mapping[str, Any], input_shape: Sequence[int]) -> PrintedRow | None:
+    """Return the row of Table 1 for a network, None when the paper prints no latency for it.
 
     card: a model's identity card. input_shape [1, 3, H, W].
     """
-    side = tuple(input_shape[-2:])
+    height, width = input_shape[-2:]
     head = str(card.get("head", "simple"))
-    if card.get("task", "segmentation") != "segmentation":
+    if card.get("task", "segmentation") != "segmentation" or height != width:
         return None
-    for row in PAPER:
-        own = head == "simple" and row.size is not None and row.size == card.get("size")
+    for row in TABLE_1.rows:
+        own = head == "simple" and bool(row.variant) and row.variant == card.get("size")
         other = (row.network, row.encoder) == (_FOREIGN.get(head), "MobileNetV3-Large")
-        if (own or other) and side == row.input_size:
+        if (own or other) and height == (row.side or SIDE) and latency_of(row) is not None:
             return row
     return None
 
 
-def statement(row: PaperLatency, card: Mapping[str, Any] | None = None) -> str:
+def latency_of(row: PrintedRow) -> float | None:
+    """Return the latency in ms that the paper prints in a row."""
+    return TABLE_1.figure(row, "latency_ms")
+
+
+def statement(row: PrintedRow, card: Mapping[str, Any] | None = None) -> str:
     """Say what the paper prints, quoted, with both conditions, in one line."""
-    height, width = row.input_size
-    words = f"the paper prints {row.ms:g} ms for {row.name} at {height}x{width} ({row.table})"
+    side = row.side or SIDE
+    words = f"the paper prints {latency_of(row):g} ms for {row.name} at {side}x{side} (Table 1)"
     classes = len((card or {}).get("classes", ()))
     other = f"; its network has {CLASSES} classes, this one {classes}" if classes else ""
     return (
-        f"{words}: {PAPER_SAYS}{other if classes != CLASSES else ''}. "
+        f"{words}: {LATENCY_SAYS}{other if classes != CLASSES else ''}. "
         f"The authors' published command does this: {COMMAND_DOES}"
     )
+
+
+def about_latency(result: BenchResult) -> tuple[str, ...]:
+    """Say in what a measurement departs from what the paper says of its own; nothing, if in none.
+
+    A Snapdragon 865 is known by its number, which the 865+ and the 870 share.
+    """
+    device, classes = result.device, len(result.card.get("classes", ()))
+    is_865 = device.kind == "phone" and (device.soc or "").upper().startswith("SM8250")
+    what = "a host" if device.kind == "host" else device.soc or "an unknown processor"
+    said = {
+        f"on {what} ({device.name}), not a Snapdragon 865": not is_865,
+        "emulated": result.emulated,
+        f"engine {result.engine}, not TNN": result.engine != "TNN",
+        f"on {result.accelerator}, not the CPU": result.accelerator != "cpu",
+        f"precision {result.precision}, not fp32": result.precision != "fp32",
+        f"{result.threads} threads, not 1": result.threads != 1,
+        f"{classes} classes, not {CLASSES}": classes != CLASSES,
+        "output not held against the network's": result.parity is None,
+        f"verdict {result.verdict}": result.verdict != "stable",
+    }
+    return tuple(text for text, holds in said.items() if holds)
 
 
 @dataclass(frozen=True, slots=True)
