@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "cli": {"errors"},  # commands are imported by name, when they are used
     "commands": {
         "commands", "api", "console", "draw", "report", "recipe", "sections",
-        "models.spec", "bench.protocol",  # plain records, for choices and protocols
+        "models.spec", "bench.protocol", "data.looks",  # plain records, for choices and protocols
     },
     "api": {
         "api", "engine", "models", "data", "deploy", "bench", "draw", "recipe", "sections",
