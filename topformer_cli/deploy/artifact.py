@@ -95,7 +95,7 @@ def load_artifact(path: Path) -> Artifact:
             missing, changed, or not of this export; names the file and the command that remakes it.
     """
     manifest_path = path if path.suffix == ".json" else path.with_suffix(".json")
-    manifest = _read_manifest(manifest_path)
+    manifest = read_manifest(manifest_path)
     if manifest.name != manifest_path.stem:
         message = f"{manifest_path}: describes another export, {manifest.name!r}; {_REMAKE}"
         raise ExportError(message)
@@ -114,7 +114,12 @@ def describe_file(path: Path) -> FileRecord:
     return FileRecord(name=path.name, sha256=digest, bytes=len(content))
 
 
-def _read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest alone, without looking at the files that it names.
+
+    Raises:
+        ExportError: it is missing, malformed or of another version.
+    """
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except OSError as error:

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from topformer_cli.api.ledgers import read_ledger
 from topformer_cli.bench.sessions.history import Entry, History
+from topformer_cli.deploy.artifact import read_manifest
 from topformer_cli.deploy.manifest import Manifest
-from topformer_cli.errors import DataError, RecipeError, UsageError
+from topformer_cli.errors import DataError, ExportError, RecipeError, UsageError
 from topformer_cli.recipe import Recipe, load_resolved
 from topformer_cli.results import BenchResult, BenchSession
 from topformer_cli.results.bench import MAGIC
@@ -190,11 +189,9 @@ def _read_export(path: Path, found: Found, run: str) -> None:
     if record is None or "schema_version" not in record or "parity" not in record:
         return
     try:
-        found.exports.append(Exported(Manifest.model_validate(record), path, run))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        found.problems.append(f"{path} was left out: {where}: {first['msg']}; export again")
+        found.exports.append(Exported(read_manifest(path), path, run))
+    except ExportError as error:
+        found.problems.append(f"left out: {error}")
 
 
 def _read_history(path: Path, found: Found) -> None:
