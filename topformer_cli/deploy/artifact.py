@@ -115,7 +115,7 @@ def describe_file(path: Path) -> FileRecord:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read what an export says of itself, without a look at its files.
+    """Read a manifest alone, without looking at the files that it names.
 
     Raises:
         ExportError: it is missing, malformed or of another version.

@@ -41,6 +41,15 @@ def table() -> PaperTable:
     return paper_table(11)
 
 
+def given_reasons(table: PaperTable) -> Reasons:
+    return {
+        (row.key, cell.column.key): cell.why
+        for row, cells in zip(table.printed.rows, table.cells, strict=True)
+        for cell in cells
+        if cell.differs
+    }
+
+
 def test_figures_agree_within_the_rounding_of_what_is_printed() -> None:
     printed = PrintedTable(1, "t", (G, M), (PrintedRow("A", "a", (160, 2.6)),))
     for g, m, said in (
@@ -86,14 +95,7 @@ def test_rows_of_a_table_are_told_apart() -> None:
     [(1, segmenters.REASONS_1), (9, segmenters.REASONS_9), (10, segmenters.REASONS_10)],
 )
 def test_what_differs_of_segmenters_has_its_reason(number: int, reasons: Reasons) -> None:
-    table = paper_table(number)
-    found = {
-        (row.key, cell.column.key): cell.why
-        for row, cells in zip(table.printed.rows, table.cells, strict=True)
-        for cell in cells
-        if cell.differs
-    }
-    assert found == reasons
+    assert given_reasons(paper_table(number)) == reasons
 
 
 def network(size: SizeName, dataset: str, side: int) -> TopFormer:
@@ -148,13 +150,7 @@ def test_rows_are_the_papers_and_known_here() -> None:
 
 
 def test_what_differs_has_its_reason_and_nothing_else_has(table: PaperTable) -> None:
-    found = {
-        (row.variant, cell.column.key): cell.why
-        for row, cells in zip(table.printed.rows, table.cells, strict=True)
-        for cell in cells
-        if cell.differs
-    }
-    assert found == REASONS
+    assert given_reasons(table) == REASONS
     scores = [cells[0] for cells in table.cells]
     assert {(cell.column.key, cell.here, cell.why) for cell in scores} == {("ap", None, NOT_RUN)}
 

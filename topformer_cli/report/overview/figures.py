@@ -17,7 +17,8 @@ LABEL_FROM: Final = 0.08
 """Shares below this have no room for their number."""
 AREA_PER_M: Final = 26.0
 """Points squared for 10^6 parameters."""
-TICKS: Final = (1, 1.5, 2, 3, 5, 7)
+TICKS: Final = ((1000, (1,)), (60, (1, 2, 5)), (1, (1, 1.5, 2, 3, 5, 7)))
+"""Where the longest is so many times the shortest: the digits with a tick in each decade."""
 PLACES: Final = ((7, 4, "left"), (7, -10, "left"), (-7, 4, "right"), (-7, -10, "right"))
 """Where a name may stand beside its point: offset in points and the side it begins or ends at."""
 
@@ -54,7 +55,8 @@ def _scale(axes: "Axes", panel: Panel) -> None:
     xs = [point.x for point in panel.points]
     if max(xs) > 3 * min(xs):
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=TICKS))
+        digits = next(digits for least, digits in TICKS if max(xs) > least * min(xs))
+        axes.xaxis.set_major_locator(LogLocator(subs=digits))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(x=0.16, y=0.14)
@@ -109,7 +111,7 @@ def shares_picture(shares: Sequence[PartShare]) -> bytes:
         axes.spines["left"].set_visible(False)
         axes.tick_params(left=False)
         axes.legend(
-            loc="lower left", bbox_to_anchor=(-0.45, 1.0), ncols=4, handlelength=1, columnspacing=1
+            loc="lower left", bbox_to_anchor=(-0.42, 1.0), ncols=4, handlelength=1, columnspacing=1
         )
 
     return picture((PANEL_IN[0], 1.1 + BAR_IN * len(bars)), draw, "svg")

@@ -74,12 +74,13 @@ class ReportTable:
         What holds for all that is quoted or counted is told once, below.
         """
         marks = self.marks
+        told = ("conditions",) if any(line.told for line in self.lines) else ()
         rows = tuple(
             (
                 line.network,
                 WHOSE[line.whose],
                 *(_marked(one, marks) for one in line.figures),
-                line.told,
+                *(line.told for _ in told),
             )
             for line in self.lines
         )
@@ -87,7 +88,7 @@ class ReportTable:
         return Sheet(
             name=f"table-{self.number}",
             title=f"Table {self.number} of the paper: {self.caption}",
-            columns=("network", "whose", *self.columns, "conditions"),
+            columns=("network", "whose", *self.columns, *told),
             rows=rows,
             footnotes=tuple((letter, why) for why, letter in marks.items()),
             notes=notes,
