@@ -12,7 +12,6 @@ process of its own, above what it has when the network is there.
 """
 
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -30,8 +29,9 @@ from torch import Tensor, nn
 from topformer_cli.data.decode import decode_image, decode_mask
 from topformer_cli.data.protocol import EvalSettings, eval_input
 from topformer_cli.data.store import PreparedSet
-from topformer_cli.engine.evaluate import Split, evaluate
+from topformer_cli.engine.evaluate import evaluate
 from topformer_cli.engine.predict import Segmenter, TorchPredictor, normalised
+from topformer_cli.engine.processes.world import ALONE
 from topformer_cli.models.build import build_model
 from topformer_cli.models.spec import SIZES, ModelSpec
 
@@ -43,7 +43,7 @@ SETTINGS = EvalSettings()
 class Chosen:
     """A split of those pictures of a set that have the size."""
 
-    world = Split.world
+    world = ALONE
     name = "train"
 
     def __init__(self, folder: Path, count: int) -> None:
@@ -126,9 +126,16 @@ def peak_mb(way: str, size: str, folder: Path, count: int) -> float:
     """Return how much memory one evaluation takes at most, above the network's."""
     split = Chosen(folder, count)
     network, spec = network_of(size, len(split.prepared.card.classes))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
+    before = memory_kb("VmRSS")
     {"authors": authors_counts, "ours": ours}[way](network, spec, split)
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return (memory_kb("VmHWM") - before) / 1024
+
+
+def memory_kb(key: str) -> int:
+    """Return a figure of Linux's record of this process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))
 
 
 def main(folder: Path, sizes: list[str], count: int) -> None:
