@@ -8,7 +8,7 @@ import pytest
 
 from tests.fakes import bench_sessions
 from topformer_cli.api.paper_tables import segmenters
-from topformer_cli.api.reporting.gathering import Evaluated, Found, Measured, gather
+from topformer_cli.api.reporting.gathering import Evaluated, Found, Measured, Trained, gather
 from topformer_cli.api.reporting.listing import sheets
 from topformer_cli.api.reporting.panels import scatter
 from topformer_cli.api.reporting.placing import VARIANTS, filled
@@ -16,12 +16,13 @@ from topformer_cli.api.reporting.standing import standing
 from topformer_cli.bench.sessions.history import Entry, History
 from topformer_cli.errors import UsageError
 from topformer_cli.models.spec import BACKBONES, SIZES
+from topformer_cli.recipe import Choices, load_recipe
 from topformer_cli.report.overview.records import Line
 from topformer_cli.results import BenchResult, BenchSession, DeviceFacts, EvalResult, Headline
 from topformer_cli.results.comparison import Beside, Comparison
 from topformer_cli.results.kept import KeptEvaluation
 from topformer_cli.results.paper_table import PaperTable
-from topformer_cli.rundir import write_json
+from topformer_cli.rundir import RunDir, write_json
 
 CARD = segmenters.segmenter_card("tiny", "ade20k", 512)
 FITS = Comparison(
@@ -49,6 +50,11 @@ def scored(comparison: Comparison | None, run: str = "runs/train/a") -> Evaluate
 def timed(**changed: Any) -> Measured:
     result: BenchResult = replace(bench_sessions.result(), **{"card": CARD.to_json(), **changed})
     return Measured(result, BenchSession((result,)), Path("runs/bench/t-001/result.json"))
+
+
+def trained() -> Trained:
+    recipe = load_recipe("ade20k", Choices("tiny"))
+    return Trained("runs/train/a", RunDir(Path("runs/train/a")), recipe, None, {})
 
 
 def ours(table: PaperTable, found: Found) -> list[Line]:
@@ -134,7 +140,11 @@ def test_hosts_and_phones_never_share_a_panel_and_ratios_are_of_phones() -> None
     phone = timed()
     phone = replace(phone, session=BenchSession((rival, phone.result)))
     host = timed(device=DeviceFacts(kind="host", model="Some Processor"))
-    found = Linked(measured=[phone, host], evaluations=[scored(FITS)])
+    other_input = timed(input_shape=(1, 3, 256, 256))
+    found = Linked(
+        measured=[phone, host, other_input], evaluations=[scored(FITS)], runs=[trained()]
+    )
+    assert any("of another input" in text for text in scatter(found).undrawn)
     panels = scatter(found).panels
     assert [panel.title for panel in panels] == [
         "Quoted from the paper: Table 1", "Here: Acme One, phone", "Here: Some Processor, host",
@@ -142,6 +152,7 @@ def test_hosts_and_phones_never_share_a_panel_and_ratios_are_of_phones() -> None
     ]  # fmt: skip
     for panel in panels[:3]:
         assert len({point.whose for point in panel.points}) == 1
+    assert [len(panel.points) for panel in panels[1:3]] == [1, 1]
     (ours_,) = (point for point in panels[3].points if point.whose == "here")
     assert ours_.x == pytest.approx(43 / 126, rel=0.05)
     (tiny,) = (p for p in panels[3].points if p.whose == "quoted" and p.name == "TopFormer-T")

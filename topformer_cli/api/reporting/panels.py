@@ -63,12 +63,19 @@ def _can_be_drawn(result: BenchResult) -> bool:
 
 
 def _score(one: Measured, found: Found) -> Evaluated | None:
-    """Return the evaluation of the run that was measured; by its mIoU, the last of several."""
-    run = found.run_of(one.result)
+    """Return the evaluation of the run that was measured; by its mIoU, the last of several.
+
+    None where it was measured at another input than that of its training, to which the test-time
+    resize belongs: the mIoU would not be that of the network that was timed.
+    """
+    name = found.run_of(one.result)
+    inputs = [run.recipe.input_size for run in found.runs if name and run.name == name]
+    if one.result.input_shape[2:] not in inputs:
+        return None
     fitting = [
         other
         for other in found.evaluations
-        if run and other.run == run and other.kept.headline.key == "miou"
+        if other.run == name and other.kept.headline.key == "miou"
     ]
     return fitting[-1] if fitting else None
 
@@ -160,7 +167,8 @@ def _undrawn(found: Found) -> Iterator[str]:
     if unscored:
         yield (
             f"{unscored} latencies are not drawn: no mIoU of the run that was measured is here "
-            "(`topformer eval RUN` writes one)."
+            "(`topformer eval RUN` writes one), or they are of another input than it was trained "
+            "with."
         )
     if not found.measured:
         yield "No latency was gathered; `topformer bench` measures one."
