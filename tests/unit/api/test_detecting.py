@@ -11,6 +11,7 @@ from topformer_cli.api.detecting import (
     image_ids,
     results_told,
     summary,
+    to_json,
     write_coco_results,
 )
 from topformer_cli.api.drawing import Drawn
@@ -114,7 +115,7 @@ def test_a_video_that_ends_early_is_told(read: int, is_cut: bool) -> None:
 
 
 def test_a_record_has_corners_and_frames() -> None:
-    record = seen("a.mp4", found(), found(1), announced=2).to_json(spec())
+    record = to_json(seen("a.mp4", found(), found(1), announced=2), spec())
     assert (record["file"], record["frames"], record["announced_frames"]) == ("a.mp4", 2, 2)
     box = {"name": "person", "score": 0.87654, "corners": [1.0, 2.0, 11.0, 22.5]}
     assert record["boxes"] == [{"frame": 2, **box}]
