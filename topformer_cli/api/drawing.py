@@ -138,6 +138,7 @@ def draw_files(
             if len(files) == 1:
                 raise
             failed.append(Failed(file, str(error)))
+            done += max((announced or 0) - len(frames), 0)
         else:
             drawn.append(Drawn(file, output, tuple(frames), announced or 0))
     return Batch(tuple(drawn), tuple(failed))

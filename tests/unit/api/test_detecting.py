@@ -119,5 +119,5 @@ def test_a_record_has_corners_and_frames() -> None:
     assert (record["file"], record["frames"], record["announced_frames"]) == ("a.mp4", 2, 2)
     box = {"name": "person", "score": 0.87654, "corners": [1.0, 2.0, 11.0, 22.5]}
     assert record["boxes"] == [{"frame": 2, **box}]
-    record = seen("a.jpg", found(1)).to_json(spec())
+    record = to_json(seen("a.jpg", found(1)), spec())
     assert record == {"file": "a.jpg", "output": "a.jpg.out", "boxes": [box]}
