@@ -25,7 +25,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "topformer_cli.commands.eval",
         "Measure mIoU, accuracy or AP by the paper's protocol.",
     ),
-    "segment": ("topformer_cli.commands.segment", "Draw the segmentation of images."),
+    "segment": ("topformer_cli.commands.segment", "Draw the segmentation of images and videos."),
     "detect": ("topformer_cli.commands.detect", "Draw the objects in images and videos."),
     "export": ("topformer_cli.commands.export", "Convert to ONNX, TNN and LiteRT, verified."),
     "verify": ("topformer_cli.commands.verify", "Check that exported files compute the same."),

@@ -43,6 +43,7 @@ class Update(Protocol):
 class _Settings:
     verbosity: int = 0
     log: "Path | None" = None
+    stdout_taken: bool = False
     live: "Console | None" = None
     """The console of the progress bar on show: lines printed by any other would run into it."""
 
@@ -87,6 +88,16 @@ def warn(text: str) -> None:
     )
 
 
+@contextlib.contextmanager
+def results_beside(*, picture: bool) -> Iterator[None]:
+    """Write results to stderr inside the block where a picture goes to stdout."""
+    _settings.stdout_taken = picture
+    try:
+        yield
+    finally:
+        _settings.stdout_taken = False
+
+
 def result(text: str) -> None:
     """Write a line of the result to stdout."""
     _stdout().print(text, highlight=False, soft_wrap=True, markup=False)
@@ -94,7 +105,8 @@ def result(text: str) -> None:
 
 def result_json(record: Mapping[str, Any]) -> None:
     """Write the result as JSON to stdout."""
-    sys.stdout.write(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    stream = sys.stderr if _settings.stdout_taken else sys.stdout
+    stream.write(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
 
 def table(
@@ -239,7 +251,7 @@ def _redraws() -> bool:
 
 
 def _stdout() -> "Console":
-    return _console(stderr=False)
+    return _console(stderr=_settings.stdout_taken)
 
 
 def _stderr() -> "Console":

@@ -32,7 +32,7 @@ def refused(done: Ran, code: int) -> str:
         ("train --resume", "Option '--resume' requires an argument"),
         ("train --device pixel7", "a phone's serial goes to `topformer bench --device`"),
         ("eval --fail-under much", "'much' is not a valid float"),
-        ("segment", "Missing argument 'IMAGES...'"),
+        ("segment", "Missing argument 'FILES...'"),
         ("export --input 512by512", "expected HxW in pixels, as in 512x512"),
         ("bench --rounds 0", "0 is not in the range x>=1"),
         ("eval --weights gone.pth", "File 'gone.pth' does not exist"),
@@ -132,7 +132,7 @@ def test_pictures_that_are_none_are_told(road: Road, tmp_path: Path) -> None:
     text = tmp_path / "notes.jpg"
     text.write_text("no picture")
     assert "is not a readable image" in refused(road.run("segment", text, cache=False), 3)
-    assert "no image or folder" in refused(road.run("segment", "gone.jpg", cache=False), 3)
+    assert "no image, video or folder" in refused(road.run("segment", "gone.jpg", cache=False), 3)
     (tmp_path / "empty").mkdir()
     assert "holds no image" in refused(road.run("segment", tmp_path / "empty", cache=False), 3)
     two = road.run("segment", road.image.parent, "-o", tmp_path / "a.png", cache=False)

@@ -39,8 +39,8 @@ OPTIONS = {
         "-q/--quiet -v/--verbose"
     ),
     "segment": (
-        "IMAGES -o/--output --model --size --weights --partial-weights --labels --device "
-        "--work-dir --json -q/--quiet -v/--verbose"
+        "FILES -o/--output --model --size --weights --partial-weights --labels --window --stride "
+        "--device --work-dir --json -q/--quiet -v/--verbose"
     ),
     "detect": (
         "FILES -o/--output --model --size --weights --partial-weights --score --iou --classes "

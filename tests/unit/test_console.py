@@ -42,6 +42,18 @@ def test_json_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert written.err == ""
 
 
+def test_results_make_room_for_a_picture_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.results_beside(picture=True):
+        console.result("seen.png  sky 61%")
+        console.result_json({"sky": 0.61})
+    console.result("after it")
+    written = capsys.readouterr()
+    assert written.out == "after it\n"
+    first, rest = written.err.split("\n", 1)
+    assert first == "seen.png  sky 61%"
+    assert json.loads(rest) == {"sky": 0.61}
+
+
 def test_brackets_and_long_lines_stay_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     text = "runs/[red]x[/red]/" + "long " * 60 + ":smile:"
     console.result(text)

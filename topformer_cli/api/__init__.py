@@ -3,6 +3,8 @@
     sets        open, prepare, list, check and draw data sets
     training    plan and run a training
     models      load a model, segment pictures
+    segmenting, detecting    draw what it sees in pictures and videos (pictures, drawing, videos)
+    reading     pictures of every kind as RGB
     evaluating  measure a model on a split, by the protocol that is asked for
     exporting   write a model as ONNX, TNN and LiteRT files
     foreign     write an ONNX file of the user's as TNN files

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topformer_cli.api.models import Model
-from topformer_cli.api.pictures import find_images, read_image
+from topformer_cli.api.pictures import find_images
 from topformer_cli.api.places import Places
+from topformer_cli.api.reading import read_image
 from topformer_cli.data.scenes import render_scene
 from topformer_cli.deploy.artifact import Artifact
 from topformer_cli.deploy.bundle import Figures, Sample, refuse_strangers, write_bundle

@@ -1,12 +1,11 @@
-"""Find objects in pictures and videos, draw them, and write them down."""
+"""Find objects in pictures and frames, draw them, and write them down."""
 
-import contextlib
 import json
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +13,16 @@ from PIL import Image
 
 from topformer_cli import draw
 from topformer_cli.api.choosing import class_called
+from topformer_cli.api.drawing import Drawn, Paint
 from topformer_cli.api.models import Model
-from topformer_cli.api.pictures import is_video, read_image
-from topformer_cli.api.videos import Video, video_file
+from topformer_cli.api.pictures import is_video
 from topformer_cli.engine.box_matches import Detections
 from topformer_cli.engine.detect import Detector, category_ids, has_category_ids
 from topformer_cli.engine.device import resolve_device
-from topformer_cli.engine.task import Progress
-from topformer_cli.errors import DataError, UsageError
+from topformer_cli.errors import UsageError
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.recipe import did_you_mean
-from topformer_cli.rundir import atomic_path, atomic_write
+from topformer_cli.rundir import atomic_path
 from topformer_cli.sections.detection import DetectionRecipe
 
 NAMED: Final = 6
@@ -72,7 +70,20 @@ class BoxFinder:
         kept = np.isin(found.labels, self.labels)
         return Detections(found.boxes[kept], found.scores[kept], found.labels[kept])
 
-    def drawn(self, image: NDArray[np.uint8], found: Detections, times: int = 1) -> Image.Image:
+    def picture(self, image: NDArray[np.uint8]) -> tuple[Detections, Image.Image]:
+        """Find and draw the objects in a picture, which is made larger if it is small."""
+        found = self(image)
+        return found, self._drawn(image, found, _times(image))
+
+    def film(self) -> Paint[Detections]:
+        """Begin with a video, whose frames stay as large as they are."""
+        return self._frame
+
+    def _frame(self, image: NDArray[np.uint8]) -> tuple[Detections, Image.Image]:
+        found = self(image)
+        return found, self._drawn(image, found)
+
+    def _drawn(self, image: NDArray[np.uint8], found: Detections, times: int = 1) -> Image.Image:
         """Return a picture [H, W, 3] RGB with its boxes, so many times as large."""
         height, width = image.shape[:2]
         picture = Image.fromarray(image).resize((width * times, height * times))
@@ -95,114 +106,43 @@ def _train_id(name: str, spec: ModelSpec) -> int:
     return train_id
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A picture or video, the file that was drawn of it, and the boxes of each of its frames.
-
-    announced is how many frames the header of a video tells of.
-    """
-
-    file: Path
-    output: Path
-    frames: tuple[Detections, ...]
-    announced: int = 0
-
-    @property
-    def cut(self) -> str | None:
-        """Say that a video ended early, or None; headers may be a frame off."""
-        if len(self.frames) >= self.announced - 1:
-            return None
-        return (
-            f"{self.file} ends after {len(self.frames)} frames, its header tells of "
-            f"{self.announced}: cut short or damaged; what could be read is in {self.output}"
-        )
-
-    def summary(self, spec: ModelSpec) -> str:
-        """Say how many of each class were found; of a video the most in one of its frames."""
-        most: Counter[int] = Counter()
-        for found in self.frames:
-            most |= Counter(found.labels.tolist())
-        parts = [f"{count} {spec.classes[label]}" for label, count in most.most_common(NAMED)]
-        if (others := len(most) - NAMED) > 0:
-            parts.append(f"{others} other class{'es' if others > 1 else ''}")
-        words = ", ".join(parts)
-        if not is_video(self.file):
-            return words or "nothing found"
-        frames = "1 frame" if len(self.frames) == 1 else f"{len(self.frames)} frames"
-        return f"{frames}, {f'at once at most {words}' if words else 'nothing found'}"
-
-    def to_json(self, spec: ModelSpec) -> dict[str, Any]:
-        """Return files and boxes; those of a video with the number of their frame, from 1."""
-        record: dict[str, Any] = {"file": str(self.file), "output": str(self.output)}
-        if is_video(self.file):
-            record |= {"frames": len(self.frames), "announced_frames": self.announced or None}
-        record["boxes"] = [
-            {
-                **({"frame": number} if is_video(self.file) else {}),
-                "name": spec.classes[label],
-                "score": round(float(score), 5),
-                "corners": _rounded(box),
-            }
-            for number, found in enumerate(self.frames, 1)
-            for box, score, label in zip(*found, strict=True)
-        ]
-        return record
+Seen: TypeAlias = Drawn[Detections]
+"""A picture or video with the boxes of each of its frames."""
 
 
-def find_objects(
-    finder: BoxFinder, files: Sequence[tuple[Path, Path]], progress: Progress
-) -> list[Seen]:
-    """Draw pictures and videos with their boxes; files are each with the one to write.
-
-    Progress counts images and frames.
-
-    Raises:
-        DataError: a file cannot be read.
-    """
-    lengths = [_announced(file) if is_video(file) else 1 for file, _ in files]
-    total = 0 if 0 in lengths else sum(lengths)
-    done, seen = 0, []
-    for (file, output), announced in zip(files, lengths, strict=True):
-        frames: list[Detections] = []
-        drawing = _video if is_video(file) else _image
-        # Closed at once where it is interrupted, so that no half video waits for its removal.
-        with contextlib.closing(drawing(finder, file, output)) as drawn:
-            for found in drawn:
-                frames.append(found)
-                done += 1
-                progress(done, max(total, done) if total else 0)
-        seen.append(Seen(file, output, tuple(frames), announced))
-    return seen
+def summary(one: Seen, spec: ModelSpec) -> str:
+    """Say how many of each class were found; of a video the most in one of its frames."""
+    most: Counter[int] = Counter()
+    for found in one.frames:
+        most |= Counter(found.labels.tolist())
+    parts = [f"{count} {spec.classes[label]}" for label, count in most.most_common(NAMED)]
+    if (others := len(most) - NAMED) > 0:
+        parts.append(f"{others} other class{'es' if others > 1 else ''}")
+    words = ", ".join(parts)
+    if not is_video(one.file):
+        return words or "nothing found"
+    return f"{one.frames_told}, {f'at once at most {words}' if words else 'nothing found'}"
 
 
-def _announced(path: Path) -> int:
-    with Video(path) as video:
-        return video.frames
-
-
-def _image(finder: BoxFinder, file: Path, output: Path) -> Generator[Detections, None, None]:
-    image = read_image(file)
-    found = finder(image)
-    atomic_write(output, draw.png(finder.drawn(image, found, _times(image))))
-    yield found
+def to_json(one: Seen, spec: ModelSpec) -> dict[str, Any]:
+    """Return files and boxes; those of a video with the number of their frame, from 1."""
+    boxes = [
+        {
+            **({"frame": number} if is_video(one.file) else {}),
+            "name": spec.classes[label],
+            "score": round(float(score), 5),
+            "corners": _rounded(box),
+        }
+        for number, found in enumerate(one.frames, 1)
+        for box, score, label in zip(*found, strict=True)
+    ]
+    return {**one.to_json(), "boxes": boxes}
 
 
 def _times(image: NDArray[np.uint8]) -> int:
     """Return how many times as large a small picture has to be for names to have room in it."""
     height, width = (int(side) for side in image.shape[:2])
     return max(1, min(-(-READABLE[0] // min(height, width)), READABLE[1] // max(height, width)))
-
-
-def _video(finder: BoxFinder, file: Path, output: Path) -> Generator[Detections, None, None]:
-    """Draw a video, and yield the boxes of its frames; its own file has to be whole at the end."""
-    with Video(file) as video, video_file(output, video.rate) as drawn:
-        for image in video:
-            found = finder(image)
-            drawn.append(np.asarray(finder.drawn(image, found)))
-            yield found
-        if not drawn.frames:
-            message = f"{file} holds no frame that can be read; copy or convert it again"
-            raise DataError(message)
 
 
 def write_coco_results(path: Path, seen: Sequence[Seen], spec: ModelSpec) -> None:

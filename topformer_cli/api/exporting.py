@@ -15,8 +15,9 @@ from torch import nn
 
 from topformer_cli.api.exporting_boxes import ExportedDetector, deployed_maps, detector_subject
 from topformer_cli.api.models import Model
-from topformer_cli.api.pictures import find_images, read_image
+from topformer_cli.api.pictures import find_images
 from topformer_cli.api.places import Places
+from topformer_cli.api.reading import read_image
 from topformer_cli.api.sets import open_set
 from topformer_cli.data.decode import decode_image
 from topformer_cli.data.scenes import render_scene

@@ -24,8 +24,8 @@ from topformer_cli.api.evaluating import EvalRequest, evaluate_model
 from topformer_cli.api.evaluating_files import FileRequest, evaluate_file
 from topformer_cli.api.exporting import ExportChoices, export_model, open_artifact
 from topformer_cli.api.models import Model, ModelSource, load_model, segmenter
-from topformer_cli.api.pictures import read_image
 from topformer_cli.api.places import USUAL, Places
+from topformer_cli.api.reading import read_image
 from topformer_cli.deploy.artifact import Artifact
 from topformer_cli.engine.box_matches import Detections
 from topformer_cli.errors import UsageError, together

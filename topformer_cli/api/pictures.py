@@ -1,14 +1,13 @@
-"""Pictures of the user's: finding and reading them, and naming what is drawn of them."""
+"""Pictures and videos of the user's: finding them, and naming what is drawn of them."""
 
+import glob
 import os
+import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
-
+from topformer_cli.api.reading import STDIO
 from topformer_cli.data.sources.pairs import IMAGE_SUFFIXES
 from topformer_cli.errors import DataError, UsageError
 
@@ -20,58 +19,72 @@ def is_video(path: Path) -> bool:
     return path.suffix.lower() in VIDEO_SUFFIXES
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read a picture as RGB [H, W, 3], turned upright as its EXIF tag says.
-
-    Raises:
-        DataError: there is no such file or it is no picture.
-    """
-    try:
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-    except FileNotFoundError as error:
-        message = f"no image {path}"
-        raise DataError(message) from error
-    except (UnidentifiedImageError, OSError) as error:
-        message = f"{path} is not a readable image ({error})"
-        raise DataError(message) from error
-    return np.asarray(upright)
+def unit(sources: Sequence[Path]) -> str:
+    """Return what is counted while files are drawn."""
+    return "frames" if any(map(is_video, sources)) else "images"
 
 
 def find_images(paths: Sequence[Path]) -> list[Path]:
-    """Return the picture files named, and those directly in the folders named.
+    """Return the picture files named, in the folders named, and of patterns such as `a/**/*.jpg`.
 
     Raises:
-        DataError: a path does not exist, or a folder holds no picture.
+        DataError: a path does not exist, or a folder or pattern has no picture.
     """
     return _find(paths, IMAGE_SUFFIXES, "image")
 
 
-def find_images_and_videos(paths: Sequence[Path]) -> list[Path]:
-    """Return the picture and video files named, and those directly in the folders named.
+def find_sources(paths: Sequence[Path], output: Path | None) -> list[Path]:
+    """Return the pictures and videos to draw, found as pictures are, or `-`, the one on stdin.
 
     Raises:
-        DataError: a path does not exist, or a folder holds neither.
+        DataError: a path does not exist, or a folder or pattern has neither.
+        UsageError: stdin is read, and there are other files, nothing says where its picture goes,
+            or nobody sends one.
     """
-    return _find(paths, IMAGE_SUFFIXES | VIDEO_SUFFIXES, "image or video")
+    if STDIO not in paths:
+        return _find(paths, IMAGE_SUFFIXES | VIDEO_SUFFIXES, "image or video")
+    _require_stdin(paths, output)
+    return [STDIO]
 
 
 def _find(paths: Sequence[Path], suffixes: Collection[str], what: str) -> list[Path]:
-    found: list[Path] = []
+    found: dict[Path, Path] = {}
     for path in paths:
-        if not path.exists():
-            message = f"no {what.replace(' or ', ', ')} or folder {path}"
-            raise DataError(message)
-        inside = (
-            sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes)
-            if path.is_dir()
-            else [path]
-        )
+        inside = _named_by(path, what)
+        if inside != [path]:
+            inside = sorted(one for one in inside if one.suffix.lower() in suffixes)
         if not inside:
-            message = f"{path} holds no {what} ({', '.join(sorted(suffixes))})"
+            holds = "holds no" if path.is_dir() else "matches no"
+            message = f"{path} {holds} {what} ({', '.join(sorted(suffixes))})"
             raise DataError(message)
-        found += inside
-    return found
+        found |= {one.absolute(): one for one in inside if one.absolute() not in found}
+    return list(found.values())
+
+
+def _require_stdin(paths: Sequence[Path], output: Path | None) -> None:
+    """Check what goes with a picture on stdin."""
+    if len(paths) > 1:
+        message = "-: one picture is read from stdin; leave out the other files"
+        raise UsageError(message)
+    if output is None:
+        message = "-: name what is written of stdin's picture: -o FILE.png, or -o - for stdout"
+        raise UsageError(message)
+    if sys.stdin.isatty():
+        message = "-: stdin is the keyboard; send a picture there, as in `... - < photo.jpg`"
+        raise UsageError(message)
+
+
+def _named_by(path: Path, what: str) -> list[Path]:
+    """Return a file itself, what lies directly in a folder, or the files that match a pattern."""
+    if path.is_dir():
+        return list(path.iterdir())
+    if path.exists():
+        return [path]
+    if glob.has_magic(str(path)):
+        matches = glob.glob(str(path), recursive=True)  # noqa: PTH207 - Path's takes none with root
+        return [one for one in map(Path, matches) if one.is_file()]
+    message = f"no {what.replace(' or ', ', ')} or folder {path}"
+    raise DataError(message)
 
 
 def output_names(sources: Sequence[Path], output: Path | None, kind: str) -> list[Path]:
@@ -81,10 +94,16 @@ def output_names(sources: Sequence[Path], output: Path | None, kind: str) -> lis
         UsageError: one file was named for several pictures, two results would share a name, one
             would take the place of a picture, or there is no writing there.
     """
+    if output == STDIO:
+        _require_stdout(sources)
+        return [STDIO]
     if output is not None and output.suffix and not output.is_dir():
         names = [_one_name(sources, output)]
     elif output is not None and output.is_file():
         message = f"-o {output}: is a file; name a {_suffix(sources[0])} file or a folder"
+        raise UsageError(message)
+    elif sources[0] == STDIO:
+        message = f"-o {output}: stdin's picture has no name; name a .png file, or - for stdout"
         raise UsageError(message)
     else:
         folder = output or Path()
@@ -93,6 +112,19 @@ def output_names(sources: Sequence[Path], output: Path | None, kind: str) -> lis
     for name in names:
         require_writable(name)
     return names
+
+
+def _require_stdout(sources: Sequence[Path]) -> None:
+    """Check that one picture can be written to stdout."""
+    if len(sources) > 1:
+        message = f"-o -: stdout takes one picture, not {len(sources)}; name a folder"
+        raise UsageError(message)
+    if is_video(sources[0]):
+        message = f"-o -: a video cannot be written to stdout; name a {_suffix(sources[0])} file"
+        raise UsageError(message)
+    if sys.stdout.isatty():
+        message = "-o -: stdout is the screen; send it somewhere, as in `... -o - > seen.png`"
+        raise UsageError(message)
 
 
 def _suffix(source: Path) -> str:

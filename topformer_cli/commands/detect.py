@@ -60,12 +60,13 @@ def command(  # noqa: PLR0913 - one parameter an option
     work_dir: Path,
     as_json: bool,
 ) -> None:
-    """Draw the objects in FILES: images, videos, or folders of them."""
+    """Draw the objects in FILES: images, videos, folders, 'patterns*.jpg', or - for stdin."""
     from topformer_cli import console
-    from topformer_cli.api import detecting, models, pictures
+    from topformer_cli.api import detecting, drawing, models, pictures
     from topformer_cli.api.places import Places
+    from topformer_cli.api.reading import STDIO
 
-    sources = pictures.find_images_and_videos(files)
+    sources = pictures.find_sources(files, output)
     targets = pictures.output_names(sources, output, "boxes")
     if results is not None:
         pictures.require_own_file(results, [*sources, *targets])
@@ -77,17 +78,25 @@ def command(  # noqa: PLR0913 - one parameter an option
     choice = detecting.BoxChoice(score=score, iou=iou, classes=wanted)
     finder = detecting.BoxFinder(loaded, device, choice)
     console.note(f"detecting with {loaded.took}")
-    unit = "frames" if any(map(pictures.is_video, sources)) else "images"
-    with console.progress("detect", unit) as update:
-        seen = detecting.find_objects(finder, list(zip(sources, targets, strict=True)), update)
-    for words in filter(None, (one.cut for one in seen)):
+    with console.progress("detect", pictures.unit(sources)) as update:
+        batch = drawing.draw_files(finder, list(zip(sources, targets, strict=True)), update)
+    for words in batch.warnings:
         console.warn(words)
     if results is not None:
-        detecting.write_coco_results(results, seen, loaded.spec)
-        console.note(f"{results}: {detecting.results_told(seen, loaded.spec)}")
-    if as_json:
-        terms = {"dataset": loaded.spec.dataset, "data_terms": loaded.spec.data_terms}
-        console.result_json({"files": [one.to_json(loaded.spec) for one in seen], **terms})
-        return
-    for one in seen:
-        console.result(f"{one.output}  {one.summary(loaded.spec)}")
+        detecting.write_coco_results(results, batch.drawn, loaded.spec)
+        told = detecting.results_told(batch.drawn, loaded.spec)
+        console.note(f"{results}: {told}")
+    with console.results_beside(picture=STDIO in targets):
+        if as_json:
+            console.result_json(
+                {
+                    "files": [detecting.to_json(one, loaded.spec) for one in batch.drawn],
+                    "failed": [one.to_json() for one in batch.failed],
+                    "dataset": loaded.spec.dataset,
+                    "data_terms": loaded.spec.data_terms,
+                }
+            )
+        else:
+            for one in batch.drawn:
+                console.result(f"{one.output}  {detecting.summary(one, loaded.spec)}")
+    batch.require_all()

@@ -1,6 +1,5 @@
-"""`topformer segment`: what the network sees in a picture."""
+"""`topformer segment`: what the network sees in pictures and videos."""
 
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +12,12 @@ if TYPE_CHECKING:
 
 
 @click.command("segment")
-@click.argument("images", nargs=-1, required=True, type=options.ANY_PATH)
+@click.argument("files", nargs=-1, required=True, type=options.ANY_PATH)
 @click.option(
-    "-o", "--output", type=options.ANY_PATH, help="A PNG, or a folder for several images."
+    "-o",
+    "--output",
+    type=options.ANY_PATH,
+    help="A PNG or MP4, a folder for several files, or - for stdout.",
 )
 @click.option(
     "--model", type=options.ANY_PATH, help="A run or checkpoint (default: the latest run)."
@@ -24,65 +26,71 @@ if TYPE_CHECKING:
 @click.option(
     "--labels", is_flag=True, help="Write the label map (palette PNG) instead of an overlay."
 )
+@click.option(
+    "--window",
+    type=click.IntRange(min=1),
+    metavar="PIXELS",
+    help="See a picture as large as it is, by windows with such a side: details of large photos.",
+)
+@click.option(
+    "--stride",
+    type=click.IntRange(min=1),
+    metavar="PIXELS",
+    help="From window to window (default: two thirds of a window).",
+)
 @options.device_option
 @options.work_dir_option
 @options.json_option
 @options.verbosity_options
 def command(  # noqa: PLR0913 - one parameter an option
-    images: tuple[Path, ...],
+    files: tuple[Path, ...],
     output: Path | None,
     model: Path | None,
     size: "SizeName | None",
     weights: Path | None,
     partial_weights: bool,
     labels: bool,
+    window: int | None,
+    stride: int | None,
     device: str,
     work_dir: Path,
     as_json: bool,
 ) -> None:
-    """Segment IMAGES (files or folders): an overlay with a legend for each."""
-    from topformer_cli import console, draw
-    from topformer_cli.api import models, pictures
-    from topformer_cli.api.places import Places
-    from topformer_cli.rundir import atomic_write
+    """Segment FILES: images, videos, folders, 'patterns*.jpg', or - for stdin.
 
-    files = pictures.find_images(images)
-    targets = pictures.output_names(files, output, "labels" if labels else "overlay")
+    Draws an overlay with a legend for each.
+    """
+    from topformer_cli import console
+    from topformer_cli.api import drawing, models, pictures, segmenting
+    from topformer_cli.api.places import Places
+    from topformer_cli.api.reading import STDIO
+
+    looks = segmenting.looks_of(window, stride)
+    sources = pictures.find_sources(files, output)
+    if labels:
+        segmenting.require_pictures(sources)
+    targets = pictures.output_names(sources, output, "labels" if labels else "overlay")
     source = models.ModelSource(
         model, weights, size, partial_weights, Places(work_dir), tasks=("segmentation",)
     )
     loaded = models.load_model(source)
+    labeller = segmenting.labeller(loaded, device, looks, as_labels=labels)
     console.note(f"segmenting with {loaded.took}")
-    segmenter = models.segmenter(loaded, device)
-    legend = draw.Legend(loaded.spec.classes, loaded.spec.palette)
-    records = []
-    with console.progress("segment", "images") as update:
-        for done, (path, target) in enumerate(zip(files, targets, strict=True), 1):
-            image = pictures.read_image(path)
-            found = segmenter(image)
-            drawn = (
-                draw.label_image(found, legend)
-                if labels
-                else draw.overlay_with_legend(image, found, legend)
+    with console.progress("segment", pictures.unit(sources)) as update:
+        batch = drawing.draw_files(labeller, list(zip(sources, targets, strict=True)), update)
+    for words in batch.warnings:
+        console.warn(words)
+    with console.results_beside(picture=STDIO in targets):
+        if as_json:
+            console.result_json(
+                {
+                    **segmenting.to_json(batch.drawn, loaded.spec),
+                    "failed": [one.to_json() for one in batch.failed],
+                    "dataset": loaded.spec.dataset,
+                    "data_terms": loaded.spec.data_terms,
+                }
             )
-            atomic_write(target, draw.png(drawn))
-            shares = dict(draw.class_shares(found, legend))
-            records.append(_Segmented(str(path), str(target), shares))
-            update(done, len(files))
-    if as_json:
-        terms = {"dataset": loaded.spec.dataset, "data_terms": loaded.spec.data_terms}
-        console.result_json({"images": [asdict(record) for record in records], **terms})
-        return
-    for record in records:
-        console.result(record.line())
-
-
-@dataclass(frozen=True, slots=True)
-class _Segmented:
-    image: str
-    output: str
-    shares: dict[str, float]
-
-    def line(self) -> str:
-        largest = list(self.shares.items())[:5]
-        return f"{self.output}  " + ", ".join(f"{name} {share:.0%}" for name, share in largest)
+        else:
+            for one in batch.drawn:
+                console.result(f"{one.output}  {segmenting.summary(one, loaded.spec)}")
+    batch.require_all()

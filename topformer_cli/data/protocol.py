@@ -10,7 +10,7 @@ size, both bilinear (whole_inference of mmsegmentation 0.19).
 """
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import cv2
 import numpy as np
@@ -19,6 +19,9 @@ from topformer_cli.data.augment import PAD_COLOUR, fitted_size
 from topformer_cli.data.decode import Pixels
 
 Resize = Literal["keep_ratio", "stretch", "letterbox"]
+
+STEP: Final = 32
+"""Pixels of an input that become one at the network's coarsest scale."""
 
 
 class Evaluation(Protocol):
@@ -44,6 +47,17 @@ class EvalSettings:
     resize: Resize = "keep_ratio"
     scale: tuple[int, int] = (2048, 512)
     multiple: int = 32
+
+
+def native(height: int, width: int, window: int) -> EvalSettings:
+    """Return the settings by which windows see an image as large as it is.
+
+    A side that is shorter than a window is resized up to a multiple of 32 pixels.
+    """
+    rows, columns = (
+        side if side >= window else -(-side // STEP) * STEP for side in (height, width)
+    )
+    return EvalSettings("stretch", (columns, rows), 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Pictures of label maps: their colours, overlays, palette PNGs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +14,9 @@ EDGE: Final = 0.45
 """What is left of the brightness of a pixel that lies on the border of two classes."""
 
 WRONG: Final = (214, 16, 16)
+
+_BAND: Final = 1 << 20
+"""Pixels of a band of rows: of 50 million at a time, numbers of 8 bytes take gigabytes."""
 
 Picture = NDArray[np.uint8]
 
@@ -77,15 +80,23 @@ def mistakes(image: Picture, truth: Picture, predicted: Picture) -> Picture:
     return np.where(without, hatching(*truth.shape), painted.round()).astype(np.uint8)
 
 
-def class_shares(labels: Picture, legend: Legend) -> list[tuple[str, float]]:
-    """Return (class, share of the pixels) for the classes that occur, largest first."""
-    counts = np.bincount(labels.ravel(), minlength=256)[: len(legend.classes)]
-    shares = [
-        (name, float(count) / labels.size)
-        for name, count in zip(legend.classes, counts, strict=True)
-        if count
-    ]
-    return sorted(shares, key=lambda entry: -entry[1])
+def bands(labels: Picture) -> Iterator[slice]:
+    """Cut the rows of a label map into bands, for what takes many bytes a pixel."""
+    rows = max(1, _BAND // labels.shape[1])
+    for top in range(0, labels.shape[0], rows):
+        yield slice(top, min(top + rows, labels.shape[0]))
+
+
+def pixel_shares(labels: Picture, legend: Legend) -> NDArray[np.float64]:
+    """Return each class's share of the pixels of a label map [H, W]."""
+    counts = sum(np.bincount(labels[rows].ravel(), minlength=256) for rows in bands(labels))
+    return np.asarray(counts)[: len(legend.classes)] / labels.size
+
+
+def largest_first(shares: NDArray[np.float64], legend: Legend) -> list[tuple[str, float]]:
+    """Return (class, share) for the classes that occur, largest first."""
+    named = zip(legend.classes, shares.tolist(), strict=True)
+    return sorted((one for one in named if one[1]), key=lambda entry: -entry[1])
 
 
 def label_image(labels: Picture, legend: Legend) -> Image.Image:

@@ -5,6 +5,7 @@ those of a whole photo for 150 classes would take 30 GB. Equal, up to rounding, 
 and aug_test of mmsegmentation 0.19.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -80,7 +81,7 @@ class View:
         """Return the logits of rows [low, high) of the picture: [rows, width, C]."""
         height, width = self.canvas.size
         at = bilinear.positions(height, self.picture[0])[low:high]
-        first, last = int(at[0]), min(int(at[-1]) + 1, height - 1)
+        first, last = int(at[0]), math.ceil(at[-1])
         values = _between(self.canvas.rows(first, last + 1), at - first, 0)
         values = _between(values, bilinear.positions(width, self.picture[1]), 1)
         return values.flip(1) if self.flipped else values

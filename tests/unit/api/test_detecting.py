@@ -6,7 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from topformer_cli.api.detecting import Seen, image_ids, results_told, write_coco_results
+from topformer_cli.api.detecting import (
+    Seen,
+    image_ids,
+    results_told,
+    summary,
+    to_json,
+    write_coco_results,
+)
+from topformer_cli.api.drawing import Drawn
 from topformer_cli.engine.box_matches import Detections
 from topformer_cli.models.spec import ModelSpec
 
@@ -30,7 +38,7 @@ def found(*labels: int) -> Detections:
 
 
 def seen(name: str, *frames: Detections, announced: int = 0) -> Seen:
-    return Seen(Path(name), Path(f"{name}.out"), frames, announced)
+    return Drawn(Path(name), Path(f"{name}.out"), frames, announced)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +54,7 @@ def seen(name: str, *frames: Detections, announced: int = 0) -> Seen:
     ],
 )
 def test_what_was_found_is_told_in_a_line(one: Seen, words: str) -> None:
-    assert one.summary(spec()) == words
+    assert summary(one, spec()) == words
 
 
 def test_a_line_names_the_most_frequent_classes() -> None:
@@ -54,7 +62,7 @@ def test_a_line_names_the_most_frequent_classes() -> None:
         {**spec(()).to_json(), "classes": [f"c{n}" for n in range(9)], "palette": [[0, 0, 0]] * 9},
         "it",
     )
-    line = seen("a.jpg", found(8, 8, *range(8))).summary(many)
+    line = summary(seen("a.jpg", found(8, 8, *range(8))), many)
     assert line == "2 c8, 1 c0, 1 c1, 1 c2, 1 c3, 1 c4, 3 other classes"
 
 
@@ -107,9 +115,9 @@ def test_a_video_that_ends_early_is_told(read: int, is_cut: bool) -> None:
 
 
 def test_a_record_has_corners_and_frames() -> None:
-    record = seen("a.mp4", found(), found(1), announced=2).to_json(spec())
+    record = to_json(seen("a.mp4", found(), found(1), announced=2), spec())
     assert (record["file"], record["frames"], record["announced_frames"]) == ("a.mp4", 2, 2)
     box = {"name": "person", "score": 0.87654, "corners": [1.0, 2.0, 11.0, 22.5]}
     assert record["boxes"] == [{"frame": 2, **box}]
-    record = seen("a.jpg", found(1)).to_json(spec())
+    record = to_json(seen("a.jpg", found(1)), spec())
     assert record == {"file": "a.jpg", "output": "a.jpg.out", "boxes": [box]}

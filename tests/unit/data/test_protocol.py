@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.pictures import noise_image
-from topformer_cli.data.protocol import EvalSettings, EvalSizes, eval_input, eval_sizes
+from topformer_cli.data.protocol import EvalSettings, EvalSizes, eval_input, eval_sizes, native
 
 ADE20K = EvalSettings()
 CONTEXT_CODE = EvalSettings("keep_ratio", (520, 520), 1)
@@ -60,3 +60,11 @@ def test_input_sides_are_the_next_multiples(height: int, width: int) -> None:
         assert 0 <= network - resized < 32
     assert min(sizes.resized) <= 512
     assert max(sizes.resized) <= 2048
+
+
+def test_windows_see_images_as_large_as_they_are() -> None:
+    image = noise_image(np.random.default_rng(1), 300, 451)
+    assert eval_input(image, native(300, 451, 256)) is image
+    sizes = eval_sizes(300, 451, native(300, 451, 320))
+    assert (sizes.input, sizes.original) == ((320, 451), (300, 451))
+    assert eval_sizes(20, 33, native(20, 33, 512)).input == (32, 64)

@@ -8,11 +8,12 @@ from PIL import Image
 from topformer_cli.draw import (
     IGNORE,
     Legend,
-    class_shares,
     colours,
     hatched,
     label_image,
+    largest_first,
     overlay,
+    pixel_shares,
     png,
     with_borders,
 )
@@ -36,7 +37,9 @@ def test_overlay_blends_and_leaves_ignored_pixels_alone() -> None:
 
 
 def test_shares_are_of_all_pixels_largest_first() -> None:
-    assert class_shares(LABELS, LEGEND) == [("road", 0.5), ("sky", 0.375)]
+    shares = pixel_shares(LABELS, LEGEND)
+    assert shares.tolist() == [0.5, 0.375, 0]
+    assert largest_first(shares, LEGEND) == [("road", 0.5), ("sky", 0.375)]
 
 
 def test_label_image_holds_the_ids_themselves() -> None:
