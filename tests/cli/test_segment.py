@@ -22,6 +22,9 @@ from topformer_cli.draw import IGNORE
 
 CLASSES = 7
 
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+"""Of processes of their own."""
+
 
 def segment(road: Road, *words: str | Path) -> Ran:
     return road.run("segment", *words, cache=False)
@@ -30,8 +33,7 @@ def segment(road: Road, *words: str | Path) -> Ran:
 def piped(road: Road, *words: str | Path, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     """Run the command in a process of its own, with bytes for stdin."""
     line = [sys.executable, "-m", "topformer_cli", "segment", *words, "--work-dir", road.runs]
-    root = {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-    return subprocess.run(line, input=given, capture_output=True, env={**os.environ, **root})
+    return subprocess.run(line, input=given, capture_output=True, env=ENVIRONMENT)
 
 
 @pytest.fixture
@@ -209,3 +211,21 @@ def test_a_full_disk_leaves_nothing_half_written(road: Road, tmp_path: Path) -> 
     assert str(target) in line
     assert "free some space" in line
     assert list(target.parent.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [(), ("--labels",), ("--window", "512")], ids=str)
+def test_50_megapixels_take_less_than_2_gib(
+    road: Road, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    Image.new("RGB", (8660, 5774), (90, 120, 160)).save(tmp_path / "photo.jpg")
+    program = (
+        "import resource, sys; from topformer_cli import cli; code = cli.run(sys.argv[1:]);"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(code)"
+    )
+    line = [sys.executable, "-c", program, "segment", tmp_path / "photo.jpg", "-o", tmp_path]
+    ran = subprocess.run(
+        [*line, "--work-dir", road.runs, *words], capture_output=True, text=True, env=ENVIRONMENT
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert int(ran.stdout.splitlines()[-1]) < 2 << 20  # KiB

@@ -27,7 +27,7 @@ Shares: TypeAlias = NDArray[np.float64]
 
 
 def looks_of(window: int | None, stride: int | None) -> Looks:
-    """Return how a picture is looked at; two thirds of a window lie between two of them.
+    """Return how a picture is looked at; windows lie two thirds of their side apart.
 
     Raises:
         UsageError: a window is not of the network's steps, or windows would leave gaps.

@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 @click.option(
     "--window",
     type=click.IntRange(min=1),
-    metavar="PIXELS",
-    help="See a picture as large as it is, by windows with such a side: details of large photos.",
+    metavar="N",
+    help="See pictures as large as they are, through windows of NxN: details of large photos.",
 )
 @click.option(
     "--stride",
     type=click.IntRange(min=1),
-    metavar="PIXELS",
-    help="From window to window (default: two thirds of a window).",
+    metavar="N",
+    help="How far windows lie apart (default: two thirds of their side).",
 )
 @options.device_option
 @options.work_dir_option
