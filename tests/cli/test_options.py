@@ -34,7 +34,8 @@ OPTIONS = {
         "--tensorboard --dry-run --profile --work-dir --cache-dir --json -q/--quiet -v/--verbose"
     ),
     "eval": (
-        "TARGET --size --weights --partial-weights --dataset --split --predictions --annotations "
+        "TARGET --size --weights --partial-weights --dataset --split --protocol --scales --flip "
+        "--window --stride --fit --against --phone --runner --images --predictions --annotations "
         "--recipe --ids --sort --output --fail-under --device --work-dir --cache-dir --json "
         "-q/--quiet -v/--verbose"
     ),

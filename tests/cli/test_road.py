@@ -96,7 +96,7 @@ def test_eval_takes_the_latest_run_and_says_so(road: Road) -> None:
     assert "best.safetensors (step" in done.err
     assert all(name in done.out for name in CLASSES)
     assert "mIoU " in done.out
-    assert "protocol keep_ratio 256x64, sides to multiples of 32" in done.out
+    assert "protocol own: keep_ratio 256x64, sides to multiples of 32" in done.out
 
 
 def test_eval_json_is_the_record(road: Road) -> None:

@@ -104,7 +104,7 @@ def test_missing_maps_are_told_after_the_rest_is_scored(maps: LabelMaps) -> None
     assert f"{told}; add maps" in done.err.splitlines()[-1]
     assert done.record["left_out"] == [f"{NAMES[0]}: no label map"]
     assert done.record["images"] == 2
-    shown = maps.score().out
+    shown = " ".join(maps.score().out.split())  # a title with a long path is broken somewhere
     assert "(2 of 3 images)" in shown
     assert f"incomplete: {told}; the scores are of the others alone" in shown
 

@@ -27,11 +27,10 @@ from topformer_cli.errors import UsageError
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.predictor import Predictor
 from topformer_cli.results import EvalResult
+from topformer_cli.results.segmentation import FIXED
 from topformer_cli.rundir import RunDir, file_sha256
 
 Fit = Literal["stretch", "letterbox"]
-
-FIXED: Final = "fixed"
 
 FILE_SUFFIXES: Final[Mapping[str, str]] = {
     suffix: kind for kind, suffixes in SUFFIXES.items() for suffix in suffixes

@@ -6,6 +6,7 @@ from typing import Any, Final, Self
 
 from topformer_cli.results.comparison import Comparison
 from topformer_cli.results.evaluation import Headline
+from topformer_cli.results.segmentation import FIXED
 
 HEADLINES: Final = {"miou": "mIoU", "ap": "AP", "top1": "top-1"}
 """Key of a headline in a record -> its name."""
@@ -47,6 +48,11 @@ class KeptEvaluation:
             )
         except (KeyError, TypeError, ValueError):
             return None
+
+    @property
+    def of_file(self) -> bool:
+        """Whether it is of an exported file by its own protocol, which no printed score is by."""
+        return self.protocol.startswith(f"{FIXED}: ")
 
     @property
     def conditions(self) -> str:

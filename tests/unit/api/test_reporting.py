@@ -18,7 +18,14 @@ from topformer_cli.errors import UsageError
 from topformer_cli.models.spec import BACKBONES, SIZES
 from topformer_cli.recipe import Choices, load_recipe
 from topformer_cli.report.overview.records import Line
-from topformer_cli.results import BenchResult, BenchSession, DeviceFacts, EvalResult, Headline
+from topformer_cli.results import (
+    BenchResult,
+    BenchSession,
+    DeviceFacts,
+    EvalResult,
+    Headline,
+    LabelScores,
+)
 from topformer_cli.results.comparison import Beside, Comparison
 from topformer_cli.results.kept import KeptEvaluation
 from topformer_cli.results.paper_table import PaperTable
@@ -206,6 +213,6 @@ def test_records_are_gathered_once_and_damaged_ones_are_named(tmp_path: Path) ->
 def evaluation() -> EvalResult:
     return EvalResult(
         model="TopFormer-tiny", weights="w.pth", dataset="ade20k", split="val", images=2,
-        protocol="p", classes=("a",), miou=1.0, miou_devkit=1.0, pixel_accuracy=1.0,
-        mean_accuracy=1.0, iou=(1.0,), accuracy=(1.0,),
+        protocol="p", classes=("a",),
+        found=LabelScores(1.0, 1.0, 1.0, 1.0, iou=(1.0,), accuracy=(1.0,)),
     )  # fmt: skip

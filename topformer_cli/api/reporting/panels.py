@@ -75,7 +75,7 @@ def _score(one: Measured, found: Found) -> Evaluated | None:
     fitting = [
         other
         for other in found.evaluations
-        if other.run == name and other.kept.headline.key == "miou"
+        if other.run == name and other.kept.headline.key == "miou" and not other.kept.of_file
     ]
     return fitting[-1] if fitting else None
 

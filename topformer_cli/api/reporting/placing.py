@@ -83,6 +83,7 @@ def evaluations_of(table: PaperTable, row: PrintedRow, found: Found) -> list[Eva
         one
         for one in found.evaluations
         if one.kept.dataset in table.printed.scores
+        and not one.kept.of_file
         and row.variant
         and VARIANTS.get(one.kept.model) == row.variant
         and row.side in (0, _side(one.kept.comparison))
