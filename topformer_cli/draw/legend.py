@@ -32,11 +32,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class _Grid:
-    """Places for the lines of a legend, column by column; letters, rows and columns in pixels."""
+    """Places for the lines of a legend, column by column; letters and columns in pixels."""
 
     points: int
     column: int
-    columns: int
     rows: int
 
     @property
@@ -71,8 +70,7 @@ def _grid(entries: Sequence[Entry], width: int, points: int, most: int) -> _Grid
         for name, font in [_name(one.name, points)]
     )
     column = round(max(lengths, default=0)) + 2 * round(points * 1.6)
-    columns = max(1, width // column)
-    return _Grid(points, column, columns, -(-most // columns))
+    return _Grid(points, column, rows=-(-most // max(1, width // column)))
 
 
 def legend_picture(entries: Sequence[Entry], width: int, points: int) -> Image.Image:
