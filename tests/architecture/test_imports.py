@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "bench": {"bench", "onnx_session"},
     "report": {"report", "draw"},
     "recipe": {"recipe", "models.spec", "data.catalog", "sections"},
-    "sections": {"models.spec", "sections"},
+    "sections": {"models.spec", "models.design", "sections"},
     "console": set(),
     "draw": {"draw"},
     "errors": set(),
@@ -81,7 +81,7 @@ ONLY_IN = {
 
 LIGHT = (
     "cli", "errors", "results", "rundir", "recipe", "cache", "console", "process", "units",
-    "models", "models.spec", "data", "data.spec", "data.catalog", "data.datasets", "commands",
+    "models", "models.spec", "models.design", "data", "data.spec", "data.catalog", "data.datasets", "commands",
     "bench", "bench.protocol",
 )  # fmt: skip
 HEAVY = {

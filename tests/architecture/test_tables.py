@@ -98,5 +98,5 @@ def test_every_recipe_loads_for_every_size_and_preset(name: str, size: SizeName)
         )
         assert (recipe.size, recipe.preset) == (size, preset)
         assert isinstance(recipe, RECIPES[recipe.task])
-        assert (recipe.fuse is None) == (recipe.task != "segmentation")
+        assert (recipe.fuse is None) == (recipe.head != "simple")
         assert recipe.evaluation.every <= recipe.schedule.iterations

@@ -5,38 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
+from tests.fakes.conditioned import well_conditioned
 from topformer_cli.deploy.artifact import load_artifact
 from topformer_cli.deploy.export import ExportRequest, export
 from topformer_cli.deploy.predictors import open_predictor
 from topformer_cli.deploy.tnn.proto import read_proto
-from topformer_cli.models.blocks import Attention
 from topformer_cli.models.build import build_model
 from topformer_cli.models.inference import fix_input_size
 from topformer_cli.models.spec import SIZES, ModelSpec, SizeName
-from topformer_cli.models.topformer import TopFormer
 
 CLASSES = tuple(f"class {i}" for i in range(11))
-
-
-def well_conditioned(spec: ModelSpec) -> TopFormer:
-    """Random weights with which attention, which is unscaled, does not turn chaotic."""
-    torch.manual_seed(1)
-    network = build_model(spec)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.weight, 0.8, 1.2)
-            nn.init.uniform_(module.bias, -0.3, 0.3)
-            module.momentum = None
-    with torch.no_grad():
-        network.train()(torch.randn(2, 3, 128, 128))
-        for module in network.modules():
-            if isinstance(module, Attention):
-                for norm in (module.query.bn, module.key.bn):
-                    norm.weight.mul_(0.2)
-                    norm.bias.mul_(0.2)
-    return network.eval()
 
 
 @pytest.mark.parametrize(
@@ -58,7 +37,8 @@ def test_a_size_is_exported(size: SizeName, height: int, width: int, tmp_path: P
         input_size=(height, width),
         dataset="random",
     )
-    network = well_conditioned(spec)
+    torch.manual_seed(1)
+    network = well_conditioned(build_model(spec))
     images = np.random.default_rng(2).standard_normal((1, 3, height, width), np.float32)
     with torch.inference_mode():
         reference = network(torch.from_numpy(images)).numpy()

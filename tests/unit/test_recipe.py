@@ -150,7 +150,7 @@ def test_the_command_line_beats_preset_and_size() -> None:
         ("optimizer.lr=-1", "optimizer.lr: input should be greater than 0, got -1"),
         ("augment.crop=[500,512]", "augment.crop.0: input should be a multiple of 32, got 500"),
         ("augment.crop=512", "augment.crop: input should be a valid tuple, got 512"),
-        ("model.head=fancy", "model.head: input should be 'simple', got 'fancy'"),
+        ("model.head=fancy", "model.head: input should be 'simple' or 'concat', got 'fancy'"),
         ("task=detection", "-o task: a recipe is for one task; name a recipe of the other one"),
         ("amp=bf32", "amp: input should be 'auto', 'fp32', 'bf16' or 'fp16', got 'bf32'"),
     ],

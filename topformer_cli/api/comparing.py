@@ -168,6 +168,8 @@ def _foreign(evidence: Evidence, row: Published) -> Iterator[str]:
         return
     if evidence.spec.fuse != reference.fuse:
         yield f"fuse convolution {evidence.spec.fuse}, not {reference.fuse}"
+    if evidence.spec.design != reference.design:
+        yield f"another network: {evidence.spec.design.changes}"
     found = differences(evidence.recipe, reference)
     tested = {key: pair for key, pair in found.items() if key.startswith("evaluation.")}
     yield from about_settings(tested, row)

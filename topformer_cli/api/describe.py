@@ -104,6 +104,7 @@ def _describe(recipe: Recipe, classes: int, input_hw: tuple[int, int] | None) ->
         size=recipe.size,
         head=recipe.head,
         fuse=recipe.fuse,
+        design=recipe.design,
         classes=tuple(str(index) for index in range(classes)),
         palette=((0, 0, 0),) * classes,
         input_size=size,

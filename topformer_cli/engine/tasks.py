@@ -38,6 +38,7 @@ def model_spec(recipe: Recipe, card: DatasetCard) -> ModelSpec:
         size=recipe.size,
         head=recipe.head,
         fuse=recipe.fuse,
+        design=recipe.design,
         classes=card.classes,
         palette=card.palette,
         input_size=recipe.input_size,

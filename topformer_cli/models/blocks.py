@@ -3,11 +3,14 @@
 Shapes: B images, C channels, H x W positions, N = H * W tokens, h heads.
 """
 
+from collections.abc import Collection
+
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor, nn
 
 from topformer_cli.models import bilinear
+from topformer_cli.models.design import Injection
 from topformer_cli.models.spec import FFN_RATIO, KEY_DIM, VALUE_RATIO, Bottleneck
 
 
@@ -48,7 +51,7 @@ class InvertedBottleneck(nn.Module):
         super().__init__()
         hidden = in_channels * row.expand
         self.expand = ConvBN(in_channels, hidden) if row.expand != 1 else nn.Identity()
-        self.depthwise = ConvBN(hidden, hidden, row.kernel, row.stride, groups=hidden)
+        self.depthwise = ConvBN(hidden, hidden, kernel=row.kernel, stride=row.stride, groups=hidden)
         self.project = ConvBN(hidden, row.channels)
         self.residual = row.stride == 1 and in_channels == row.channels
 
@@ -132,25 +135,43 @@ class TransformerBlock(nn.Module):
         return x + self.drop_path(self.feed_forward(x))
 
 
+class FeedForwardBlock(nn.Module):
+    """A transformer block without its attention (Table 4)."""
+
+    def __init__(self, channels: int, drop_path: float) -> None:
+        super().__init__()
+        self.feed_forward = FeedForward(channels)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [B, C, H, W] to the same shape."""
+        return x + self.drop_path(self.feed_forward(x))
+
+
 class SemanticsInjection(nn.Module):
     """Inject global semantics into the local tokens of one scale (section 3.3, Figure 2).
 
-    out = local * up(hard_sigmoid(attention)) + up(semantics); the gate is formed before the
-    bilinear upsampling, as in the authors' code.
+    out = local * up(hard_sigmoid(attention)) + up(semantics), or without one of the two (Table 5)
+    or both (Table 4); the gate is formed before the bilinear upsampling, as in the authors' code.
     """
 
-    def __init__(self, channels: int, width: int) -> None:
+    def __init__(self, channels: int, width: int, injects: Collection[Injection]) -> None:
         super().__init__()
         self.local_embedding = ConvBN(channels, width)
-        self.global_embedding = ConvBN(channels, width)
-        self.global_attention = ConvBN(channels, width)
+        self.global_embedding = ConvBN(channels, width) if "semantics" in injects else None
+        self.global_attention = ConvBN(channels, width) if "attention" in injects else None
 
-    def forward(self, tokens: Tensor, semantics: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, semantics: Tensor | None) -> Tensor:
         """Map tokens [B, C, H, W] and semantics [B, C, H', W'] to [B, M, H, W]."""
-        gate = upsample(F.hardsigmoid(self.global_attention(semantics)), tokens)
-        return self.local_embedding(tokens) * gate + upsample(
-            self.global_embedding(semantics), tokens
-        )
+        found: Tensor = self.local_embedding(tokens)
+        if semantics is None:
+            return found
+        if self.global_attention is not None:
+            gate = upsample(F.hardsigmoid(self.global_attention(semantics)), tokens)
+            found = found * gate
+        if self.global_embedding is not None:
+            found = found + upsample(self.global_embedding(semantics), tokens)
+        return found
 
 
 def upsample(x: Tensor, like: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Final
 from torch import nn
 
 from topformer_cli.models.classifier import Classifier
+from topformer_cli.models.head_plan import HeadPlan
 from topformer_cli.models.heads import HEADS
 from topformer_cli.models.spec import ModelSpec, Norm
 from topformer_cli.models.topformer import TopFormer
@@ -13,13 +14,20 @@ from topformer_cli.models.topformer import TopFormer
 
 def _segmentation(spec: ModelSpec, drop_path: float, dropout: float) -> nn.Module:
     size = spec.topformer
-    head = HEADS[spec.head](size.width, len(spec.classes), spec.fuse or size.fuse, dropout)
-    return TopFormer(size, head, drop_path)
+    design = spec.design
+    plan = HeadPlan(
+        width=design.width or size.width,
+        scales=design.scales,
+        classes=len(spec.classes),
+        fuse=spec.fuse or size.fuse,
+        dropout=dropout,
+    )
+    return TopFormer(size, HEADS[spec.head](plan), drop_path, design)
 
 
 def _classification(spec: ModelSpec, drop_path: float, dropout: float) -> nn.Module:
     if spec.backbone == "topformer":
-        return Classifier(spec.topformer, len(spec.classes), drop_path, dropout)
+        return Classifier(spec.topformer, len(spec.classes), drop_path, dropout, spec.design)
     from topformer_cli.models.backbones import CLASSIFIERS
 
     return CLASSIFIERS[spec.backbone](len(spec.classes))

@@ -9,10 +9,11 @@ from typing import Final
 
 from torch import Tensor, nn
 
+from topformer_cli.models.design import OWN, Design, PooledStride
 from topformer_cli.models.spec import Size
 from topformer_cli.models.topformer import Trunk, initialise
 
-POOLED_STRIDE: Final = 32
+POOLED_STRIDE: Final[PooledStride] = 32
 LINEAR_STD: Final = 0.02
 
 
@@ -34,9 +35,14 @@ class Classifier(Trunk):
     """Normalised RGB images in, logits of the whole image out."""
 
     def __init__(
-        self, size: Size, classes: int, drop_path: float = 0.0, dropout: float = 0.0
+        self,
+        size: Size,
+        classes: int,
+        drop_path: float = 0.0,
+        dropout: float = 0.0,
+        design: Design = OWN,
     ) -> None:
-        super().__init__(size, drop_path, POOLED_STRIDE)
+        super().__init__(size, drop_path, design.pooled_to(POOLED_STRIDE))
         self.head = ClassificationHead(sum(self.channels), classes, dropout)
         initialise(self)
         nn.init.trunc_normal_(self.head.linear.weight, std=LINEAR_STD)

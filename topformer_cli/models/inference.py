@@ -19,7 +19,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from topformer_cli.errors import ExportError
 from topformer_cli.models.blocks import ConvBN
-from topformer_cli.models.topformer import Trunk, pooled_size
+from topformer_cli.models.topformer import TokenPooling, Trunk, pooled_size
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -56,9 +56,26 @@ def fix_input_size(network: Network, height: int, width: int) -> Network:
     check_input_size(height, width)
     fixed = fold_batchnorm(network)
     if isinstance(fixed, Trunk):
-        target = pooled_size(height // 32, width // 32)
-        fixed.pool = FixedTokenPooling([(height // s, width // s) for s in (4, 8, 16, 32)], target)
+        _fix_pooling(fixed, height, width)
     return fixed
+
+
+def _fix_pooling(trunk: Trunk, height: int, width: int) -> None:
+    """Replace what pools to a size that depends on the input, in place."""
+    sizes = [(height // stride, width // stride) for stride in (4, 8, 16, 32)]
+    (pooling,) = (one for one in trunk.pool.modules() if isinstance(one, TokenPooling))
+    target = pooled_size(*sizes[-1], pooling.stride)
+    fixed = FixedTokenPooling(sizes[-pooling.scales :], target)
+    if trunk.pool is pooling:
+        trunk.pool = fixed
+    else:
+        trunk.pool.pool = fixed
+    for module in trunk.semantics_extractor.modules():
+        for name, child in module.named_children():
+            if isinstance(child, nn.AdaptiveAvgPool2d):
+                bins = child.output_size
+                assert isinstance(bins, int), f"{name} pools to {bins}"
+                setattr(module, name, _fixed_pool(target, (bins, bins)))
 
 
 def check_input_size(height: int, width: int) -> None:
@@ -85,7 +102,8 @@ class FixedTokenPooling(nn.Module):
 
     def forward(self, tokens: list[Tensor]) -> Tensor:
         """Map tokens to [B, sum of channels, *target]."""
-        return torch.cat([pool(x) for pool, x in zip(self.pools, tokens, strict=True)], dim=1)
+        taken = zip(self.pools, tokens[-len(self.pools) :], strict=True)
+        return torch.cat([pool(x) for pool, x in taken], dim=1)
 
 
 def _fixed_pool(size: tuple[int, int], target: tuple[int, int]) -> nn.Module:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final, Literal, get_args
 
 from topformer_cli.errors import DataError
+from topformer_cli.models.design import OWN, Design
 
 SizeName = Literal["tiny", "small", "base"]
 BackboneName = Literal["topformer", "shufflenetv2", "mobilenetv3"]
@@ -133,7 +134,7 @@ class ModelSpec:
     input_size is (height, width) in pixels; mean and std are per RGB channel on the 0..255 scale;
     palette has one RGB colour a class; fuse is None where the head has no such convolution, size
     where the backbone is not TopFormer; codes are the classes' names in the set's own files, such
-    as COCO's category ids, or nothing.
+    as COCO's category ids, or nothing; design says what an ablation changed.
     """
 
     task: Task = "segmentation"
@@ -149,12 +150,14 @@ class ModelSpec:
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
     codes: tuple[str, ...] = ()
+    design: Design = OWN
 
     @property
     def network(self) -> str:
         """What people call it, as in `TopFormer-tiny` or `RetinaNet with MobileNetV3`."""
         size = f"-{self.size}" if self.size else ""
-        backbone = f"{BACKBONES[self.backbone]}{size}"
+        other = f" ({self.design.changes})" if self.design != OWN else ""
+        backbone = f"{BACKBONES[self.backbone]}{size}{other}"
         return f"RetinaNet with {backbone}" if self.task == "detection" else backbone
 
     @property
@@ -216,7 +219,9 @@ class ModelSpec:
                 f"{where}: the identity card does not fit this version ({'; '.join(problems)})"
             )
             raise DataError(message)
-        return cls(**{name: _as_tuple(value) for name, value in record.items()})
+        values = {name: _as_tuple(value) for name, value in record.items()}
+        values["design"] = Design.from_json(record.get("design", {}), where)
+        return cls(**values)
 
 
 def _as_tuple(value: Any) -> Any:  # noqa: ANN401 - JSON holds anything

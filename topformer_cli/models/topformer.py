@@ -13,13 +13,11 @@ from topformer_cli.models.blocks import (
     ConvBN,
     InvertedBottleneck,
     SemanticsInjection,
-    TransformerBlock,
 )
-from topformer_cli.models.heads.simple import SimpleHead
-from topformer_cli.models.spec import BLOCKS, POOLED_STRIDE, STEM_CHANNELS, Size
-
-INJECTED_SCALES = 3
-"""Semantics go into the tokens at 1/8, 1/16 and 1/32 (section 3.4)."""
+from topformer_cli.models.design import OWN, Design
+from topformer_cli.models.extractors import EXTRACTORS
+from topformer_cli.models.heads import Head
+from topformer_cli.models.spec import POOLED_STRIDE, STEM_CHANNELS, Size
 
 
 class TokenPyramid(nn.Module):
@@ -47,16 +45,30 @@ class TokenPyramid(nn.Module):
 
 
 class TokenPooling(nn.Module):
-    """Average-pool the tokens of all scales to one small resolution and concatenate them."""
+    """Average-pool the tokens of the coarsest scales to one resolution and concatenate them."""
 
-    def __init__(self, stride: int = POOLED_STRIDE) -> None:
+    def __init__(self, stride: int = POOLED_STRIDE, scales: int = 4) -> None:
         super().__init__()
         self.stride = stride
+        self.scales = scales
 
     def forward(self, tokens: Sequence[Tensor]) -> Tensor:
         """Map tokens to [B, sum of channels, ceil(H / stride), ceil(W / stride)]."""
         size = pooled_size(tokens[-1].shape[2], tokens[-1].shape[3], self.stride)
-        return torch.cat([F.adaptive_avg_pool2d(x, size) for x in tokens], dim=1)
+        return torch.cat([F.adaptive_avg_pool2d(x, size) for x in tokens[-self.scales :]], dim=1)
+
+
+class LastTokenPooling(nn.Module):
+    """Pool the last token alone and expand it to the channels of all (Table 2)."""
+
+    def __init__(self, channels: Sequence[int], stride: int) -> None:
+        super().__init__()
+        self.pool = TokenPooling(stride, scales=1)
+        self.expand = ConvBN(channels[-1], sum(channels))
+
+    def forward(self, tokens: Sequence[Tensor]) -> Tensor:
+        """Map tokens to [B, sum of channels, ceil(H / stride), ceil(W / stride)]."""
+        return self.expand(self.pool(tokens))
 
 
 def pooled_size(height_32: int, width_32: int, stride: int = POOLED_STRIDE) -> tuple[int, int]:
@@ -66,11 +78,14 @@ def pooled_size(height_32: int, width_32: int, stride: int = POOLED_STRIDE) -> t
 
 
 class Features(NamedTuple):
-    """What the network gives before its head; injected has M channels at 1/8, 1/16 and 1/32."""
+    """What the network gives before its head; injected has M channels at 1/8, 1/16 and 1/32.
+
+    pooled and semantics are None where nothing extracts semantics.
+    """
 
     tokens: list[Tensor]
-    pooled: Tensor
-    semantics: Tensor
+    pooled: Tensor | None
+    semantics: Tensor | None
     injected: list[Tensor]
 
 
@@ -78,8 +93,8 @@ class Stages(NamedTuple):
     """Every intermediate output of one forward pass."""
 
     tokens: list[Tensor]
-    pooled: Tensor
-    semantics: Tensor
+    pooled: Tensor | None
+    semantics: Tensor | None
     injected: list[Tensor]
     logits: Tensor
 
@@ -87,58 +102,63 @@ class Stages(NamedTuple):
 class Trunk(nn.Module):
     """Token pyramid and semantics extractor, with which the networks of all tasks begin."""
 
-    pool: nn.Module
-
-    def __init__(self, size: Size, drop_path: float = 0.0, stride: int = POOLED_STRIDE) -> None:
+    def __init__(self, size: Size, drop_path: float = 0.0, design: Design = OWN) -> None:
         super().__init__()
         self.channels = list(size.token_channels)
         self.token_pyramid = TokenPyramid(size)
-        self.pool = TokenPooling(stride)
-        rates = torch.linspace(0, drop_path, BLOCKS).tolist()
-        self.semantics_extractor = nn.Sequential(
-            *(TransformerBlock(sum(self.channels), size.heads, rate) for rate in rates)
+        self.pool: nn.Module = (
+            TokenPooling(design.pooled_stride)
+            if design.tokens == "pyramid"
+            else LastTokenPooling(self.channels, design.pooled_stride)
         )
+        self.semantics_extractor = EXTRACTORS[design.extractor](size, drop_path)
 
 
 class Backbone(Trunk):
     """Trunk and semantics injection: everything but a head."""
 
-    def __init__(self, size: Size, drop_path: float = 0.0) -> None:
-        super().__init__(size, drop_path)
+    def __init__(self, size: Size, drop_path: float = 0.0, design: Design = OWN) -> None:
+        super().__init__(size, drop_path, design)
+        self.injects = design.injects
         self.semantics_injection = nn.ModuleList(
-            SemanticsInjection(channels, size.width)
-            for channels in self.channels[-INJECTED_SCALES:]
+            SemanticsInjection(channels, design.width or size.width, self.injects)
+            for channels in self.channels[-design.scales :]
         )
 
     def features(self, images: Tensor) -> Features:
         """Run the backbone on images [B, 3, H, W] and keep what each module gave."""
         tokens = self.token_pyramid(images)
-        pooled = self.pool(tokens)
-        semantics = self.semantics_extractor(pooled)
-        per_scale = semantics.split(self.channels, dim=1)
+        pooled = self.pool(tokens) if self.injects else None
+        semantics = None if pooled is None else self.semantics_extractor(pooled)
+        per_scale: Sequence[Tensor | None] = (
+            [None] * len(tokens) if semantics is None else semantics.split(self.channels, dim=1)
+        )
+        scales = len(self.semantics_injection)
         injected = [
             inject(local, scale_semantics)
             for inject, local, scale_semantics in zip(
-                self.semantics_injection,
-                tokens[-INJECTED_SCALES:],
-                per_scale[-INJECTED_SCALES:],
-                strict=True,
+                self.semantics_injection, tokens[-scales:], per_scale[-scales:], strict=True
             )
         ]
         return Features(tokens, pooled, semantics, injected)
 
 
 class TopFormer(Backbone):
-    """The segmentation network: normalised RGB images in, logits at 1/8 out."""
+    """The segmentation network: normalised RGB images in, logits at the finest scale out."""
 
-    def __init__(self, size: Size, head: SimpleHead, drop_path: float = 0.0) -> None:
-        super().__init__(size, drop_path)
+    def __init__(
+        self, size: Size, head: Head, drop_path: float = 0.0, design: Design = OWN
+    ) -> None:
+        super().__init__(size, drop_path, design)
         self.head = head
         initialise(self)
         nn.init.normal_(head.classify.weight, 0, 0.01)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images [B, 3, H, W], H and W multiples of 32, to logits [B, classes, H/8, W/8]."""
+        """Map images [B, 3, H, W], H and W multiples of 32, to logits [B, classes, h, w].
+
+        h and w are H/8 and W/8 in the paper's own design.
+        """
         return self.stages(images).logits
 
     def stages(self, images: Tensor) -> Stages:

@@ -8,6 +8,7 @@ from typing import Final
 
 from topformer_cli.recipe.files import (
     CUSTOM,
+    ablation_names,
     awaits_set_of_its_name,
     did_you_mean,
     find_recipe,
@@ -29,6 +30,7 @@ __all__ = [
     "Choices",
     "Recipe",
     "SetFacts",
+    "ablation_names",
     "awaits_set_of_its_name",
     "did_you_mean",
     "differences",

@@ -22,6 +22,10 @@ CUSTOM: Final[Mapping[str, str]] = {
 """Task -> the recipe of prepared sets that have none of their own."""
 
 
+ABLATIONS: Final = "ablations"
+"""The folder, beside the other recipes, of those that repeat the paper's ablations."""
+
+
 def recipes_dir() -> Path:
     """Return the folder of recipes: inside the wheel, or at the top of an editable checkout."""
     package = Path(__file__).resolve().parents[1]
@@ -30,7 +34,16 @@ def recipes_dir() -> Path:
 
 
 def recipe_names() -> list[str]:
-    """Return the names of the recipes that say which data set they are for."""
+    """Return the names of the recipes that say which data set they are for, ablations last."""
+    return [*_main_names(), *ablation_names()]
+
+
+def ablation_names() -> list[str]:
+    """Return the names of the recipes that repeat the paper's ablations."""
+    return sorted(path.stem for path in (recipes_dir() / ABLATIONS).glob("*.yaml"))
+
+
+def _main_names() -> list[str]:
     return sorted(
         path.stem for path in recipes_dir().glob("*.yaml") if path.stem not in CUSTOM.values()
     )
@@ -49,6 +62,7 @@ def recipe_of_set(dataset: str) -> str | None:
 
 def find_recipe(name: str) -> str | None:
     """Return the recipe that a name stands for: itself, a file, or a set's; None where none is."""
+    name = name.removeprefix(f"{ABLATIONS}/")
     if name not in recipe_names():
         name = recipe_of_set(name) or name
     return name if name in recipe_names() or name.endswith((".yaml", ".yml")) else None
@@ -65,12 +79,16 @@ def recipe_path(name: str, folder: Path = Path()) -> Path:
     Raises:
         RecipeError: there is no recipe of that name.
     """
+    ablation = name.removeprefix(f"{ABLATIONS}/")
+    if ablation in ablation_names():
+        return recipes_dir() / ABLATIONS / f"{ablation}.yaml"
     if name.endswith((".yaml", ".yml")) or os.sep in name:
         return folder / name
     path = recipes_dir() / f"{name}.yaml"
     if not path.is_file():
-        message = f"no recipe {name!r}{did_you_mean(name, recipe_names())}; recipes: " + ", ".join(
-            recipe_names()
+        message = (
+            f"no recipe {name!r}{did_you_mean(name, recipe_names())}; recipes: "
+            f"{', '.join(_main_names())}; and the ablations of {recipes_dir() / ABLATIONS}"
         )
         raise RecipeError(message)
     return path

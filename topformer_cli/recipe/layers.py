@@ -16,7 +16,7 @@ from topformer_cli.sections.record import DEFAULT_SIZE
 TYPED: Final = "-o"
 """The place of overrides on the command line."""
 
-_DERIVED_KEYS: Final = ("base", "overrides")
+_DERIVED_KEYS: Final = ("base", "size", "overrides")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,13 @@ class RecipeFile:
     """The values of a recipe file as they stand there, and what is built on them.
 
     file is the one with the values; on_top are the overrides of the recipe that names it as base,
-    nothing if it was named itself.
+    nothing if it was named itself. size is the one that recipe takes where none is asked for.
     """
 
     file: Path
     values: dict[str, Any]
     on_top: Layer
+    size: SizeName = DEFAULT_SIZE
 
 
 def read_recipe(path: Path) -> RecipeFile:
@@ -67,8 +68,8 @@ def read_recipe(path: Path) -> RecipeFile:
         return RecipeFile(path, values, Layer(path.name, {}))
     if beside := [str(key) for key in values if key not in _DERIVED_KEYS]:
         message = (
-            f"{path.name}: {', '.join(beside)}: beside `base` there is only `overrides: "
-            "{key.path: value}`; put them there, or drop the base"
+            f"{path.name}: {', '.join(beside)}: beside `base` there are only `size` and "
+            "`overrides: {key.path: value}`; put them there, or drop the base"
         )
         raise RecipeError(message)
     file = _base_path(values["base"], path)
@@ -79,7 +80,12 @@ def read_recipe(path: Path) -> RecipeFile:
             f"name {below['base']!r} and repeat the overrides"
         )
         raise RecipeError(message)
-    return RecipeFile(file, below, Layer(f"{path.name} overrides", _overrides(values, path)))
+    size = values.get("size", DEFAULT_SIZE)
+    if size not in SIZES:
+        message = f"{path.name}: size: got {size!r}{did_you_mean(str(size), SIZES)}"
+        raise RecipeError(message)
+    on_top = Layer(f"{path.name} overrides", _overrides(values, path))
+    return RecipeFile(file, below, on_top, size)
 
 
 def _base_path(name: Any, path: Path) -> Path:  # noqa: ANN401 - YAML holds anything
@@ -125,7 +131,7 @@ def take_layers(recipe: RecipeFile, choices: Choices) -> list[Layer]:
         message = f"preset {preset!r}: {path.stem} has {known}{did_you_mean(preset, presets)}"
         raise RecipeError(message)
     values["preset"] = preset
-    size = choices.size or DEFAULT_SIZE
+    size = choices.size or recipe.size
     typed = dict(parse_override(text) for text in choices.overrides)
     return [
         Layer(f"{path.name} by_size.{size}", by_size.get(size, {})),

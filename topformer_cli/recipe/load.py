@@ -49,7 +49,7 @@ def load_recipe(name: str, choices: Choices, facts: SetFacts | None = None) -> R
     if choices.size and usual is None:
         message = f"--size {choices.size}: {values['model']['backbone']} comes in one size; drop it"
         raise RecipeError(message)
-    values["size"] = choices.size or usual
+    values["size"] = choices.size or (usual and read.size)
     return validate(values, read.file.name, layers[2:])
 
 

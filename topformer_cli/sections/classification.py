@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from topformer_cli.models.design import Design, Extractor, Tokens
 from topformer_cli.sections.record import (
     AdamWSection,
     Crop,
@@ -20,11 +21,16 @@ from topformer_cli.sections.record import (
 
 
 class ClassificationModel(Section):
-    """The network: drop_path for the extractor's branches, dropout before the linear layer."""
+    """The network: drop_path for the extractor's branches, dropout before the linear layer.
+
+    tokens and extractor pretrain the networks of Tables 2 and 4.
+    """
 
     head: Literal["linear"]
     drop_path: Rate
     dropout: Rate
+    tokens: Tokens = "pyramid"
+    extractor: Extractor = "sase"
 
 
 class ClassificationAugment(Section):
@@ -78,6 +84,11 @@ class ClassificationRecipe(Recipe):
     def head(self) -> str:
         """The head's name on the identity card."""
         return self.model.head
+
+    @property
+    def design(self) -> Design:
+        """What the network changes of the paper's own."""
+        return Design(tokens=self.model.tokens, extractor=self.model.extractor)
 
     @property
     def input_size(self) -> tuple[int, int]:

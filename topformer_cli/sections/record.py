@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from topformer_cli.models.design import OWN, Design
 from topformer_cli.models.spec import BackboneName, Fuse, SizeName, Task
 
 DEFAULT_SIZE: Final[SizeName] = "tiny"
@@ -130,6 +131,11 @@ class Recipe(Section):
     def fuse(self) -> Fuse | None:
         """The fuse convolution of a segmentation head; None where there is none."""
         return None
+
+    @property
+    def design(self) -> Design:
+        """What the network changes of the paper's own."""
+        return OWN
 
     @property
     def backbone(self) -> BackboneName:

@@ -1,10 +1,18 @@
 """Recipes of segmentation."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from topformer_cli.models.design import (
+    Design,
+    Extractor,
+    Injected,
+    Injection,
+    PooledStride,
+    Tokens,
+)
 from topformer_cli.models.spec import SIZES, Fuse, SizeName
 from topformer_cli.sections.record import (
     AdamWSection,
@@ -22,12 +30,32 @@ from topformer_cli.sections.record import (
 
 
 class SegmentationModel(Section):
-    """The network; fuse `auto` is the released form of each size."""
+    """The network; fuse `auto` is the released form of each size.
 
-    head: Literal["simple"]
+    The rest is what the paper's ablations change (Tables 2 to 8), its own network by default; width
+    is M.
+    """
+
+    head: Literal["simple", "concat"]
     fuse: Literal["auto", "depthwise", "full"]
     drop_path: Rate
     dropout: Rate
+    tokens: Tokens = "pyramid"
+    extractor: Extractor = "sase"
+    injected: Injected = "1/8"
+    injection: Injection = "both"
+    width: Literal["auto"] | Annotated[int, Field(ge=4, multiple_of=4)] = "auto"
+    pooled_stride: PooledStride = 64
+
+    @model_validator(mode="after")
+    def _what_is_injected_is_extracted(self) -> Self:
+        if self.extractor == "none" and (self.tokens, self.injection) != ("pyramid", "both"):
+            message = (
+                "model.extractor: none extracts nothing, so leave model.tokens and "
+                "model.injection out"
+            )
+            raise ValueError(message)
+        return self
 
 
 class SegmentationAugment(Section):
@@ -78,14 +106,37 @@ class SegmentationRecipe(Recipe):
         return self.model.head
 
     @property
-    def fuse(self) -> Fuse:
-        """The fuse convolution, with `auto` resolved by size."""
+    def fuse(self) -> Fuse | None:
+        """The fuse convolution, with `auto` resolved by size; None where the head has none."""
+        if self.head != "simple":
+            return None
         return SIZES[self.size].fuse if self.model.fuse == "auto" else self.model.fuse
 
     @property
     def stands_for(self) -> Mapping[str, Any]:
-        """The fuse convolution."""
-        return {"model.fuse": self.fuse}
+        """The fuse convolution, and M."""
+        width = self.design.width or SIZES[self.size].width
+        fuse = {"model.fuse": self.fuse} if self.fuse else {}
+        return {**fuse, "model.width": width}
+
+    @property
+    def design(self) -> Design:
+        """What the network changes of the paper's own."""
+        model = self.model
+        return Design(
+            tokens=model.tokens,
+            extractor=model.extractor,
+            injected=model.injected,
+            injection=model.injection,
+            width=self._width,
+            pooled_stride=model.pooled_stride,
+        )
+
+    @property
+    def _width(self) -> int | None:
+        """M where it is not the size's own."""
+        width = self.model.width
+        return None if width == "auto" or width == SIZES[self.size].width else width
 
     @property
     def input_size(self) -> tuple[int, int]:

@@ -39,5 +39,5 @@ def test_evaluation_is_left_to_autocast() -> None:
 
 
 def test_only_channels_apart_are_depthwise() -> None:
-    assert isinstance(ConvBN(8, 8, 3, groups=8).conv, Depthwise)
-    assert not isinstance(ConvBN(8, 8, 3).conv, Depthwise)
+    assert isinstance(ConvBN(8, 8, kernel=3, groups=8).conv, Depthwise)
+    assert not isinstance(ConvBN(8, 8, kernel=3).conv, Depthwise)

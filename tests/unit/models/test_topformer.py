@@ -51,6 +51,8 @@ def test_shapes_of_every_stage(
         (channels, height // stride, width // stride)
         for channels, stride in zip(row.token_channels, (4, 8, 16, 32), strict=True)
     ]
+    assert stages.pooled is not None
+    assert stages.semantics is not None
     pooled = (sum(row.token_channels), -(-height // 64), -(-width // 64))
     assert tuple(stages.pooled.shape[1:]) == tuple(stages.semantics.shape[1:]) == pooled
     assert [tuple(one.shape[1:]) for one in stages.injected] == [

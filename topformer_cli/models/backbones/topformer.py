@@ -2,9 +2,10 @@
 
 from torch import Tensor
 
+from topformer_cli.models.design import OWN
 from topformer_cli.models.detector import RetinaNet
 from topformer_cli.models.spec import ModelSpec, Norm, Size
-from topformer_cli.models.topformer import INJECTED_SCALES, Backbone, initialise
+from topformer_cli.models.topformer import Backbone, initialise
 
 
 class TopFormerRetinaNet(Backbone, RetinaNet):
@@ -15,7 +16,7 @@ class TopFormerRetinaNet(Backbone, RetinaNet):
     ) -> None:
         super().__init__(size, drop_path)
         initialise(self)
-        self.finish([size.width] * INJECTED_SCALES, classes, norm)
+        self.finish([size.width] * OWN.scales, classes, norm)
 
     def levels(self, images: Tensor) -> list[Tensor]:
         """Map images [B, 3, H, W] to the injected tokens."""

@@ -6,21 +6,22 @@ import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor, nn
 
 from topformer_cli.models.blocks import ConvBN, upsample
-from topformer_cli.models.spec import Fuse
+from topformer_cli.models.head_plan import HeadPlan
 
 
 class SimpleHead(nn.Module):
-    """Sum the injected tokens at 1/8 and classify each position.
+    """Sum the injected tokens at the finest scale and classify each position.
 
     The fuse convolution is depthwise in the released tiny model and full everywhere else; the
     paper's multiply-adds for tiny need the full one.
     """
 
-    def __init__(self, width: int, classes: int, fuse: Fuse, dropout: float) -> None:
+    def __init__(self, plan: HeadPlan) -> None:
         super().__init__()
-        self.fuse = ConvBN(width, width, groups=width if fuse == "depthwise" else 1)
-        self.dropout = nn.Dropout2d(dropout)
-        self.classify = nn.Conv2d(width, classes, 1)
+        groups = plan.width if plan.fuse == "depthwise" else 1
+        self.fuse = ConvBN(plan.width, plan.width, groups=groups)
+        self.dropout = nn.Dropout2d(plan.dropout)
+        self.classify = nn.Conv2d(plan.width, plan.classes, 1)
 
     def forward(self, injected: Sequence[Tensor]) -> Tensor:
         """Map injected tokens [B, M, H_i, W_i], finest first, to logits [B, classes, H, W]."""
