@@ -81,8 +81,8 @@ ONLY_IN = {
 
 LIGHT = (
     "cli", "errors", "results", "rundir", "recipe", "cache", "console", "process", "units",
-    "models", "models.spec", "models.design", "data", "data.spec", "data.catalog", "data.datasets", "commands",
-    "bench", "bench.protocol",
+    "models", "models.spec", "models.design", "data", "data.spec", "data.catalog", "data.datasets",
+    "commands", "bench", "bench.protocol",
 )  # fmt: skip
 HEAVY = {
     "torch", "torchvision", "numpy", "cv2", "onnx", "onnxruntime", "onnxscript", "datasets",

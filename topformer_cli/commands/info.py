@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -10,10 +10,23 @@ from topformer_cli.commands import options
 from topformer_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from topformer_cli.api.describe import Description
+    from topformer_cli.models.cost import PartCost
     from topformer_cli.models.spec import SizeName
+
+
+COUNTED: Final = (
+    ("madds", "10^6 multiply-adds of an image: convolutions, linear layers, attention's products"),
+    (
+        "paper's",
+        "the same as the paper counts, by mmcv's counter, which adds biases, batch normalisation "
+        "(twice a value) and activations",
+    ),
+    ("written", "by all operations for an image, in MiB of fp32"),
+)
+"""What the columns of a network's cost are."""
 
 
 @click.command("info")
@@ -130,14 +143,29 @@ def _show_recipe(found: "Description", *, as_json: bool) -> None:
         return
     console.result(found.recipe.to_yaml().rstrip())
     _show_origin(found)
-    rows = [
-        (cost.part, f"{cost.parameters:,}", f"{cost.multiply_adds / 1e6:,.1f}")
-        for cost in found.costs
-    ]
     height, width = found.input_size
     fuse = f", fuse {found.recipe.fuse}" if found.recipe.fuse else ""
     title = f"\n{found.spec.network} at {height}x{width}{fuse}"
-    console.table(title, ("part", "parameters", "multiply-adds (M)"), rows)
+    columns = ("part", "parameters", "%", "madds", "%", "paper's", "written")
+    console.table(title, columns, _costs(found.costs))
+    console.facts(COUNTED)
+
+
+def _costs(costs: "Sequence[PartCost]") -> list[tuple[str, ...]]:
+    """Return a row for each part, with its share of all as in the paper's Figure 3."""
+    whole = costs[-1]
+    return [
+        (
+            cost.part,
+            f"{cost.parameters:,}",
+            f"{100 * cost.parameters / whole.parameters:.1f}",
+            f"{cost.multiply_adds / 1e6:,.1f}",
+            f"{100 * cost.multiply_adds / whole.multiply_adds:.1f}",
+            f"{cost.paper_multiply_adds / 1e6:,.1f}",
+            f"{cost.activations / 2**20:,.1f}",
+        )
+        for cost in costs
+    ]
 
 
 def _show_origin(found: "Description") -> None:

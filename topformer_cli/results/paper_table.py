@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from string import ascii_lowercase
 from typing import Any, Final
 
@@ -77,12 +77,16 @@ class PrintedTable:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The paper's figure and ours; why says why ours differs, or why there is none."""
+    """The paper's figure and ours; why says why ours differs, or why there is none.
+
+    strict is ours without what only the paper's way of counting adds.
+    """
 
     column: Column
     paper: float | None
     here: float | None
     why: str = ""
+    strict: float | None = None
 
     @property
     def agrees(self) -> bool:
@@ -99,7 +103,8 @@ class Cell:
     def to_json(self) -> dict[str, Any]:
         """Return the plain record; agrees is null where there is no figure of ours."""
         agrees = None if self.here is None else self.agrees
-        return {"paper": self.paper, "here": self.here, "agrees": agrees, "why": self.why}
+        found = {"paper": self.paper, "here": self.here, "agrees": agrees, "why": self.why}
+        return found if self.strict is None else {**found, "strict": self.strict}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +121,9 @@ class PaperTable:
         return lettered(cell.why for row in self.cells for cell in row if cell.differs)
 
     def lines(self) -> list[tuple[str, ...]]:
-        """Return the paper's figures, and below them ours with the letter of a reason.
+        """Return the paper's figures, below them ours with the letter of a reason, and the strict.
 
-        A network that is not here has no second line.
+        A network that is not here has the first line only.
         """
         marks = self.marks
         found: list[tuple[str, ...]] = []
@@ -126,6 +131,8 @@ class PaperTable:
             found.append((row.label, "paper", *(c.column.text(c.paper) for c in cells)))
             if row.variant:
                 found.append(("", "here", *(_ours(cell, marks) for cell in cells)))
+            if any(cell.strict is not None for cell in cells):
+                found.append(("", "strict", *(_strict(cell) for cell in cells)))
         return found
 
     def to_json(self) -> dict[str, Any]:
@@ -145,24 +152,32 @@ class PaperTable:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Figures of a row by key of a column: as the paper counts, and strictly where that differs."""
+
+    here: Mapping[str, float]
+    strict: Mapping[str, float] = field(default_factory=dict)
+
+
 def beside(
     printed: PrintedTable,
-    here: Mapping[str, Mapping[str, float]],
+    counts: Mapping[str, Count],
     reasons: Mapping[tuple[str, str], str],
     notes: tuple[str, ...],
 ) -> PaperTable:
     """Put our figures beside a printed table.
 
-    here: key of a row -> key of a column -> figure. reasons: the same two -> why ours differs.
+    counts: by key of a row. reasons: keys of a row and a column -> why ours differs.
     """
 
     def cell(row: PrintedRow, column: Column, paper: float | None) -> Cell:
-        ours = here.get(row.key, {}).get(column.key)
+        count = counts.get(row.key, Count({}))
+        ours, strict = (each.get(column.key) for each in (count.here, count.strict))
         if ours is None:
             return Cell(column, paper, None, NOT_RUN)
-        one = Cell(column, paper, ours)
-        why = "" if one.agrees else reasons.get((row.key, column.key), UNKNOWN)
-        return Cell(column, paper, ours, why)
+        one = Cell(column, paper, ours, strict=strict)
+        return one if one.agrees else replace(one, why=reasons.get((row.key, column.key), UNKNOWN))
 
     cells = tuple(
         tuple(cell(row, *pair) for pair in zip(printed.columns, row.figures, strict=True))
@@ -186,3 +201,7 @@ def _ours(cell: Cell, marks: Mapping[str, str]) -> str:
         return cell.why
     text = cell.column.text(cell.here)
     return f"{text} {marks[cell.why]}" if cell.differs else text
+
+
+def _strict(cell: Cell) -> str:
+    return "" if cell.strict is None else cell.column.text(cell.strict)

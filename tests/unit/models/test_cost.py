@@ -1,6 +1,7 @@
 """Parameters and multiply-adds against the authors' network, counted by its own tools."""
 
 import pytest
+import torch
 
 from topformer_cli.models.build import build_model
 from topformer_cli.models.cost import PARTS, cost_by_part
@@ -33,7 +34,9 @@ def _spec(size: SizeName) -> ModelSpec:
 @pytest.mark.parametrize("size", SIZES)
 def test_each_part_costs_what_the_authors_does(size: SizeName) -> None:
     rows = cost_by_part(build_model(_spec(size)), 512, 512)
-    parts = [title for name, title in PARTS.items() if name != "neck"]  # the detector's
+    parts = [
+        title for name, title in PARTS.items() if name not in ("neck", "pool")
+    ]  # other networks'
     assert [row.part for row in rows] == [*parts, "all"]
     for row, (parameters, millions) in zip(rows, OFFICIAL[size], strict=False):
         assert row.parameters == parameters
@@ -44,3 +47,34 @@ def test_each_part_costs_what_the_authors_does(size: SizeName) -> None:
 def test_total_at_other_input_sizes(size: SizeName, side: int) -> None:
     total = cost_by_part(build_model(_spec(size)), side, side)[-1]
     assert total.multiply_adds / 1e6 == pytest.approx(TOTALS[size, side], abs=0.11)
+
+
+MMCV: dict[SizeName, tuple[float, float]] = {
+    "tiny": (576.5, 579.7), "small": (1164.6, 1169.3), "base": (1813.5, 1819.8),
+}  # fmt: skip
+"""What mmcv counts for the authors' network at 512x512, and that with attention's products."""
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_mmcvs_counter_finds_the_same(size: SizeName) -> None:
+    *_, whole = cost_by_part(build_model(_spec(size)), 512, 512)
+    found = (whole.by_mmcv / 1e6, whole.paper_multiply_adds / 1e6)
+    assert found == pytest.approx(MMCV[size], abs=0.06)
+
+
+def test_activations_are_what_operations_write() -> None:
+    class Two(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = torch.nn.Conv2d(3, 4, 3, padding=1)
+            self.head = torch.nn.Sequential(torch.nn.ReLU(inplace=True), torch.nn.Conv2d(4, 2, 1))
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            found: torch.Tensor = self.head(self.conv(images).transpose(2, 3))
+            return found
+
+    conv, head, whole = cost_by_part(Two(), 8, 16)
+    assert (conv.activations, head.activations) == (4 * 4 * 128, 4 * 2 * 128)
+    assert (conv.multiply_adds, head.multiply_adds) == (27 * 4 * 128, 4 * 2 * 128)
+    assert (conv.by_mmcv, head.by_mmcv) == (28 * 4 * 128, (4 + 4 * 2 + 2) * 128)
+    assert whole.activations == conv.activations + head.activations

@@ -1,14 +1,17 @@
 """The paper's tables with our own figures; a new one is a module here and a line in TABLES."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
-from topformer_cli.api.paper_tables import detectors, segmenters
+from topformer_cli.api.paper_tables import ablations, detectors, segmenters
 from topformer_cli.errors import UsageError
 from topformer_cli.results.paper_table import PaperTable
+from topformer_cli.results.printed_ablations import ABLATIONS
 
 TABLES: Final[Mapping[int, Callable[[], PaperTable]]] = {
     1: segmenters.table_1,
+    **{number: partial(ablations.table, number) for number in ABLATIONS},
     9: segmenters.table_9,
     10: segmenters.table_10,
     11: detectors.table,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from topformer_cli.api.paper_tables import TABLES, paper_table
+from topformer_cli.api.paper_tables import paper_table
 from topformer_cli.api.reporting.gathering import Evaluated, Found, Measured
 from topformer_cli.bench.sessions.history import Entry
 from topformer_cli.bench.sessions.paper import about_latency, paper_row
@@ -11,6 +11,7 @@ from topformer_cli.models.spec import BACKBONES, SIZES
 from topformer_cli.report.overview.records import Figure, Line, ReportTable, Whose
 from topformer_cli.results.comparison import Comparison
 from topformer_cli.results.paper_table import Cell, PaperTable, PrintedRow
+from topformer_cli.results.printed import PRINTED
 
 LATENCY: Final = "latency_ms"
 VARIANTS: Final[Mapping[str, str]] = {
@@ -21,8 +22,8 @@ VARIANTS: Final[Mapping[str, str]] = {
 
 
 def counted_tables() -> tuple[PaperTable, ...]:
-    """Count the networks of all tables."""
-    return tuple(map(paper_table, TABLES))
+    """Count the networks of the tables that compare networks."""
+    return tuple(map(paper_table, PRINTED))
 
 
 def filled(table: PaperTable, found: Found) -> ReportTable:
