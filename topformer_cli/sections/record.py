@@ -11,7 +11,8 @@ from topformer_cli.models.design import OWN, Design
 from topformer_cli.models.spec import BackboneName, Fuse, SizeName, Task
 
 DEFAULT_SIZE: Final[SizeName] = "tiny"
-Side = Annotated[int, Field(ge=32)]
+LEAST_SIDE: Final = 32
+Side = Annotated[int, Field(ge=LEAST_SIDE)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
