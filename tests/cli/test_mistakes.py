@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Ran, Road, run_cli
+from tests.cli.conftest import SHORT, Ran, Road, run_cli
 from tests.fakes.adb_server import real_adb_server
 
 
@@ -83,6 +83,28 @@ def test_wrong_recipe_values_are_told(road: Road) -> None:
         road.train("little", overrides=("augment.crop=[65,64]",)), 2
     )
     assert "did you mean 'ade20k'?" in refused(road.train("ade2k"), 2)
+
+
+WARMUP = (
+    "schedule.warmup 1500 is as long as the run (schedule.iterations 40) or longer: the rate never "
+    "reaches optimizer.lr; give -o schedule.warmup=4"
+)
+
+
+def test_a_warm_up_longer_than_the_run_is_warned_of(road: Road, nowhere: Road) -> None:
+    words = ("train", "--dry-run", "-o", "schedule.iterations=40")
+    done = nowhere.run(*words)
+    assert done.code == 0
+    assert f"warning: {WARMUP}\n" in done.err
+    for warmup in ("39", "0"):
+        assert "warmup" not in nowhere.run(*words, "-o", f"schedule.warmup={warmup}").err
+    short = (*SHORT, "schedule.iterations=1", "schedule.warmup=1")
+    done = road.run(
+        "train", "little", *(w for text in short for w in ("-o", text)),
+        "--work-dir", nowhere.runs, work_dir=False,
+    )  # fmt: skip
+    assert "warning: schedule.warmup 1 is as long as the run (schedule.iterations 1)" in done.err
+    assert "give -o schedule.warmup=0\n" in done.err
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,8 @@ def training(plan: "TrainPlan") -> Iterator[TrainingView]:
         console.note(f"{job.start_name}: {job.start_report}")
     for text in plan.notes:
         console.warn(f"{card.name}: {text}")
+    if recipe.schedule.oddity:
+        console.warn(recipe.schedule.oddity)
     with console.progress("train", "steps") as update:
         yield TrainingView(update)
 

@@ -61,6 +61,17 @@ class ScheduleSection(Section):
     warmup: Annotated[int, Field(ge=0)]
     warmup_ratio: Annotated[float, Field(ge=0, le=1)]
 
+    @property
+    def oddity(self) -> str | None:
+        """What is allowed and hardly meant, with the remedy; None usually."""
+        if not self.warmup or self.warmup < self.iterations:
+            return None
+        return (
+            f"schedule.warmup {self.warmup} is as long as the run (schedule.iterations "
+            f"{self.iterations}) or longer: the rate never reaches optimizer.lr; give "
+            f"-o schedule.warmup={self.iterations // 10}"
+        )
+
     @abstractmethod
     def decay(self, step: int) -> float:
         """Return the share of the base rate at a step (0-based), warm-up left out."""
