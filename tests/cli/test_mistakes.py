@@ -167,11 +167,42 @@ def test_unknown_sets_and_splits_are_told(road: Road) -> None:
     assert "has no split 'test'" in refused(road.data("show", "little", "--split", "test"), 3)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("data", "info", "litle"), ("data", "show", "litle"), ("data", "check", "litle"),
+        ("eval", "--dataset", "litle"), ("train", "little", "-o", "dataset=litle"),
+    ],
+)  # fmt: skip
+def test_a_sets_name_that_is_nearly_right_is_told(road: Road, words: tuple[str, ...]) -> None:
+    line = refused(road.run(*words, work_dir=words[0] != "data"), 3)
+    assert line == (
+        f"topformer: no prepared data set 'litle' in {road.cache / 'data'}; did you mean 'little'? "
+        "(`topformer data list` shows all)"
+    )
+    of_published = [word.replace("litle", "coco-stuf-10k") for word in words]
+    line = refused(road.run(*of_published, work_dir=words[0] != "data"), 3)
+    assert "did you mean 'coco-stuff-10k'? (" in line
+
+
 def test_prepare_without_its_folders_is_told(nowhere: Road, tmp_path: Path) -> None:
     assert "needs --images FOLDER --masks" in refused(nowhere.data("prepare", "mine"), 2)
+    file = tmp_path / "boxes.json"
+    file.write_text("{}")
     assert "needs --source FOLDER (or: topformer data fetch ade20k)" in refused(
         nowhere.data("prepare", "ade20k"), 2
     )
+    for words, said in (
+        (("--coco", file, "--images", tmp_path, "--classes", "a,b"),
+         "--classes: of no use with --images FOLDER --coco JSON, whose categories are the classes; "
+         "leave it out"),
+        (("--coco", file, "--images", tmp_path, "--ignore", "0", "--allow-partial"),
+         "--allow-partial, --ignore: of no use with --images FOLDER --coco JSON; leave it out"),
+        (("--coco", file, "--images", tmp_path, "--masks", tmp_path, "--classes", "a,b"),
+         "'mine' needs --images FOLDER --masks FOLDER --classes FILE, or --images FOLDER --coco "
+         "JSON; got --classes, --coco, --images, --masks"),
+    ):  # fmt: skip
+        assert refused(nowhere.data("prepare", "mine", *words), 2) == f"topformer: {said}"
     line = refused(nowhere.data("prepare", "mine", "--source", tmp_path), 2)
     assert "is no published set this version knows (ade20k" in line
     words = ("--images", tmp_path, "--masks", tmp_path, "--classes", "a,b")

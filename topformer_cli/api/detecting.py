@@ -19,9 +19,8 @@ from topformer_cli.api.pictures import is_video
 from topformer_cli.engine.box_matches import Detections
 from topformer_cli.engine.detect import Detector, category_ids, has_category_ids
 from topformer_cli.engine.device import resolve_device
-from topformer_cli.errors import UsageError
+from topformer_cli.errors import UsageError, did_you_mean
 from topformer_cli.models.spec import ModelSpec
-from topformer_cli.recipe import did_you_mean
 from topformer_cli.rundir import atomic_path
 from topformer_cli.sections.detection import DetectionRecipe
 

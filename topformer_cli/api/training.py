@@ -32,7 +32,7 @@ from topformer_cli.engine.processes.world import ALONE, World
 from topformer_cli.engine.tasks import model_spec
 from topformer_cli.engine.tensorboard import TensorBoardObserver
 from topformer_cli.engine.train import train
-from topformer_cli.errors import DataError, RecipeError, UsageError
+from topformer_cli.errors import DataError, RecipeError, UsageError, did_you_mean
 from topformer_cli.models.pretrained import Request, read_weights
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.models.start import fit_start
@@ -42,7 +42,6 @@ from topformer_cli.recipe import (
     Choices,
     Recipe,
     SetFacts,
-    did_you_mean,
     find_recipe,
     load_recipe,
     load_resolved,

@@ -7,9 +7,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from topformer_cli.errors import RecipeError
+from topformer_cli.errors import RecipeError, did_you_mean
 from topformer_cli.models.spec import SIZES
-from topformer_cli.recipe.files import did_you_mean
 from topformer_cli.recipe.layers import TYPED, Layer
 from topformer_cli.sections.record import Recipe, Section
 from topformer_cli.sections.table import RECIPES
