@@ -150,6 +150,23 @@ def test_a_folder_that_is_no_run_is_told(road: Road, tmp_path: Path) -> None:
     assert refused(road.run("eval", tmp_path / "gone"), 2)
 
 
+def test_a_run_is_named_without_its_folders(road: Road, tmp_path: Path) -> None:
+    name = road.latest.name
+    for words in (
+        ("info", name), ("verify", name), ("eval", name), ("report", name, "-o", tmp_path / "r"),
+        ("segment", road.image, "-o", tmp_path / "a.png", "--model", name),
+    ):  # fmt: skip
+        done = road.run(*words, cache=words[0] not in ("segment", "report"))
+        assert done.code == 0, done.err
+    assert f"{road.latest} is finished" in refused(road.run("train", "--resume", name), 2)
+    for words in (("eval",), ("export",), ("bench", "--device", "host")):
+        line = refused(road.run(*words, "little-tiny-01"), 2)
+        assert line == (
+            "topformer: no run, checkpoint or export little-tiny-01; did you mean "
+            "'little-tiny-001'?"
+        )
+
+
 def test_pictures_that_are_none_are_told(road: Road, tmp_path: Path) -> None:
     text = tmp_path / "notes.jpg"
     text.write_text("no picture")

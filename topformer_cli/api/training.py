@@ -56,6 +56,7 @@ from topformer_cli.rundir import (
     new_run,
     only_here,
     open_run,
+    run_called,
     write_json,
 )
 
@@ -202,7 +203,8 @@ def plan_resume(which: Path | None, request: TrainRequest) -> TrainPlan:
     """
 
     def opened() -> tuple[RunDir, Recipe]:
-        run = open_run(which) if which else latest_run(request.places.work_dir)
+        work_dir = request.places.work_dir
+        run = open_run(run_called(which, work_dir)) if which else latest_run(work_dir)
         if run.finished:
             message = f"{run.path} is finished; nothing to resume (start anew without --resume)"
             raise UsageError(message)
