@@ -130,7 +130,8 @@ def test_what_needs_segmentation_refuses_a_detector(boxed: Road, tmp_path: Path)
 @pytest.fixture(scope="module")
 def exported(boxed: Road) -> Path:
     """The detector of `boxed`, which finds a box above any score, with the maps of its head."""
-    quietly(boxed.train("blocks", "--size", "tiny", overrides=(*QUICK, "evaluation.score=0.001")))
+    done = boxed.train("blocks", "--size", "tiny", overrides=(*QUICK, "evaluation.score=0.001"))
+    assert "; next: topformer eval, topformer detect, topformer export\n" in quietly(done).err
     record = quietly(boxed.run("export", "--json")).record
     for kind in ("onnx", "tnn"):
         boxes = record["parity"][kind]["boxes"]
@@ -147,8 +148,13 @@ def exported(boxed: Road) -> Path:
 def test_the_maps_of_a_detector_are_verified_and_measured(boxed: Road, exported: Path) -> None:
     assert "raw" in quietly(boxed.run("info", exported, "--json")).record["outputs"][0]["kind"]
     rows = quietly(boxed.run("verify", exported, "--json")).record["runtimes"]
-    assert [row["holds"] for row in rows] == [True]
+    assert [(row["holds"], row["parity"]["labels_equal"]) for row in rows] == [(True, None)]
+    done = quietly(boxed.run("verify", exported, "--fp16"))
+    assert "labels equal" not in done.out
+    assert "output logits_p3: error" in done.out
     result = bench(boxed, exported)
+    assert result["covers"] == "timed: inference, array in to array out; nothing after it"
+    assert "labels_equal" not in result["parity"]
     assert result["output"].startswith("head maps of P3 to P7, boxes neither decoded")
     assert result["parity"]["relative"] <= 1e-4
 

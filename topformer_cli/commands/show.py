@@ -283,13 +283,14 @@ def verification(found: "Verification") -> None:
             row.runtime,
             f"{row.parity.relative:.1e}",
             f"{row.bound:.0e}",
-            f"{row.parity.labels_equal:.2%}",
+            *([] if row.parity.labels_equal is None else [f"{row.parity.labels_equal:.2%}"]),
             "yes" if row.holds else "NO",
         )
         for row in found.rows
     ]
+    labels = ["labels equal"] if found.artifact.has_classes else []
     title = f"{found.artifact.name} on {found.inputs}\nheld against {found.reference}"
-    columns = ("computed", "difference", "bound", "labels equal", "holds")
+    columns = ("computed", "difference", "bound", *labels, "holds")
     console.table(title, columns, rows)
 
     if found.half is not None:
