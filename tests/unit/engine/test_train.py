@@ -21,17 +21,14 @@ from topformer_cli.engine import keeper
 from topformer_cli.engine import train as module
 from topformer_cli.engine.feed import Feed, FeedOptions
 from topformer_cli.engine.job import TrainJob
-from topformer_cli.engine.metrics import ConfusionMatrix
-from topformer_cli.engine.processes.world import ALONE, World
 from topformer_cli.engine.segmentation import SegmentationTask
 from topformer_cli.engine.state import FORMAT, TrainState
 from topformer_cli.engine.stepper import Stepper
-from topformer_cli.engine.task import PartLoss, Progress
+from topformer_cli.engine.task import PartLoss
 from topformer_cli.engine.tasks import TASKS, make_task
 from topformer_cli.engine.train import start_state, train
 from topformer_cli.errors import DataError, Stopped, TopformerError
 from topformer_cli.models.checkpoint import build_from, load_checkpoint
-from topformer_cli.results import EvalResult
 from topformer_cli.rundir import RunDir, new_run
 
 
@@ -146,36 +143,6 @@ def test_a_signal_at_the_last_step_leaves_the_evaluation_to_the_resumed_run(
     assert watcher.steps == [6]
     assert [step for step, _ in watcher.evaluations] == [6]
     assert run.finished
-
-
-class Even(SegmentationTask):
-    """Every evaluation comes to the same."""
-
-    def evaluate(
-        self,
-        network: nn.Module,
-        split: str,
-        weights: str,
-        progress: Progress,
-        world: World = ALONE,
-    ) -> EvalResult:
-        result = SegmentationTask.evaluate(self, network, split, weights, progress, world)
-        return replace(result, found=ConfusionMatrix(7).scores())
-
-
-def test_of_equals_the_latest_is_best_in_a_resumed_run_too(
-    job: MakeJob, run: RunDir, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(TASKS, "segmentation", Even)
-    often = job("evaluation.every=2")
-    with pytest.raises(Stopped):
-        train(often, run, signalled_at(3, signal.SIGINT))
-    assert load_checkpoint(run.weights("best")).origin["step"] == 2
-    watcher = Watcher()
-    train(often, run, watcher, resume=True)
-    assert watcher.evaluations == [(4, True), (6, True)]
-    assert load_checkpoint(run.weights("best")).origin["step"] == 6
-    assert json.loads(run.result.read_text())["best_step"] == 6
 
 
 class Poisoned(SegmentationTask):
