@@ -6,6 +6,7 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from torch import nn
 
@@ -34,7 +35,9 @@ class Even(SegmentationTask):
         world: World = ALONE,
     ) -> EvalResult:
         result = SegmentationTask.evaluate(self, network, split, weights, progress, world)
-        return replace(result, found=ConfusionMatrix(7).scores())
+        counted = ConfusionMatrix(7)
+        counted.add(np.zeros((2, 2), np.uint8), np.ones((2, 2), np.uint8))
+        return replace(result, found=counted.scores())
 
 
 def test_of_equals_the_latest_is_best_in_a_resumed_run_too(
