@@ -15,6 +15,7 @@
 A message is one line that names the value, the place and the remedy.
 """
 
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -97,6 +98,12 @@ def add_to(error: BaseException, text: str) -> None:
         error.args = (f"{error}; {text}",)
     else:
         error.add_note(text)
+
+
+def did_you_mean(word: str, known: Sequence[str] | Mapping[Any, Any]) -> str:
+    """Return `; did you mean ...?` for the closest known word, or nothing."""
+    close = difflib.get_close_matches(word, [str(name) for name in known], n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def together(errors: Sequence[TopformerError]) -> TopformerError:

@@ -1,6 +1,6 @@
 """How two outputs of one network are compared, for export, evaluation and bench alike."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,14 +24,14 @@ class Parity:
     """How far an output lies from its reference.
 
     relative is max|difference| / max|reference|; labels_equal is the share of positions whose
-    argmax over the class axis is the same.
+    argmax over the class axis is the same, None of an output that has no such axis.
     """
 
     max_abs: float
     mean_abs: float
     relative: float
     cosine: float
-    labels_equal: float
+    labels_equal: float | None
 
     def to_json(self) -> dict[str, Any]:
         """Return the plain record."""
@@ -111,15 +111,19 @@ def compare_label_maps(reference: NDArray[Any], labels: NDArray[Any]) -> Parity:
     return Parity(share, share, share, cosine, 1 - share)
 
 
-def agreement(reference: NDArray[Any], output: NDArray[Any]) -> Parity:
+def agreement(reference: NDArray[Any], output: NDArray[Any], *, classes: bool = True) -> Parity:
     """Compare what two runtimes gave: label maps if the reference is one, else values that count.
+
+    classes says whether axis 1 is that of classes, as it is not in a detector's maps.
 
     Raises:
         ParityError: the shapes do not go together, or a value is not finite.
     """
     if np.issubdtype(reference.dtype, np.integer):
-        return compare_label_maps(reference, output)
-    return compare(reference, counted(output, reference), min(1, reference.ndim - 1))
+        found = compare_label_maps(reference, output)
+    else:
+        found = compare(reference, counted(output, reference), min(1, reference.ndim - 1))
+    return found if classes else replace(found, labels_equal=None)
 
 
 def counted(output: NDArray[Any], reference: NDArray[Any]) -> NDArray[Any]:
@@ -146,8 +150,10 @@ def require(parity: Parity, what: str, tolerance: float = EXPORT_TOLERANCE) -> N
         ParityError: names what was compared, the figure and the bound.
     """
     if parity.relative > tolerance:
+        equal = parity.labels_equal
+        labels = "" if equal is None else f" (labels equal: {equal:.4%})"
         message = (
             f"{what}: max difference is {parity.relative:.2e} of max|reference|, "
-            f"above {tolerance:.0e} (labels equal: {parity.labels_equal:.4%})"
+            f"above {tolerance:.0e}{labels}"
         )
         raise ParityError(message)

@@ -11,6 +11,7 @@ runs/<command>/latest -> the newest of them
 
 import contextlib
 import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -180,6 +181,26 @@ def runs_newest_first(root: Path, command: str = "train") -> list[RunDir]:
     return [RunDir(path) for path in newest]
 
 
+def run_called(path: Path, root: Path) -> Path:
+    """Return the folder of the run that a path names, if it is a run's bare name; else the path.
+
+    Trainings come before the runs of other commands.
+    """
+    if path.exists() or len(path.parts) != 1:
+        return path
+    folders = [folder for folder in root.glob(f"*/{glob.escape(path.name)}") if _is_run(folder)]
+    return min(folders, key=lambda folder: (folder.parent.name != "train", folder), default=path)
+
+
+def run_names(root: Path) -> list[str]:
+    """Return the names of all runs."""
+    return sorted({folder.name for folder in root.glob("*/*") if _is_run(folder)} - {"latest"})
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / "recipe.yaml").is_file()
+
+
 def open_run(path: Path) -> RunDir:
     """Return the run folder at a path, or the one that a file inside it belongs to.
 
@@ -187,7 +208,7 @@ def open_run(path: Path) -> RunDir:
         UsageError: the path is no run folder.
     """
     for folder in (path, *path.parents[:2]):
-        if (folder / "recipe.yaml").is_file():
+        if _is_run(folder):
             return RunDir(folder.resolve())
     message = f"{path} is no run folder (no recipe.yaml in it)"
     raise UsageError(message)

@@ -191,7 +191,7 @@ def test_only_recipes_and_what_parses_foreign_json_import_pydantic() -> None:
         if one.name.split(".")[0] == "pydantic"
     }
     foreign_json = {
-        "data.sources.box_results", "data.sources.coco_json", "data.sources.detail",
+        "data.sources.box_entries", "data.sources.coco_json", "data.sources.detail",
         "data.sources.foreign",
     }  # fmt: skip
     records = {"results.bench", "bench.sessions.history", "bench.sessions.share"}

@@ -95,6 +95,7 @@ def test_score_iou_and_classes_choose_the_boxes(boxed: Road, tmp_path: Path) -> 
     assert boxes() == []
     green = boxes(*ALL, "--classes", "Green, 4")  # by name in any case, or by the set's number
     assert green == [one for one in everything if one["name"] in ("green", "red")]
+    assert green == boxes(*ALL, "--classes", "green", "--classes", "red")
     middle = str(everything[50]["score"])
     assert 0 < len(boxes("--score", middle)) < 60
     assert len(boxes(*ALL, "--iou", "0.01")) < 100

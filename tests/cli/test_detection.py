@@ -130,7 +130,8 @@ def test_what_needs_segmentation_refuses_a_detector(boxed: Road, tmp_path: Path)
 @pytest.fixture(scope="module")
 def exported(boxed: Road) -> Path:
     """The detector of `boxed`, which finds a box above any score, with the maps of its head."""
-    quietly(boxed.train("blocks", "--size", "tiny", overrides=(*QUICK, "evaluation.score=0.001")))
+    done = boxed.train("blocks", "--size", "tiny", overrides=(*QUICK, "evaluation.score=0.001"))
+    assert "; next: topformer eval, topformer detect, topformer export\n" in quietly(done).err
     record = quietly(boxed.run("export", "--json")).record
     for kind in ("onnx", "tnn"):
         boxes = record["parity"][kind]["boxes"]
@@ -147,8 +148,13 @@ def exported(boxed: Road) -> Path:
 def test_the_maps_of_a_detector_are_verified_and_measured(boxed: Road, exported: Path) -> None:
     assert "raw" in quietly(boxed.run("info", exported, "--json")).record["outputs"][0]["kind"]
     rows = quietly(boxed.run("verify", exported, "--json")).record["runtimes"]
-    assert [row["holds"] for row in rows] == [True]
+    assert [(row["holds"], row["parity"]["labels_equal"]) for row in rows] == [(True, None)]
+    done = quietly(boxed.run("verify", exported, "--fp16"))
+    assert "labels equal" not in done.out
+    assert "output logits_p3: error" in done.out
     result = bench(boxed, exported)
+    assert result["covers"] == "timed: inference, array in to array out; nothing after it"
+    assert "labels_equal" not in result["parity"]
     assert result["output"].startswith("head maps of P3 to P7, boxes neither decoded")
     assert result["parity"]["relative"] <= 1e-4
 
@@ -242,7 +248,7 @@ def test_mistakes_are_told_in_detections_own_words(boxed: Road) -> None:
     for override, code, said in (
         ("augment.crop=[64,64]", 2, "-o augment.crop: unknown key"),
         ("model.norm=batch", 2, "-o model.norm: input should be 'frozen', 'plain' or 'sync'"),
-        ("augment.least_short=900", 2, "expected least_short <= short side <= long side, got 900"),
+        ("augment.least_short=900", 2, "above the short side of augment.scale [1333, 800]; lower"),
         ("optimizer.kind=adam", 2, "-o optimizer.kind: input should be 'sgd' or 'adamw'"),
         ("model.norm=frozen", 2, "keeps the batch statistics that it begins with; give --weights"),
         ("dataset=little", 3, "little holds masks, not boxes"),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Ran, Road, run_cli
+from tests.cli.conftest import SHORT, Ran, Road, run_cli
 from tests.fakes.adb_server import real_adb_server
 
 
@@ -85,6 +85,29 @@ def test_wrong_recipe_values_are_told(road: Road) -> None:
     assert "did you mean 'ade20k'?" in refused(road.train("ade2k"), 2)
 
 
+WARMUP = (
+    "schedule.warmup 1500 is as long as the run (schedule.iterations 40) or longer: the rate never "
+    "reaches optimizer.lr; give -o schedule.warmup=4"
+)
+
+
+def test_a_warm_up_longer_than_the_run_is_warned_of(road: Road, nowhere: Road) -> None:
+    words = ("train", "--dry-run", "-o", "schedule.iterations=40")
+    done = nowhere.run(*words)
+    assert done.code == 0
+    assert f"warning: {WARMUP}\n" in done.err
+    for warmup in ("39", "0"):
+        assert "warmup" not in nowhere.run(*words, "-o", f"schedule.warmup={warmup}").err
+    short = (*SHORT, "schedule.iterations=1", "schedule.warmup=1")
+    done = road.run(
+        "train", "little", *(w for text in short for w in ("-o", text)),
+        "--work-dir", nowhere.runs, work_dir=False,
+    )  # fmt: skip
+    assert "warning: schedule.warmup 1 is as long as the run (schedule.iterations 1)" in done.err
+    assert "give -o schedule.warmup=0\n" in done.err
+    assert "; next: topformer eval, topformer segment, topformer export\n" in done.err
+
+
 @pytest.mark.parametrize(
     ("size", "nearest"), [("500x500", "512x512"), ("64x70", "64x64"), ("1x1", "32x32")]
 )
@@ -128,6 +151,23 @@ def test_a_folder_that_is_no_run_is_told(road: Road, tmp_path: Path) -> None:
     assert refused(road.run("eval", tmp_path / "gone"), 2)
 
 
+def test_a_run_is_named_without_its_folders(road: Road, tmp_path: Path) -> None:
+    name = road.latest.name
+    for words in (
+        ("info", name), ("verify", name), ("eval", name), ("report", name, "-o", tmp_path / "r"),
+        ("segment", road.image, "-o", tmp_path / "a.png", "--model", name),
+    ):  # fmt: skip
+        done = road.run(*words, cache=words[0] not in ("segment", "report"))
+        assert done.code == 0, done.err
+    assert f"{road.latest} is finished" in refused(road.run("train", "--resume", name), 2)
+    for words in (("eval",), ("export",), ("bench", "--device", "host")):
+        line = refused(road.run(*words, "little-tiny-01"), 2)
+        assert line == (
+            "topformer: no run, checkpoint or export little-tiny-01; did you mean "
+            "'little-tiny-001'?"
+        )
+
+
 def test_pictures_that_are_none_are_told(road: Road, tmp_path: Path) -> None:
     text = tmp_path / "notes.jpg"
     text.write_text("no picture")
@@ -145,11 +185,42 @@ def test_unknown_sets_and_splits_are_told(road: Road) -> None:
     assert "has no split 'test'" in refused(road.data("show", "little", "--split", "test"), 3)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("data", "info", "litle"), ("data", "show", "litle"), ("data", "check", "litle"),
+        ("eval", "--dataset", "litle"), ("train", "little", "-o", "dataset=litle"),
+    ],
+)  # fmt: skip
+def test_a_sets_name_that_is_nearly_right_is_told(road: Road, words: tuple[str, ...]) -> None:
+    line = refused(road.run(*words, work_dir=words[0] != "data"), 3)
+    assert line == (
+        f"topformer: no prepared data set 'litle' in {road.cache / 'data'}; did you mean 'little'? "
+        "(`topformer data list` shows all)"
+    )
+    of_published = [word.replace("litle", "coco-stuf-10k") for word in words]
+    line = refused(road.run(*of_published, work_dir=words[0] != "data"), 3)
+    assert "did you mean 'coco-stuff-10k'? (" in line
+
+
 def test_prepare_without_its_folders_is_told(nowhere: Road, tmp_path: Path) -> None:
     assert "needs --images FOLDER --masks" in refused(nowhere.data("prepare", "mine"), 2)
+    file = tmp_path / "boxes.json"
+    file.write_text("{}")
     assert "needs --source FOLDER (or: topformer data fetch ade20k)" in refused(
         nowhere.data("prepare", "ade20k"), 2
     )
+    for words, said in (
+        (("--coco", file, "--images", tmp_path, "--classes", "a,b"),
+         "--classes: of no use with --images FOLDER --coco JSON, whose categories are the classes; "
+         "leave it out"),
+        (("--coco", file, "--images", tmp_path, "--ignore", "0", "--allow-partial"),
+         "--allow-partial, --ignore: of no use with --images FOLDER --coco JSON; leave it out"),
+        (("--coco", file, "--images", tmp_path, "--masks", tmp_path, "--classes", "a,b"),
+         "'mine' needs --images FOLDER --masks FOLDER --classes FILE, or --images FOLDER --coco "
+         "JSON; got --classes, --coco, --images, --masks"),
+    ):  # fmt: skip
+        assert refused(nowhere.data("prepare", "mine", *words), 2) == f"topformer: {said}"
     line = refused(nowhere.data("prepare", "mine", "--source", tmp_path), 2)
     assert "is no published set this version knows (ade20k" in line
     words = ("--images", tmp_path, "--masks", tmp_path, "--classes", "a,b")

@@ -41,6 +41,48 @@ def test_the_record_has_all_numbers(files: Files) -> None:
     assert (record["images"], record["boxes"], record["notes"]) == (3, 3, [])
 
 
+@pytest.mark.parametrize(
+    ("names", "called"),
+    [
+        ({"1": "1", "2": "2"}, ("1.jpg", "2.jpg", "3.jpg")),
+        ({"1": "one.jpg", "2": "two.jpg"}, ("val/one.jpg", "val/two.jpg", "1.jpg")),
+        ({"1": "a/1.jpg", "2": "b/1.jpg"}, ("a/1.jpg", "b/1.jpg", "1.jpg")),
+        ({"1": "seen\\1.png", "2": "2.png"}, ("1.jpg", "2.jpg", "3.jpg")),
+    ],
+)
+def test_images_are_found_by_their_names(
+    files: Files, names: dict[str, str], called: tuple[str, ...]
+) -> None:
+    """As `detect` writes them, which numbers pictures from 1 where it knows no better."""
+    usual = quietly(files.score("--json")).record
+    numbers = {"1": 2, "2": 1}
+    found = [
+        {**one, "file_name": names[one["file_name"]], "image_id": numbers[one["file_name"]]}
+        for one in FOUND
+    ]
+    images = [{**one, "file_name": name} for one, name in zip(TRUTH["images"], called, strict=True)]
+    renumbered = [{**one, "id": 2 + place} for place, one in enumerate(images)]
+    objects = [{**one, "image_id": one["image_id"] // 10 + 1} for one in TRUTH["annotations"]]
+    for truth in (
+        {**TRUTH, "images": images},
+        {**TRUTH, "images": renumbered, "annotations": objects},
+    ):
+        files.write(found, truth)
+        record = quietly(files.score("--json")).record
+        assert (record["ap"], record["class_ap"]) == (usual["ap"], usual["class_ap"])
+        (note,) = record["notes"]
+        assert "of another image by their image_id than by their file_name: taken by fi" in note
+        assert note in quietly(files.score()).out
+
+
+def test_frames_of_videos_go_by_their_numbers(files: Files) -> None:
+    usual = quietly(files.score("--json")).record
+    found = [{**one, "file_name": "clip.mp4", "frame": one["image_id"] // 10} for one in FOUND]
+    files.write(found, TRUTH)
+    record = quietly(files.score("--json")).record
+    assert (record["ap"], record["notes"]) == (usual["ap"], [])
+
+
 def test_a_threshold_ends_with_7(files: Files) -> None:
     assert files.score("--fail-under", "62").code == 0
     done = files.score("--fail-under", "63", "--json")

@@ -36,12 +36,29 @@ def _entry(index: int, **values: Any) -> Spoil:
     return spoil
 
 
+def _nameless(index: int, **values: Any) -> Spoil:
+    """Change an entry of results without file names, of which COCO's form says nothing."""
+
+    def spoil(files: Files) -> None:
+        found = [{k: v for k, v in one.items() if k != "file_name"} for one in FOUND]
+        found[index].update(values)
+        files.write(found, TRUTH)
+
+    return spoil
+
+
 def _all(**values: Any) -> Spoil:
     return lambda files: files.write(5 * [{**one, **values} for one in FOUND], TRUTH)
 
 
 def _truth(**values: Any) -> Spoil:
     return lambda files: files.write(FOUND, {**TRUTH, **values})
+
+
+def _images(*names: str) -> Spoil:
+    """Call the annotated images otherwise."""
+    images = [{**one, "file_name": name} for one, name in zip(TRUTH["images"], names, strict=True)]
+    return _truth(images=images)
 
 
 def _object(index: int, **values: Any) -> Spoil:
@@ -79,16 +96,40 @@ RESULTS: list[tuple[Spoil, str]] = [
     (_entry(0, score=NAN), "scores that are none: 1 of 3 (entry 0: score is nan); a score is"),
     (_entry(0, score=-INF), "scores that are none: 1 of 3 (entry 0: score is -inf); a score is"),
     (
-        _entry(2, image_id=11),
+        _nameless(2, image_id=11),
         "1 of 3 (entry 2: image 11); give the annotations that these boxes were made for",
     ),
     (
-        _all(image_id=0),
+        _all(image_id=0, file_name=None),
         "does not list: 15 of 15 (entry 0: image 0, entry 1: image 0, entry 2: image 0, ...); ",
     ),
     (
         _entry(2, category_id=1),
         "1 of 3 (entry 2: category 1); use the ids of its `categories`, such as 3",
+    ),
+    (_entry(1, file_name=None), "without a picture's file_name: 1 of 3 (entry 1); give it to all"),
+    (
+        _entry(2, file_name="8.jpg"),
+        "boxes of files that TRUTH does not list: 1 of 3 (entry 2: '8.jpg', image 20); give the "
+        "annotations that these boxes were made for, or take file_name out to go by image_id, if",
+    ),
+    (
+        _entry(2, file_name="8.jpg", image_id=8),
+        "boxes of files that TRUTH does not list, nor all the image ids: 1 of 3 (entry 2: '8.jpg', "
+        "image 8); give the annotations that these boxes were made for",
+    ),
+    (
+        _entry(2, image_id=10),
+        "boxes whose file_name and image_id contradict each other: 3 of 3 (entry 0: '1', image 10,",
+    ),
+    (
+        _entry(1, image_id=30),
+        "boxes whose file_name and image_id contradict each other: 2 of 3 (entry 0: '1', image 10,",
+    ),
+    (
+        _images("a/1.jpg", "b/1.jpg", "2.jpg"),
+        "boxes of file names that several images of TRUTH have: 2 of 3 (entry 0: '1', entry 1: '1')"
+        "; give file_name with its folders, or take it out to go by image_id",
     ),
 ]
 """What is wrong with results, and what is said of it."""
@@ -126,7 +167,7 @@ ANNOTATIONS: list[tuple[Spoil, str]] = [
 def test_wrong_files_are_told_in_one_line(files: Files, spoil: Spoil, said: str) -> None:
     spoil(files)
     line = refused(files.score(), 3)
-    assert said in line
+    assert said.replace("TRUTH", str(files.truth)) in line
     assert str(files.found) in line or str(files.truth) in line
 
 
@@ -134,7 +175,7 @@ def test_wrong_files_are_told_in_one_line(files: Files, spoil: Spoil, said: str)
     ("spoil", "said"),
     [
         (_entry(2, bbox=[50, 50, 0, 20]), "1 of 3 boxes are without area: they count as wrong"),
-        (_entry(2, image_id=10), "in 1 of 2 images with objects there is no box at all"),
+        (_nameless(2, image_id=10), "in 1 of 2 images with objects there is no box at all"),
         (_all(bbox=[10, 50, 60, 90]), "15 of 15 boxes leave their images: bbox should be left, to"),
         (_all(bbox=[0.1, 0.1, 0.5, 0.5]), "no box is larger than a pixel: bbox should be in pixe"),
         (_object(1, bbox=[1, 2, 3, 0]), "1 of 3 annotated boxes are without area, which no box c"),

@@ -15,6 +15,8 @@ from topformer_cli.rundir import (
     latest_run,
     new_run,
     open_run,
+    run_called,
+    run_names,
     write_json,
 )
 
@@ -73,6 +75,29 @@ def test_a_run_is_opened_by_its_folder_or_a_file_inside(tmp_path: Path) -> None:
     assert not run.finished
     write_json(run.result, {"miou": 1})
     assert run.finished
+
+
+def test_a_run_is_called_by_its_bare_name(tmp_path: Path) -> None:
+    shown, trained = (new_run(tmp_path, command, "it") for command in ("demo", "train"))
+    other = new_run(tmp_path, "demo", "other[1]")
+    for run in (shown, trained, other):
+        run.recipe.write_text("")
+    assert run_called(Path("it-001"), tmp_path) == trained.path
+    assert run_called(Path("other[1]-001"), tmp_path) == other.path
+    assert run_names(tmp_path) == ["it-001", "other[1]-001"]
+    for path in (Path("it-002"), Path("demo/it-001"), shown.path, Path()):
+        assert run_called(path, tmp_path) == path
+    trained.recipe.unlink()
+    assert run_called(Path("it-001"), tmp_path) == shown.path
+
+
+def test_a_path_that_is_there_comes_before_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new_run(tmp_path / "runs", "train", "it").recipe.write_text("")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "it-001").mkdir()
+    assert run_called(Path("it-001"), Path("runs")) == Path("it-001")
 
 
 def test_atomic_write_replaces_the_whole(tmp_path: Path) -> None:

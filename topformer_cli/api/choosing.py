@@ -9,8 +9,7 @@ import numpy as np
 from topformer_cli.data.card import Coded
 from topformer_cli.data.decode import decode_mask
 from topformer_cli.data.store import PreparedSet
-from topformer_cli.errors import DataError, UsageError
-from topformer_cli.recipe import did_you_mean
+from topformer_cli.errors import DataError, UsageError, did_you_mean
 
 MOST: Final = 64
 """The most images on a sheet."""

@@ -19,9 +19,8 @@ from topformer_cli.api.pictures import is_video
 from topformer_cli.engine.box_matches import Detections
 from topformer_cli.engine.detect import Detector, category_ids, has_category_ids
 from topformer_cli.engine.device import resolve_device
-from topformer_cli.errors import UsageError
+from topformer_cli.errors import UsageError, did_you_mean
 from topformer_cli.models.spec import ModelSpec
-from topformer_cli.recipe import did_you_mean
 from topformer_cli.rundir import atomic_path
 from topformer_cli.sections.detection import DetectionRecipe
 
@@ -37,6 +36,7 @@ class BoxChoice:
     """Which boxes are wanted: from a score on, and of some classes, or of all.
 
     iou is the overlap by which the weaker of two boxes of a class is dropped; None: the recipe's.
+    Each of classes is a name, which may have commas in it, or several names between commas.
     """
 
     score: float
@@ -56,7 +56,7 @@ class BoxFinder:
         usual = model.recipe.evaluation
         wanted = {"score": choice.score, "iou": choice.iou or usual.iou}
         self.spec = model.spec
-        self.labels = [_train_id(name, model.spec) for name in choice.classes]
+        self.labels = [one for given in choice.classes for one in train_ids(given, model.spec)]
         self.detector = Detector(
             model.network, model.spec, usual.model_copy(update=wanted), resolve_device(device)
         )
@@ -93,6 +93,18 @@ class BoxFinder:
         ]
         draw.draw_boxes(picture, boxes)
         return picture
+
+
+def train_ids(given: str, spec: ModelSpec) -> list[int]:
+    """Return the train id of a class, or of several whose names stand between commas.
+
+    Raises:
+        UsageError: there is no class of a name.
+    """
+    whole = class_called(given.strip(), spec)
+    if whole is not None:
+        return [whole]
+    return [_train_id(name.strip(), spec) for name in given.split(",")]
 
 
 def _train_id(name: str, spec: ModelSpec) -> int:

@@ -203,7 +203,8 @@ def _source(
 ) -> tuple[Model | None, str]:
     """Return the network that a file was made of, or why it is not to be had."""
     if request.against is not None:
-        return load_model(ModelSource(request.against, tasks=("segmentation",))), ""
+        places = request.usual.places
+        return load_model(ModelSource(request.against, places=places, tasks=("segmentation",))), ""
     source = artifact.manifest.source
     files = [run.weights(which) for which in ("best", "last")] if run is not None else []
     for file in files:

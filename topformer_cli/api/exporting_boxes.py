@@ -173,6 +173,7 @@ def _prove(detector: ExportedDetector, graph: _Graph) -> Proof:
         samples=[[one] for one in graph.samples],
         references=[[one.astype(np.float32) for one in maps] for maps in exact],
         tolerance=tolerance_for(rounding),
+        classes=False,
         boxes=BoxProof(
             boxes_of=detector.boxes_of_maps,
             references=[detector.boxes_of_maps(maps) for maps in exact],

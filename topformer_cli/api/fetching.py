@@ -10,8 +10,7 @@ from topformer_cli.data.catalog import DATASETS
 from topformer_cli.data.fetch.plan import FetchPlan, make_plan
 from topformer_cli.data.fetch.request import FetchRequest, Watcher
 from topformer_cli.data.fetch.steps import Fetched, fetch
-from topformer_cli.errors import UsageError
-from topformer_cli.recipe import did_you_mean
+from topformer_cli.errors import UsageError, did_you_mean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

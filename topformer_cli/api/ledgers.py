@@ -11,7 +11,7 @@ from topformer_cli.engine.job import TrainJob
 from topformer_cli.engine.stepper import autocast_type
 from topformer_cli.errors import RecipeError
 from topformer_cli.models.build import build_model
-from topformer_cli.models.spec import ModelSpec
+from topformer_cli.models.spec import UNKNOWN, ModelSpec
 from topformer_cli.recipe import Choices, Recipe, differences, find_recipe, preset_settings
 from topformer_cli.results.ledger import (
     BeganWith,
@@ -139,7 +139,7 @@ def start_of(job: TrainJob) -> Start:
 
 
 def _kind_of(spec: ModelSpec) -> BeganWith:
-    if spec.dataset == "unknown":
+    if spec.dataset == UNKNOWN:
         return "unknown"
     is_imagenet = (spec.task, spec.dataset) == ("classification", "imagenet")
     return "imagenet" if is_imagenet else "other"

@@ -12,7 +12,7 @@ from topformer_cli.api.places import USUAL, Places
 from topformer_cli.data.catalog import DATASETS
 from topformer_cli.engine.device import resolve_device
 from topformer_cli.engine.predict import Segmenter, TorchPredictor
-from topformer_cli.errors import DataError, RecipeError, UsageError
+from topformer_cli.errors import DataError, RecipeError, UsageError, did_you_mean
 from topformer_cli.models.checkpoint import build_from
 from topformer_cli.models.pretrained import Request, read_weights
 from topformer_cli.models.spec import ModelSpec, SizeName, Task
@@ -25,7 +25,7 @@ from topformer_cli.recipe import (
     parse_resolved,
     recipe_names,
 )
-from topformer_cli.rundir import RunDir, open_run, runs_newest_first
+from topformer_cli.rundir import RunDir, open_run, run_called, run_names, runs_newest_first
 from topformer_cli.sections.segmentation import SegmentationRecipe
 
 USUAL_RECIPES: Final[Mapping[Task, str]] = {
@@ -45,6 +45,7 @@ _DRAWN_BY: Final[Mapping[Task, str]] = {
 class ModelSource:
     """What a model is loaded from: a run, a checkpoint, a weights file, or the latest run.
 
+    target is a path, or the name of a run in the work folder.
     tasks are the kinds of network that are wanted; any where none is named.
     """
 
@@ -111,10 +112,13 @@ def _is_file(target: Path | None) -> bool:
 def _run(source: ModelSource) -> RunDir:
     """Return the run that was named, else the newest of the task that has a checkpoint."""
     if source.target is not None:
-        if not source.target.exists():
-            message = f"no run, checkpoint or export {source.target}"
+        work_dir = source.places.work_dir
+        target = run_called(source.target, work_dir)
+        if not target.exists():
+            close = did_you_mean(str(target), run_names(work_dir))
+            message = f"no run, checkpoint or export {target}{close}"
             raise UsageError(message)
-        return open_run(source.target)
+        return open_run(target)
     runs = runs_newest_first(source.places.work_dir)
     if source.tasks:
         runs = [run for run in runs if source.takes(_task_of(run))]

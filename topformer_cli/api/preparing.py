@@ -1,6 +1,6 @@
 """Prepare data sets."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
@@ -117,6 +117,9 @@ _KINDS: Final[dict[str, tuple[frozenset[str], frozenset[str]]]] = {
 """What describes a set -> the options that it needs, and those that it may have."""
 
 
+_CLASSES_OF_BOXES: Final = ", whose categories are the classes"
+
+
 def _require_one_kind(given: PrepareRequest) -> None:
     known = given.name in DATASETS
     options = {
@@ -133,12 +136,20 @@ def _require_one_kind(given: PrepareRequest) -> None:
     if given.source is None and options and (of := _taken_by(given.name)):
         message = f"{given.name!r} is the name of {of}; choose another name"
         raise UsageError(message)
-    if not any(needed <= options <= needed | more for needed, more in _KINDS.values()):
-        own = " or ".join(list(_KINDS)[1:])
+    fitting = [words for words, (needed, _) in _KINDS.items() if needed <= options]
+    if len(fitting) != 1:
+        own = ", or ".join(list(_KINDS)[1:])
         needs = f"--source FOLDER (or: topformer data fetch {given.name})" if known else own
-        got = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(options))
-        message = f"topformer data prepare {given.name} needs {needs}; got {got or 'nothing'}"
+        message = f"{given.name!r} needs {needs}; got {_flags(options) or 'nothing'}"
         raise UsageError(message)
+    if surplus := options - frozenset().union(*_KINDS[fitting[0]]):
+        why = _CLASSES_OF_BOXES if surplus == {"classes"} and "coco" in options else ""
+        message = f"{_flags(surplus)}: of no use with {fitting[0]}{why}; leave it out"
+        raise UsageError(message)
+
+
+def _flags(options: Set[str]) -> str:
+    return ", ".join(f"--{name.replace('_', '-')}" for name in sorted(options))
 
 
 def _taken_by(name: str) -> str | None:

@@ -32,7 +32,7 @@ from topformer_cli.engine.processes.world import ALONE, World
 from topformer_cli.engine.tasks import model_spec
 from topformer_cli.engine.tensorboard import TensorBoardObserver
 from topformer_cli.engine.train import train
-from topformer_cli.errors import DataError, RecipeError, UsageError
+from topformer_cli.errors import DataError, RecipeError, UsageError, did_you_mean
 from topformer_cli.models.pretrained import Request, read_weights
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.models.start import fit_start
@@ -42,7 +42,6 @@ from topformer_cli.recipe import (
     Choices,
     Recipe,
     SetFacts,
-    did_you_mean,
     find_recipe,
     load_recipe,
     load_resolved,
@@ -57,6 +56,7 @@ from topformer_cli.rundir import (
     new_run,
     only_here,
     open_run,
+    run_called,
     write_json,
 )
 
@@ -203,7 +203,8 @@ def plan_resume(which: Path | None, request: TrainRequest) -> TrainPlan:
     """
 
     def opened() -> tuple[RunDir, Recipe]:
-        run = open_run(which) if which else latest_run(request.places.work_dir)
+        work_dir = request.places.work_dir
+        run = open_run(run_called(which, work_dir)) if which else latest_run(work_dir)
         if run.finished:
             message = f"{run.path} is finished; nothing to resume (start anew without --resume)"
             raise UsageError(message)

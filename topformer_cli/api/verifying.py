@@ -266,7 +266,8 @@ class _Held:
 
     def half(self) -> HalfReport:
         """Simulate half precision on the samples."""
-        return check_half(load_tnn(self._proto()), self.samples)
+        report = check_half(load_tnn(self._proto()), self.samples)
+        return report if self.artifact.has_classes else report.without_labels()
 
     def _proto(self) -> Path:
         if "tnn" not in self.artifact.formats:
@@ -275,7 +276,8 @@ class _Held:
         return self.artifact.tnnproto
 
     def _judge(self, outputs: Sequence[Arrays]) -> Parity:
-        return Proof(self.samples, self.references, 0.0).judge(outputs)
+        proof = Proof(self.samples, self.references, 0.0, classes=self.artifact.has_classes)
+        return proof.judge(outputs)
 
     def _bound(self, kind: str) -> float:
         """Return how far two files may differ, each of which lies within its own bound."""

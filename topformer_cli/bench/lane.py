@@ -117,12 +117,16 @@ class Lane:
         )
 
     def parity_record(self) -> dict[str, float] | None:
-        """Return how far the output lies from the reference; without labels where not all came."""
+        """Return how far the output lies from the reference.
+
+        Without labels where not all values came, and where there are none.
+        """
         if self.parity is None:
             return None
         record: dict[str, float] = self.parity.to_json()
         if self.compared is not None:
             record = {"values": self.compared, **record}
+        if self.compared is not None or self.parity.labels_equal is None:
             del record["labels_equal"]
         return record
 
@@ -250,7 +254,7 @@ class Lane:
         self._digest = self.station.digest(f"{self.folder}/output")
         given = module.fitting_outputs(content, plan.references)
         for reference, output in zip(plan.references, given, strict=True):
-            self._hold(agreement(reference, output))
+            self._hold(agreement(reference, output, classes=not plan.detects))
 
     def _check_printed(self, call: Call, deadline_s: float) -> None:
         """Let the runner's checker print the output, and compare what it prints."""

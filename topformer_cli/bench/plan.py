@@ -53,6 +53,16 @@ class BenchPlan:
     parity: bool = True
     per_layer: bool = False
 
+    @property
+    def detects(self) -> bool:
+        """Whether it is a detector, whose outputs have no class at every place."""
+        return self.card.get("task") == "detection"
+
+    @property
+    def after(self) -> str:
+        """What is not done after the graph, for the words of what a latency covers."""
+        return "nothing after it" if self.detects else "no resizing and no argmax after it"
+
     def __post_init__(self) -> None:
         """Refuse a precision, thread count or core that no engine knows."""
         if self.precision not in get_args(Precision):

@@ -45,7 +45,7 @@ def result_of(lane: Lane, rounds: Sequence[Round], setting: Setting) -> BenchRes
         core=lane.core,
         input_shape=plan.inputs.shape,
         output=plan.output,
-        covers=runner.module.COVERS,
+        covers=runner.module.COVERS.format(after=plan.after),
         protocol=asdict(setting.protocol),
         rounds=tuple(rounds),
         summary=summary,

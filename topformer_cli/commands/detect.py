@@ -34,7 +34,9 @@ SCORE: Final = 0.3
     type=options.Amount(0, 1, min_open=True),
     help="Overlap by which the weaker of two boxes of a class is dropped (default: the recipe's).",
 )
-@click.option("--classes", metavar="A,B", help="Only boxes of these classes.")
+@click.option(
+    "--classes", multiple=True, metavar="A,B", help="Only boxes of these classes; repeatable."
+)
 @click.option(
     "--results",
     type=options.ANY_PATH,
@@ -54,7 +56,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     partial_weights: bool,
     score: float,
     iou: float | None,
-    classes: str | None,
+    classes: tuple[str, ...],
     results: Path | None,
     device: str,
     work_dir: Path,
@@ -74,8 +76,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         model, weights, size, partial_weights, Places(work_dir), tasks=("detection",)
     )
     loaded = models.load_model(source)
-    wanted = tuple(name.strip() for name in classes.split(",")) if classes is not None else ()
-    choice = detecting.BoxChoice(score=score, iou=iou, classes=wanted)
+    choice = detecting.BoxChoice(score=score, iou=iou, classes=classes)
     finder = detecting.BoxFinder(loaded, device, choice)
     console.note(f"detecting with {loaded.took}")
     with console.progress("detect", pictures.unit(sources)) as update:

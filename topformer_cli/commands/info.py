@@ -86,8 +86,10 @@ def command(  # noqa: PLR0913 - one parameter an option
     from topformer_cli.api.models import ModelSource
     from topformer_cli.api.places import Places
     from topformer_cli.recipe import Choices
+    from topformer_cli.rundir import run_called
 
     places = Places(work_dir, cache_dir)
+    path = run_called(path, work_dir)
     is_run = path.suffix == ".safetensors" or (path / "recipe.yaml").is_file()
     found = (
         describe_run(ModelSource(path, places=places), input_hw)

@@ -109,6 +109,8 @@ def training(plan: "TrainPlan") -> Iterator[TrainingView]:
         console.note(f"{job.start_name}: {job.start_report}")
     for text in plan.notes:
         console.warn(f"{card.name}: {text}")
+    if recipe.schedule.oddity:
+        console.warn(recipe.schedule.oddity)
     with console.progress("train", "steps") as update:
         yield TrainingView(update)
 
@@ -281,13 +283,14 @@ def verification(found: "Verification") -> None:
             row.runtime,
             f"{row.parity.relative:.1e}",
             f"{row.bound:.0e}",
-            f"{row.parity.labels_equal:.2%}",
+            *([] if row.parity.labels_equal is None else [f"{row.parity.labels_equal:.2%}"]),
             "yes" if row.holds else "NO",
         )
         for row in found.rows
     ]
+    labels = ["labels equal"] if found.artifact.has_classes else []
     title = f"{found.artifact.name} on {found.inputs}\nheld against {found.reference}"
-    columns = ("computed", "difference", "bound", "labels equal", "holds")
+    columns = ("computed", "difference", "bound", *labels, "holds")
     console.table(title, columns, rows)
 
     if found.half is not None:

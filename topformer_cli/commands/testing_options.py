@@ -173,7 +173,7 @@ _OPTIONS: Final = (
         help="How images are brought to an exported file's input size (default: stretch).",
     ),
     click.option(
-        "--against", type=options.EXISTING_PATH,
+        "--against", type=options.ANY_PATH,
         help="The run or checkpoint that an exported file is measured beside (default: its own).",
     ),
     click.option(

@@ -1,5 +1,6 @@
 """`topformer train`: any recipe, or any prepared set."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,10 +11,17 @@ from topformer_cli.commands import options
 
 if TYPE_CHECKING:
     from topformer_cli.api.training import TrainRequest
-    from topformer_cli.models.spec import SizeName
+    from topformer_cli.models.spec import SizeName, Task
 
 WORDS: Final = "topformer_cli.commands.train.words"
 NPROC: Final = "--nproc"
+
+_FOLLOWING: Final[Mapping["Task", tuple[str, ...]]] = {
+    "segmentation": ("segment", "export"),
+    "detection": ("detect", "export"),
+    "classification": (),
+}
+"""What else may be done with a network that was trained, by task."""
 
 
 class _Remembering(click.Command):
@@ -151,7 +159,7 @@ def _train(
     with console.logging_to(plan.run.log), show.training(plan) as observer:
         result = training.run_training(plan, observer, tensorboard=tensorboard)
     show.evaluation(training.measured_training(plan, result), as_json=as_json)
-    following = ", topformer export" if plan.job.recipe.task == "segmentation" else ""
+    following = "".join(f", topformer {one}" for one in _FOLLOWING[plan.job.recipe.task])
     console.note(f"run: {plan.run.path}; next: topformer eval{following}")
 
 

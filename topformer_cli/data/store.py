@@ -14,7 +14,7 @@ from topformer_cli.data.catalog import DATASETS
 from topformer_cli.data.prepare import prepared_path
 from topformer_cli.data.rows import SplitRows
 from topformer_cli.data.spec import Task
-from topformer_cli.errors import DataError
+from topformer_cli.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
     from topformer_cli.data.remote import RemoteSet
@@ -238,7 +238,7 @@ def _prepared(name: str, cache_dir: Path) -> Path:
         raise DataError(message)
     path = prepared_path(cache_dir, name)
     if not (path / CARD_NAME).is_file():
-        raise DataError(_not_prepared(name, path))
+        raise DataError(_not_prepared(name, cache_dir))
     return path
 
 
@@ -260,14 +260,17 @@ def prepared_names(cache_dir: Path) -> list[str]:
     )
 
 
-def _not_prepared(name: str, path: Path) -> str:
+def _not_prepared(name: str, cache_dir: Path) -> str:
     if name in DATASETS:
         return (
             f"{name} is not prepared; type: topformer data fetch {name}, or, with the set on the "
             f"disk: topformer data prepare {name} --source FOLDER"
         )
+    missing = f"no prepared data set {name!r} in {prepared_path(cache_dir, name).parent}"
+    known = dict.fromkeys((*prepared_names(cache_dir), *DATASETS))
+    if close := did_you_mean(name, known):
+        return f"{missing}{close} (`topformer data list` shows all)"
     return (
-        f"no prepared data set {name!r} in {path.parent}; type: "
-        f"topformer data prepare {name} --images FOLDER --masks FOLDER --classes FILE, or "
-        "--images FOLDER --coco JSON"
+        f"{missing}; type: topformer data prepare {name} --images FOLDER --masks FOLDER "
+        "--classes FILE, or --images FOLDER --coco JSON"
     )

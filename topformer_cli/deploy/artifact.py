@@ -45,6 +45,11 @@ class Artifact:
         return self.manifest.card
 
     @property
+    def has_classes(self) -> bool:
+        """Whether the outputs have a class at every place, as a detector's do not."""
+        return self.manifest.decoding is None
+
+    @property
     def formats(self) -> tuple[str, ...]:
         """The formats that were exported."""
         present = {Path(file.name).suffix for file in self.manifest.files}

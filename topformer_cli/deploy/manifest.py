@@ -72,15 +72,16 @@ class BoxRecord(_Strict):
 class ParityRecord(_Strict):
     """How far a format's output lies from the reference, and the bound it met.
 
-    boxes: of a detector. Of a file that itself ends in boxes, the figures are those of the corners
-    of the boxes in both, and labels_equal is their share.
+    labels_equal is None of a detector's maps. boxes: of a detector. Of a file that itself ends in
+    boxes, the figures are those of the corners of the boxes in both, and labels_equal is their
+    share.
     """
 
     max_abs: float
     mean_abs: float
     relative: float
     cosine: float
-    labels_equal: float
+    labels_equal: float | None
     bound: float
     boxes: BoxRecord | None = None
 

@@ -24,7 +24,7 @@ class Proof:
     samples: sets of inputs. references: the outputs that each must give. tolerance: the largest
     accepted max|difference| / max|reference|. labels: the file ends in a label map, and the
     references are the logits that decide it, not label maps. boxes: of a detector, held in
-    addition, or alone where there are no references.
+    addition, or alone where there are no references. classes: axis 1 of the outputs is theirs.
     """
 
     samples: Sequence[Arrays]
@@ -32,6 +32,7 @@ class Proof:
     tolerance: float
     labels: bool = False
     boxes: BoxProof | None = None
+    classes: bool = True
 
     @classmethod
     def of_images(cls, images: NDArray[Any], reference: NDArray[Any], tolerance: float) -> "Proof":
@@ -71,7 +72,7 @@ class Proof:
     def _compare(self, reference: NDArray[Any], found: NDArray[Any]) -> Parity:
         if self.labels:
             return compare_labels(reference, found)
-        return agreement(reference, found)
+        return agreement(reference, found, classes=self.classes)
 
 
 def prove(kind: str, path: Path, proof: Proof) -> ParityRecord:

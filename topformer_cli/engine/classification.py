@@ -20,7 +20,13 @@ from topformer_cli.engine.examples import Example
 from topformer_cli.engine.feed import Feed, FeedOptions, host_feed
 from topformer_cli.engine.predict import TorchPredictor, normalised
 from topformer_cli.engine.processes.world import ALONE, World
-from topformer_cli.engine.task import PartLoss, Progress, Statistics, require_classes
+from topformer_cli.engine.task import (
+    PartLoss,
+    Progress,
+    Statistics,
+    evaluation_notes,
+    require_classes,
+)
 from topformer_cli.models.build import build_model
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.predictor import FloatArray, Predictor
@@ -137,7 +143,7 @@ def evaluate_classes(
         top5=counts.share(counts.among_top) if len(card.classes) > TOP else None,
         accuracy=counts.accuracy(),
         counts=tuple(int(count) for count in counts.images),
-        notes=(card.partial,) if card.partial else (),
+        notes=evaluation_notes(spec, card),
     )
 
 

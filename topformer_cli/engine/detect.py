@@ -17,7 +17,7 @@ from topformer_cli.engine.box_matches import Detections
 from topformer_cli.engine.box_metrics import AveragePrecision
 from topformer_cli.engine.evaluate import Split
 from topformer_cli.engine.predict import normalised
-from topformer_cli.engine.task import Progress, require_classes
+from topformer_cli.engine.task import Progress, evaluation_notes, require_classes
 from topformer_cli.models.boxes import RawBoxes, Selection
 from topformer_cli.models.inference import fold_batchnorm
 from topformer_cli.models.spec import ModelSpec
@@ -114,7 +114,7 @@ def evaluate_boxes(
         protocol=protocol_name(detector.settings),
         classes=card.classes,
         found=split.world.told(counted.scores),
-        notes=(card.partial,) if card.partial else (),
+        notes=evaluation_notes(detector.spec, card),
     )
 
 

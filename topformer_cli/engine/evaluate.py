@@ -12,7 +12,7 @@ from topformer_cli.data.threads import in_order
 from topformer_cli.engine.metrics import IGNORE, ConfusionMatrix
 from topformer_cli.engine.predict import Segmenter
 from topformer_cli.engine.processes.world import ALONE, World
-from topformer_cli.engine.task import Progress, require_classes
+from topformer_cli.engine.task import Progress, evaluation_notes, require_classes
 from topformer_cli.errors import DataError
 from topformer_cli.results import EvalResult, ImageScore
 from topformer_cli.torch_threads import heed, one_thread
@@ -79,14 +79,12 @@ def evaluate(segmenter: Segmenter, split: Split, weights: str, progress: Progres
         found=counted.scores(),
         left_out=left_out,
         by_image=by_image,
-        notes=tuple(_notes(split)),
+        notes=(*evaluation_notes(spec, card), *_notes(split)),
     )
 
 
 def _notes(split: Split) -> Iterator[str]:
-    """Say what is missing of the split."""
-    if split.prepared.card.partial:
-        yield split.prepared.card.partial
+    """Say which images were not looked at."""
     if len(split) < (length := split.prepared.length(split.name)):
         yield f"{len(split)} of {length} images, from all parts of {split.name}"
 

@@ -248,7 +248,8 @@ class _Loop:
                     state.measured, "val", name, self.observer.evaluating, self.world
                 )
             state.evaluated = state.step
-            if best := result.headline.value > state.best:
+            # Of equals the later: early ones may be equal for finding nothing.
+            if best := result.headline.value >= state.best:
                 state.best, state.best_step = result.headline.value, state.step
             self.keeper.evaluated(state, best=best)
             self.journal.evaluation(state.step, result)

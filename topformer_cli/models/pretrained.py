@@ -23,11 +23,13 @@ from topformer_cli.models.checkpoint import Checkpoint, load_checkpoint
 from topformer_cli.models.spec import (
     BACKBONES,
     SIZES,
+    UNKNOWN,
     BackboneName,
     Fuse,
     ModelSpec,
     SizeName,
     Task,
+    unnamed_classes,
 )
 
 BLOCK_PARTS: Final = {
@@ -282,14 +284,14 @@ def _card(
     names = meta.get("CLASSES") or (known.classes if known else ())
     palette = meta.get("PALETTE") or (known.palette if known else ())
     if len(names) != classes:
-        names = [f"class {index}" for index in range(classes)]
+        names = unnamed_classes(classes)
     if len(palette) != classes:
         palette = [_voc_colour(index + 1) for index in range(classes)]
     return {
         "task": task,
         "classes": tuple(str(name).strip() for name in names),
         "palette": tuple((int(r), int(g), int(b)) for r, g, b in palette),
-        "dataset": known.name if known else "unknown",
+        "dataset": known.name if known else UNKNOWN,
         "data_terms": known.terms if known else "",
     }
 

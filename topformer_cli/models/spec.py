@@ -48,6 +48,15 @@ IMAGENET_STD: Final = (58.395, 57.12, 57.375)
 """Per RGB channel, on the 0..255 scale."""
 
 
+UNKNOWN: Final = "unknown"
+"""The data set of weights that do not say what they were trained on."""
+
+
+def unnamed_classes(count: int) -> tuple[str, ...]:
+    """Return what classes are called whose names are not known."""
+    return tuple(f"class {index}" for index in range(count))
+
+
 @dataclass(frozen=True, slots=True)
 class Bottleneck:
     """One MobileNetV2 block of the token pyramid module."""
@@ -159,6 +168,11 @@ class ModelSpec:
         other = f" ({self.design.changes})" if self.design != OWN else ""
         backbone = f"{BACKBONES[self.backbone]}{size}{other}"
         return f"RetinaNet with {backbone}" if self.task == "detection" else backbone
+
+    @property
+    def named(self) -> bool:
+        """Whether it is known what the classes are; weights of others may not say."""
+        return (self.dataset, self.classes) != (UNKNOWN, unnamed_classes(len(self.classes)))
 
     @property
     def variant(self) -> str:

@@ -1,20 +1,28 @@
 """Values become a recipe of their task, or one line for each key that is wrong."""
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import ValidationError
 
-from topformer_cli.errors import RecipeError
+from topformer_cli.errors import RecipeError, did_you_mean
 from topformer_cli.models.spec import SIZES
-from topformer_cli.recipe.files import did_you_mean
 from topformer_cli.recipe.layers import TYPED, Layer
 from topformer_cli.sections.record import Recipe, Section
 from topformer_cli.sections.table import RECIPES
 
 _MEMBER: Final = re.compile(r"constrained-|literal\[")
 """What pydantic adds to the place of a problem where a value may be of several types."""
+
+_OTHER_NAMES: Final[Mapping[str, str]] = {
+    "epochs": "'schedule.iterations', which counts steps",
+    "max_iters": "'schedule.iterations'",
+    "learning_rate": "'optimizer.lr'",
+    "batch_size": "'batch'",
+}
+"""What other tools call a key -> the one here."""
 
 
 def kind_of(values: Mapping[str, Any]) -> type[Recipe]:
@@ -103,8 +111,7 @@ def _explain(problem: Any, kind: type[Recipe]) -> str:  # noqa: ANN401 - pydanti
     location = tuple(problem["loc"])
     key = ".".join(str(part) for part in location)
     if problem["type"] == "extra_forbidden":
-        siblings = _fields_at(kind, location[:-1])
-        return f"{key}: unknown key{did_you_mean(str(location[-1]), siblings)}"
+        return f"{key}: unknown key{_meant(location, kind)}"
     if problem["type"] == "missing":
         return f"{key}: missing"
     if problem["input"] == "auto":
@@ -113,6 +120,21 @@ def _explain(problem: Any, kind: type[Recipe]) -> str:  # noqa: ANN401 - pydanti
         return f"{key}: got {problem['input']!r}{did_you_mean(str(problem['input']), SIZES)}"
     said = problem["msg"].removeprefix("Value error, ").lower()
     return f"{key}: {said}, got {_shown(problem['input'])}" if key else str(said)
+
+
+def _meant(location: Sequence[Any], kind: type[Recipe]) -> str:
+    """Return what an unknown key is called here, or the keys whose last name is closest to its."""
+    last, beside = str(location[-1]), _fields_at(kind, location[:-1])
+    if last in _OTHER_NAMES:
+        return f"; did you mean {_OTHER_NAMES[last]}?"
+    by_name: dict[str, list[str]] = {}
+    for key in (*_fields_at(kind, ()), *_dotted(kind)):
+        by_name.setdefault(key.rpartition(".")[2], []).append(key)
+    close = difflib.get_close_matches(last, by_name, n=1)
+    if not close:
+        return ""
+    meant = close if close[0] in beside else by_name[close[0]]
+    return f"; did you mean {' or '.join(map(repr, meant))}?"
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401
@@ -132,6 +154,11 @@ def _sections(kind: type[Recipe]) -> list[str]:
         for name, field in kind.model_fields.items()
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
     ]
+
+
+def _dotted(kind: type[Recipe]) -> list[str]:
+    """Return the keys of all sections."""
+    return [f"{name}.{key}" for name in _sections(kind) for key in _fields_at(kind, (name,))]
 
 
 def _tuples(value: Any) -> Any:  # noqa: ANN401 - YAML holds anything

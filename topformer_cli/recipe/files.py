@@ -3,16 +3,15 @@
 `3e-4` is a number here, and `off` is text; in plain YAML 1.1 they are text and a truth value.
 """
 
-import difflib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
-from topformer_cli.errors import RecipeError
+from topformer_cli.errors import RecipeError, did_you_mean
 
 CUSTOM: Final[Mapping[str, str]] = {
     "segmentation": "custom",
@@ -132,12 +131,6 @@ def parse_override(text: str) -> tuple[str, Any]:
     except yaml.YAMLError as error:
         message = f"-o {text!r}: the value is not YAML"
         raise RecipeError(message) from error
-
-
-def did_you_mean(word: str, known: Sequence[str] | Mapping[Any, Any]) -> str:
-    """Return `; did you mean ...?` for the closest known word, or nothing."""
-    close = difflib.get_close_matches(word, [str(name) for name in known], n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 class _Loader(yaml.SafeLoader):

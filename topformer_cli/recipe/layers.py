@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from topformer_cli.errors import RecipeError
+from topformer_cli.errors import RecipeError, did_you_mean
 from topformer_cli.models.spec import SIZES, SizeName
-from topformer_cli.recipe.files import did_you_mean, parse_override, read_yaml, recipe_path
+from topformer_cli.recipe.files import parse_override, read_yaml, recipe_path
 from topformer_cli.sections.record import DEFAULT_SIZE
 
 TYPED: Final = "-o"

@@ -23,8 +23,8 @@ class Curves:
 
     @property
     def best(self) -> tuple[int, float] | None:
-        """The step of the best headline, the first of equals, and its value; None without any."""
-        return max(self.headline, key=lambda point: point[1], default=None)
+        """The step of the best headline, the last of equals, and its value; None without any."""
+        return max(reversed(self.headline), key=lambda point: point[1], default=None)
 
 
 def read_curves(metrics: Path, key: str = "miou") -> Curves:

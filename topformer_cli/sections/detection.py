@@ -8,6 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from topformer_cli.models.spec import BACKBONES, BackboneName, Norm, SizeName
 from topformer_cli.sections.record import (
     DEFAULT_SIZE,
+    LEAST_SIDE,
     Count,
     EvaluationSection,
     MomentumSection,
@@ -49,20 +50,38 @@ class DetectionModel(Section):
 class DetectionAugment(Section):
     """Training augmentation; scale (long side, short side) in pixels.
 
-    The short side is drawn from least_short to scale's: equal for a single scale.
+    The short side is drawn from least_short to scale's: equal, as `auto` is, for a single scale.
     """
 
     scale: tuple[Side, Side]
     least_short: Side
     flip: Share
 
-    @model_validator(mode="after")
-    def _sides_in_order(self) -> Self:
-        long, short = self.scale
-        if not self.least_short <= short <= long:
-            message = f"expected least_short <= short side <= long side, got {self.least_short}, "
-            raise ValueError(message + f"{short}, {long}")
-        return self
+    @field_validator("scale")
+    @classmethod
+    def _long_side_first(cls, scale: tuple[int, int]) -> tuple[int, int]:
+        long, short = scale
+        if short > long:
+            message = "expected [long side, short side]"
+            raise ValueError(message)
+        return scale
+
+    @field_validator("least_short", mode="before")
+    @classmethod
+    def _follows_the_scale(cls, least: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - unchecked
+        # Where the scale is wrong only that is told.
+        return info.data.get("scale", (0, LEAST_SIDE))[1] if least == "auto" else least
+
+    @field_validator("least_short")
+    @classmethod
+    def _within_the_scale(cls, least: int, info: ValidationInfo) -> int:
+        if "scale" in info.data and least > info.data["scale"][1]:
+            message = (
+                f"above the short side of augment.scale {list(info.data['scale'])}; lower it, or "
+                "take auto to follow the scale"
+            )
+            raise ValueError(message)
+        return least
 
 
 class DetectionEvaluation(EvaluationSection):
@@ -143,4 +162,4 @@ class DetectionRecipe(Recipe):
         short = max(64, min(SHORTEST, *median_size))
         long = max(short, min(LONGEST, *(max(median_size), 2 * short)))
         scale = [long, short]
-        return {"augment.scale": scale, "augment.least_short": short, "evaluation.scale": scale}
+        return {"augment.scale": scale, "evaluation.scale": scale}

@@ -11,7 +11,8 @@ from topformer_cli.models.design import OWN, Design
 from topformer_cli.models.spec import BackboneName, Fuse, SizeName, Task
 
 DEFAULT_SIZE: Final[SizeName] = "tiny"
-Side = Annotated[int, Field(ge=32)]
+LEAST_SIDE: Final = 32
+Side = Annotated[int, Field(ge=LEAST_SIDE)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -59,6 +60,17 @@ class ScheduleSection(Section):
     iterations: Count
     warmup: Annotated[int, Field(ge=0)]
     warmup_ratio: Annotated[float, Field(ge=0, le=1)]
+
+    @property
+    def oddity(self) -> str | None:
+        """What is allowed and hardly meant, with the remedy; None usually."""
+        if not self.warmup or self.warmup < self.iterations:
+            return None
+        return (
+            f"schedule.warmup {self.warmup} is as long as the run (schedule.iterations "
+            f"{self.iterations}) or longer: the rate never reaches optimizer.lr; give "
+            f"-o schedule.warmup={self.iterations // 10}"
+        )
 
     @abstractmethod
     def decay(self, step: int) -> float:

@@ -1,6 +1,7 @@
 """What is said and written of boxes: counts, COCO's results form, numbers of images."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ from topformer_cli.api.detecting import (
     results_told,
     summary,
     to_json,
+    train_ids,
     write_coco_results,
 )
 from topformer_cli.api.drawing import Drawn
 from topformer_cli.engine.box_matches import Detections
+from topformer_cli.errors import UsageError
 from topformer_cli.models.spec import ModelSpec
 
 
@@ -39,6 +42,20 @@ def found(*labels: int) -> Detections:
 
 def seen(name: str, *frames: Detections, announced: int = 0) -> Seen:
     return Drawn(Path(name), Path(f"{name}.out"), frames, announced)
+
+
+def test_a_class_may_have_commas_in_its_name() -> None:
+    card = replace(spec(), classes=("car", "light, red", "light"))
+    for given, wanted in (
+        ("car", [0]),
+        ("light, red", [1]),
+        (" LIGHT, red ", [1]),
+        ("light,car", [2, 0]),
+        ("90, 3", [2, 0]),
+    ):
+        assert train_ids(given, card) == wanted
+    with pytest.raises(UsageError, match=r"--classes 'red': no class of mine"):
+        train_ids("car, light, red", card)
 
 
 @pytest.mark.parametrize(

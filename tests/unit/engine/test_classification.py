@@ -171,6 +171,11 @@ def test_another_number_of_classes_is_refused(imagenet: PreparedSet, spec: Model
         measure(imagenet, replace(spec, classes=("a", "b")), [])
 
 
+def test_another_order_of_classes_is_refused(imagenet: PreparedSet, spec: ModelSpec) -> None:
+    with pytest.raises(DataError, match="the model's classes in another order: 1000 of 1000 ids"):
+        measure(imagenet, replace(spec, classes=spec.classes[::-1]), [])
+
+
 def test_the_network_sees_the_normalised_centre(imagenet: PreparedSet, spec: ModelSpec) -> None:
     network = build_model(spec).eval()
     classifier = ImageClassifier(

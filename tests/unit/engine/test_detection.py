@@ -116,13 +116,13 @@ class OneAnchor(nn.Module):
         return RawBoxes(logits, torch.zeros(1, count, 4))
 
 
-def spec(classes: int) -> ModelSpec:
+def spec(classes: int, names: Sequence[str] = ()) -> ModelSpec:
     return ModelSpec(
         task="detection",
         size="tiny",
         head="retinanet",
         fuse=None,
-        classes=tuple(f"class {index}" for index in range(classes)),
+        classes=tuple(names) or tuple(f"class {index}" for index in range(classes)),
         palette=((0, 0, 0),) * classes,
         input_size=(64, 96),
         dataset="mine",
@@ -160,6 +160,14 @@ def test_a_network_of_other_classes_is_refused(coco: PreparedSet) -> None:
         evaluate_boxes(detector, Split(coco), "none", lambda *_: None)
 
 
+def test_another_order_of_classes_is_refused(coco: PreparedSet) -> None:
+    detector = Detector(
+        OneAnchor(0, 80), spec(80, coco.card.classes[::-1]), make_recipe().evaluation, CPU
+    )
+    with pytest.raises(DataError, match="the model's classes in another order: 80 of 80 ids"):
+        evaluate_boxes(detector, Split(coco), "none", lambda *_: None)
+
+
 def test_boxes_are_counted_under_the_sets_own_numbers(coco: PreparedSet) -> None:
     assert category_ids(coco.card)[-1] == 90
     named = coco.card.model_copy(update={"codes": tuple(coco.card.classes)})
@@ -177,7 +185,8 @@ def test_a_network_keeps_the_sets_own_numbers(coco: PreparedSet, tmp_path: Path)
 
 def test_images_without_objects_are_looked_at_too(coco: PreparedSet) -> None:
     seen: list[tuple[int, int]] = []
-    detector = Detector(OneAnchor(0, 80), spec(80), make_recipe().evaluation, CPU)
+    card = spec(80, coco.card.classes)
+    detector = Detector(OneAnchor(0, 80), card, make_recipe().evaluation, CPU)
     progress: Callable[[int, int], None] = lambda done, total: seen.append((done, total))  # noqa: E731
     result = evaluate_boxes(detector, Split(coco), "none", progress)
     assert result.boxes == 5
@@ -187,7 +196,7 @@ def test_images_without_objects_are_looked_at_too(coco: PreparedSet) -> None:
 
 
 def test_only_boxes_of_some_score_are_looked_at(coco: PreparedSet) -> None:
-    task = make_task(make_recipe(), coco, spec(80))
+    task = make_task(make_recipe(), coco, spec(80, coco.card.classes))
     network = OneAnchor(9 * 40, 80)
     network.register_parameter("place", nn.Parameter(torch.zeros(1)))
     assert [len(one.predicted.boxes) for one in boxes_of(task.examples(network))] == [1] * 4

@@ -220,6 +220,12 @@ def test_another_number_of_classes_is_refused(segmenter: Segmenter, prepared: Pr
         evaluate(replace(segmenter, spec=spec), Split(prepared), "it", silent)
 
 
+def test_another_order_of_classes_is_refused(segmenter: Segmenter, prepared: PreparedSet) -> None:
+    spec = replace(segmenter.spec, classes=segmenter.spec.classes[::-1])
+    with pytest.raises(DataError, match="the model's classes in another order: 6 of 7 ids differ"):
+        evaluate(replace(segmenter, spec=spec), Split(prepared), "it", silent)
+
+
 def test_unknown_split_is_refused(segmenter: Segmenter, prepared: PreparedSet) -> None:
     with pytest.raises(DataError, match="no split 'test'; it has train, val"):
         evaluate(segmenter, Split(prepared, "test"), "it", silent)

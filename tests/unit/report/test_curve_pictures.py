@@ -40,7 +40,7 @@ def test_loss_and_learning_rate_stand_on_one_picture() -> None:
 
 def test_the_best_is_marked() -> None:
     assert CURVES.best == (20, 40.0)
-    assert Curves(headline=((10, 5.0), (20, 5.0))).best == (10, 5.0)
+    assert Curves(headline=((10, 5.0), (20, 5.0), (30, 4.0))).best == (20, 5.0)
     assert has_colour(headline_picture(CURVES, "mIoU on val"), "D55E00")
 
 

@@ -26,7 +26,7 @@ from topformer_cli.report.overview.records import Overview, RunCurves
 from topformer_cli.report.overview.sheet import Sheet
 from topformer_cli.report.records import read_curves
 from topformer_cli.results.kept import HEADLINES
-from topformer_cli.rundir import atomic_write
+from topformer_cli.rundir import atomic_write, run_called
 
 MOST_CURVES: Final = 12
 """Runs whose curves are drawn; those of hundreds would make a page that no browser opens."""
@@ -79,14 +79,15 @@ def status_sheet(targets: Sequence[Path], work_dir: Path) -> Sheet:
     Raises:
         UsageError: a place is not there.
     """
-    places = targets or ([work_dir] if work_dir.exists() else [])
+    named = [run_called(target, work_dir) for target in targets]
+    places = named or ([work_dir] if work_dir.exists() else [])
     return standing(counted_tables(), gather(places))
 
 
 def _gather(targets: Sequence[Path], work_dir: Path) -> Found:
     if not targets and not work_dir.is_dir():
         raise UsageError(_nothing(work_dir))
-    found = gather(targets or [work_dir])
+    found = gather([run_called(target, work_dir) for target in targets] or [work_dir])
     if not found.anything:
         if targets:
             named = ", ".join(map(str, targets))

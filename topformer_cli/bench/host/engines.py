@@ -31,7 +31,7 @@ class HostEngine:
     ENGINE: str
     suffix: str
     package: str
-    COVERS: str = "timed: inference, array in to array out; no resizing and no argmax after it"
+    COVERS: str = "timed: inference, array in to array out; {after}"
     KEEPS_TIME: bool = True
     WRITES_OUTPUT: bool = True
 

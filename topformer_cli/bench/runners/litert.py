@@ -40,7 +40,7 @@ __all__ = [
 ENGINE: Final = "LiteRT"
 COVERS: Final = (
     "timed: running the compiled model on random values, on a GPU until it has finished; writing "
-    "the input and reading the output lie outside; no resizing and no argmax after it; run from a "
+    "the input and reading the output lie outside; {after}; run from a "
     "shell, an app differs"
 )
 KEEPS_TIME: Final = True

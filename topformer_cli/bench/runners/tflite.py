@@ -37,7 +37,7 @@ __all__ = [
 ENGINE: Final = "LiteRT"
 COVERS: Final = (
     "timed: one invocation of the interpreter; copying the input in and reading the output lie "
-    "outside; no resizing and no argmax after it; run from a shell, an app differs"
+    "outside; {after}; run from a shell, an app differs"
 )
 KEEPS_TIME: Final = True
 WRITES_OUTPUT: Final = True

@@ -26,8 +26,7 @@ from topformer_cli.results import LayerTime, Round
 
 ENGINE: Final = "TNN"
 COVERS: Final = (
-    "timed: input conversion, forward, output conversion; no resizing and no argmax after it; "
-    "run from a shell, an app differs"
+    "timed: input conversion, forward, output conversion; {after}; run from a shell, an app differs"
 )
 KEEPS_TIME: Final = False
 WRITES_OUTPUT: Final = True

@@ -25,10 +25,15 @@ _SLACK: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """The annotations of a file: its boxes, and its classes with their ids, by train id."""
+    """The annotations of a file.
+
+    table holds its boxes, file_names its images in their order; classes and category_ids are by
+    train id.
+    """
 
     path: Path
     table: BoxTable
+    file_names: tuple[str, ...]
     classes: tuple[str, ...]
     category_ids: tuple[int, ...]
     notes: tuple[str, ...]
@@ -47,7 +52,14 @@ def read_truth(path: Path) -> Truth:
     categories = classes_by_id(path, file)
     _refuse(disagreements(path, file, categories))
     table = _box_table(file, {code: index for index, code in enumerate(categories)})
-    return Truth(path, table, tuple(categories.values()), tuple(categories), _odd_truth(table))
+    return Truth(
+        path,
+        table,
+        tuple(image.file_name for image in file.images),
+        tuple(categories.values()),
+        tuple(categories),
+        _odd_truth(table),
+    )
 
 
 def _refuse(problems: Sequence[Finding]) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from topformer_cli.deploy.tnn.precision.half_storage import HALF_MAX
@@ -91,6 +91,11 @@ class HalfReport:
     def worst(self, count: int = 5) -> tuple[HalfLayer, ...]:
         """Return the layers that add most to the error of their inputs."""
         return tuple(sorted(self.layers, key=lambda layer: -layer.growth)[:count])
+
+    def without_labels(self) -> "HalfReport":
+        """Return the report on outputs of which axis 1 is not that of classes."""
+        outputs = tuple(replace(output, labels_equal=None) for output in self.outputs)
+        return replace(self, outputs=outputs)
 
     def to_json(self) -> dict[str, Any]:
         """Return the plain record."""
