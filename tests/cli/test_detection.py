@@ -197,8 +197,30 @@ def test_boxes_are_decoded_and_suppressed_in_the_file(boxed: Road, exported: Pat
     assert record["parity"]["onnx"]["boxes"]["px"] <= 1e-3
     path = exported.with_name(f"{record['name']}.json")
     assert "boxes on the fixed input" in bench(boxed, path)["output"]
+    verified = quietly(boxed.run("verify", path, "--json")).record
+    assert verified["inputs"] == "2 pictures (of blocks)"
+    [row] = verified["runtimes"]
+    assert row["boxes"]["expected"] == row["boxes"]["same"] == row["boxes"]["found"] > 0
+    assert row["boxes"]["px"] <= 1e-3
+    assert row["holds"]
     raw = quietly(boxed.run("export", "--output", "boxes", "--input-type", "uint8", "--json"))
     assert raw.record["inputs"][0]["values"] == "0..255"
+
+
+def test_boxes_away_from_their_run_are_held_against_a_named_checkpoint(
+    boxed: Road, exported: Path, tmp_path: Path
+) -> None:
+    run = exported.parent.parent
+    quietly(boxed.run("export", run, "--output", "boxes", "--output-dir", tmp_path))
+    [path] = tmp_path.glob("*.onnx")
+    assert "is not in its run; name it with --weights" in refused(boxed.run("verify", path), 2)
+    weights = RunDir(run).weights("best")
+    line = quietly(boxed.run("verify", path, "--weights", weights)).out
+    assert f"held against {weights} in PyTorch" in " ".join(line.split())
+    assert "of the network's" in line
+    other = checkpoint(boxed)  # of another run, by which no box has so high a score
+    refused(boxed.run("verify", path, "--weights", other), 4)
+    assert "only ONNX can" in refused(boxed.run("verify", path, "--fp16"), 2)
 
 
 def test_what_a_detector_cannot_end_in_is_refused(boxed: Road, exported: Path) -> None:

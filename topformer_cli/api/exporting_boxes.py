@@ -105,6 +105,15 @@ def detector_subject(detector: ExportedDetector, ending: Ending, source: Source)
     )
 
 
+def boxes_proof(detector: ExportedDetector) -> Proof:
+    """Return what a file that ends in boxes is held against.
+
+    Raises:
+        ExportError: the input size cannot be taken, or no box is found on the pictures.
+    """
+    return _ending_in_boxes(_prove(detector, _Graph(detector, {})), detector)
+
+
 def deployed_maps(network: nn.Module, input_hw: tuple[int, int]) -> nn.Module:
     """Return a RetinaNet that ends in the maps of its head, in its form for one input size.
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from topformer_cli.api.verifying import Verification
     from topformer_cli.deploy.artifact import Artifact
     from topformer_cli.deploy.export import Exported
-    from topformer_cli.deploy.manifest import ParityRecord
+    from topformer_cli.deploy.manifest import BoxRecord, ParityRecord
     from topformer_cli.deploy.tnn.precision.half_report import HalfReport
     from topformer_cli.deploy.tnn.write import TnnWritten
     from topformer_cli.engine.examples import Example
@@ -262,12 +262,15 @@ def artifact(exported: "Artifact") -> None:
 
 
 def _agreement(parity: "ParityRecord") -> str:
-    boxes = parity.boxes
-    if boxes is None:
-        return (
-            f"max difference {parity.relative:.1e} of max|logits|, "
-            f"labels equal {parity.labels_equal:.2%}"
-        )
+    if parity.boxes is not None:
+        return _same_boxes(parity.boxes)
+    return (
+        f"max difference {parity.relative:.1e} of max|logits|, "
+        f"labels equal {parity.labels_equal:.2%}"
+    )
+
+
+def _same_boxes(boxes: "BoxRecord") -> str:
     return (
         f"{boxes.same} of the network's {boxes.expected} boxes, {boxes.found - boxes.same} others; "
         f"moved by at most {boxes.px:.1e} pixels and {boxes.score:.1e} in score"
@@ -287,6 +290,12 @@ def verification(found: "Verification") -> None:
         for row in found.rows
     ]
     title = f"{found.artifact.name} on {found.inputs}\nheld against {found.reference}"
+    if boxed := [row for row in found.rows if row.boxes is not None]:
+        console.result(title)
+        for row in boxed:
+            assert row.boxes is not None
+            console.result(f"{row.runtime}: {_same_boxes(row.boxes)}")
+        return
     columns = ("computed", "difference", "bound", "labels equal", "holds")
     console.table(title, columns, rows)
 
