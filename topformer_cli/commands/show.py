@@ -99,10 +99,13 @@ def training(plan: "TrainPlan") -> Iterator[TrainingView]:
     recipe, card = job.recipe, job.prepared.card
     start = f"from {job.start_name}" if job.start_name else "from scratch"
     divided = f" ({job.division})" if job.division.images < recipe.batch else ""
+    images = card.counts["train"]
+    times = recipe.schedule.iterations * recipe.batch / images
+    seen = f"each image seen {times:,.0f} times" if times >= 1 else f"{times:.1%} of them seen"
     console.note(
-        f"{job.spec.network} on {card.name} ({card.counts['train']} images, "
+        f"{job.spec.network} on {card.name} ({images} images, "
         f"{len(card.classes)} classes), {recipe.schedule.iterations} iterations at batch "
-        f"{recipe.batch}{divided}, crop {recipe.input_size[0]}x{recipe.input_size[1]}, "
+        f"{recipe.batch}{divided}, {seen}, crop {recipe.input_size[0]}x{recipe.input_size[1]}, "
         f"preset {recipe.preset}, {start}, on {job.device}"
     )
     if job.start_report:
