@@ -276,3 +276,14 @@ def test_ctrl_c_leaves_whole_pictures_and_no_half_video(boxed: Road, tmp_path: P
     assert told.splitlines()[-1] == "topformer: interrupted"
     assert [path.name for path in out.iterdir()] == ["007-boxes.png"]
     assert not (tmp_path / "r.json").exists()
+
+
+@pytest.mark.parametrize("command", ["detect", "segment"])
+def test_a_mistyped_name_is_told_before_torch_is_loaded(command: str) -> None:
+    code = (
+        "import sys; from topformer_cli import cli; "
+        f"code = cli.run(['{command}', 'gone.jpg']); print(code, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "3 False\n"
+    assert "gone.jpg" in done.stderr
