@@ -144,7 +144,7 @@ def test_a_video_stays_a_video(boxed: Road, tmp_path: Path) -> None:
     assert "frames" not in street
     with Video(Path(clip["output"])) as video:
         assert (video.rate, video.frames) == (12.5, 5)
-        assert {frame.shape for frame in video} == {(64, 96, 3)}
+        assert {frame.shape for frame in video} == {(256, 384, 3)}  # four times as large
     rows = json.loads(results.read_text())
     assert {row["image_id"] for row in rows if row["file_name"] == "clip.avi"} == {1, 2, 3, 4, 5}
     assert {row["image_id"] for row in rows if row["file_name"] == "street.png"} == {6}
