@@ -120,7 +120,9 @@ def table(
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    # Where columns are short of room they stand closer, so that fewer words are broken.
+    padding = (0, 1) if fits(columns, rows) else (0, 1, 0, 0)
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=padding)
     for index, column in enumerate(columns):
         grid.add_column(Text(column), justify="left" if index in left else "right", overflow="fold")
     for row in rows:
@@ -128,6 +130,12 @@ def table(
     stdout = _stdout()
     stdout.print(title, style="bold", highlight=False, markup=False)
     stdout.print(grid)
+
+
+def fits(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Say whether a table has room on stdout without a broken line."""
+    widest = (max(map(len, cells)) for cells in zip(columns, *rows, strict=True))
+    return sum(widest) + 3 * (len(columns) - 1) + 2 <= _stdout().width
 
 
 def facts(pairs: Sequence[tuple[str, str]]) -> None:

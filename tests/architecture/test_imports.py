@@ -198,7 +198,13 @@ def test_only_recipes_and_what_parses_foreign_json_import_pydantic() -> None:
     sections = {name for name in users if name.startswith("sections.")}
     assert (
         users - sections
-        <= {"recipe.check", "data.card", "deploy.artifact", "deploy.manifest"}
+        <= {
+            "recipe.check",
+            "data.card",
+            "deploy.artifact",
+            "deploy.manifest",
+            "deploy.box_decoding",
+        }
         | foreign_json
         | records
     )

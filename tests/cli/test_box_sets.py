@@ -93,3 +93,50 @@ def test_what_is_odd_is_kept_and_told(blocks: BoxRequest, nowhere: Road) -> None
             for one in quietly(nowhere.data("check", *arguments, "--json")).record["checks"]
         }
         assert checks["empty-box"] == checks["outside-box"] == checks["no-boxes"] == ("note", 1)
+
+
+def test_pictures_that_no_file_lists_are_counted(blocks: BoxRequest, nowhere: Road) -> None:
+    def change(record: Record) -> None:
+        gone = {one["id"] for one in record["images"][:2]}
+        record["images"] = record["images"][2:]
+        record["annotations"] = [o for o in record["annotations"] if o["image_id"] not in gone]
+
+    options = words(blocks, change, nowhere.folder)
+    done = quietly(nowhere.data("prepare", "mine", *options))
+    said = "images holds 2 pictures that no JSON lists, the first: 001.png; list them"
+    assert said in " ".join(done.err.split())
+    done = quietly(nowhere.data("check", *options, "--json"))
+    [line] = [one for one in done.record["checks"] if one["kind"] == "unlisted"]
+    assert (line["state"], line["count"]) == ("note", 2)
+    done = quietly(nowhere.data("check", *words(blocks, lambda _: None, nowhere.folder), "--json"))
+    [line] = [one for one in done.record["checks"] if one["kind"] == "unlisted"]
+    assert line["state"] == "ok"
+
+
+def test_a_set_without_a_box_to_train_on_is_told_before_training(
+    blocks: BoxRequest, nowhere: Road
+) -> None:
+    def crowds_alone(record: Record) -> None:
+        for one in record["annotations"]:
+            one["iscrowd"] = 1
+
+    said = "no training image of 32 pixels or more has a box of a pixel or more that is no crowd"
+    for change in (lambda record: record.update(annotations=[]), crowds_alone):
+        options = words(blocks, change, nowhere.folder)
+        done = quietly(nowhere.data("prepare", "mine", *options))
+        assert f"{said}; `topformer train` will refuse" in " ".join(done.err.split())
+        checks = quietly(nowhere.data("check", *options, "--json")).record["checks"]
+        [line] = [one for one in checks if one["kind"] == "nothing-to-train"]
+        assert line["state"] == "note"
+        assert said in line["example"]
+
+
+def test_a_prepare_that_finished_nothing_leaves_nothing(blocks: BoxRequest, nowhere: Road) -> None:
+    def resized(record: Record) -> None:
+        for one in record["images"]:
+            one["height"] = 500
+
+    images, _, train, *_ = words(blocks, resized, nowhere.folder)[1:]
+    options = ("--images", images, "--coco", train, "--val-fraction", "0.5")
+    assert nowhere.data("prepare", "mine", *options).code == 3
+    assert not list(nowhere.cache.rglob("*.partial"))

@@ -145,7 +145,7 @@ def test_a_video_stays_a_video(boxed: Road, tmp_path: Path) -> None:
     assert "frames" not in street
     with Video(Path(clip["output"])) as video:
         assert (video.rate, video.frames) == (12.5, 5)
-        assert {frame.shape for frame in video} == {(64, 96, 3)}
+        assert {frame.shape for frame in video} == {(256, 384, 3)}  # four times as large
     rows = json.loads(results.read_text())
     assert {row["image_id"] for row in rows if row["file_name"] == "clip.avi"} == {1, 2, 3, 4, 5}
     assert {row["image_id"] for row in rows if row["file_name"] == "street.png"} == {6}
@@ -277,3 +277,14 @@ def test_ctrl_c_leaves_whole_pictures_and_no_half_video(boxed: Road, tmp_path: P
     assert told.splitlines()[-1] == "topformer: interrupted"
     assert [path.name for path in out.iterdir()] == ["007-boxes.png"]
     assert not (tmp_path / "r.json").exists()
+
+
+@pytest.mark.parametrize("command", ["detect", "segment"])
+def test_a_mistyped_name_is_told_before_torch_is_loaded(command: str) -> None:
+    code = (
+        "import sys; from topformer_cli import cli; "
+        f"code = cli.run(['{command}', 'gone.jpg']); print(code, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "3 False\n"
+    assert "gone.jpg" in done.stderr

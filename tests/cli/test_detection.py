@@ -1,6 +1,7 @@
 """The road of a set of boxes of one's own, and COCO's recipe, through the command line."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,15 @@ from torchvision.models import mobilenet_v3_large
 from tests.cli.conftest import QUICK, Ran, Road
 from tests.cli.test_mistakes import refused
 from tests.cli.test_road import quietly
+from tests.fakes.box_decoder import decoded, fitted
 from tests.fakes.runners import answering_runner
 from tests.unit.bench.conftest import StartDevice
 from topformer_cli.api.bench_inputs import fixed_input
+from topformer_cli.data.decode import decode_image
 from topformer_cli.deploy.artifact import load_artifact
-from topformer_cli.deploy.runtimes import TnnRuntime
+from topformer_cli.deploy.box_proof import Boxes, BoxProof
+from topformer_cli.deploy.runtimes import OnnxRuntime, TnnRuntime
+from topformer_cli.deploy.suppression import SuppressionRule
 from topformer_cli.models.boxes import STRIDES
 from topformer_cli.recipe import load_resolved
 from topformer_cli.rundir import RunDir
@@ -91,6 +96,7 @@ def test_another_backbone_goes_the_same_road(boxed: Road, tmp_path: Path) -> Non
     done = quietly(small(boxed, tmp_path, *words))
     assert "taking recipe coco-retinanet\n" in done.err
     assert "RetinaNet with MobileNetV3 on blocks (6 images" in done.err
+    assert "2 iterations at batch 2, 66.7% of them seen, " in done.err
     run = RunDir(tmp_path / "train" / "coco-retinanet-mobilenetv3-001")
     assert (run.finished, load_resolved(run.recipe).size) == (True, None)
     checkpoint = run.weights("last")
@@ -130,8 +136,10 @@ def test_what_needs_segmentation_refuses_a_detector(boxed: Road, tmp_path: Path)
 @pytest.fixture(scope="module")
 def exported(boxed: Road) -> Path:
     """The detector of `boxed`, which finds a box above any score, with the maps of its head."""
-    done = boxed.train("blocks", "--size", "tiny", overrides=(*QUICK, "evaluation.score=0.001"))
-    assert "; next: topformer eval, topformer detect, topformer export\n" in quietly(done).err
+    seldom = (*QUICK, "evaluation.score=0.001", "batch=6")
+    done = quietly(boxed.train("blocks", "--size", "tiny", overrides=seldom))
+    assert "2 iterations at batch 6, each image seen 2 times, " in done.err
+    assert "; next: topformer eval, topformer detect, topformer export\n" in done.err
     record = quietly(boxed.run("export", "--json")).record
     for kind in ("onnx", "tnn"):
         boxes = record["parity"][kind]["boxes"]
@@ -195,16 +203,64 @@ def bench(road: Road, subject: Path, device: str = "host", *words: str | Path) -
     return found
 
 
-def test_boxes_are_decoded_and_suppressed_in_the_file(boxed: Road, exported: Path) -> None:
-    assert exported.exists()
-    record = quietly(boxed.run("export", "--output", "boxes", "--json")).record
+@pytest.fixture(scope="module")
+def whole(boxed: Road, exported: Path) -> Path:
+    """The same detector with decoding and suppression inside."""
+    run = exported.parent.parent
+    record = quietly(boxed.run("export", run, "--output", "boxes", "--json")).record
     assert [one["name"] for one in record["outputs"]] == ["boxes", "scores", "classes"]
     assert record["parity"].keys() == {"onnx"}
     assert record["parity"]["onnx"]["boxes"]["px"] <= 1e-3
-    path = exported.with_name(f"{record['name']}.json")
-    assert "boxes on the fixed input" in bench(boxed, path)["output"]
-    raw = quietly(boxed.run("export", "--output", "boxes", "--input-type", "uint8", "--json"))
-    assert raw.record["inputs"][0]["values"] == "0..255"
+    return exported.with_name(f"{record['name']}.json")
+
+
+def test_boxes_are_decoded_and_suppressed_in_the_file(boxed: Road, whole: Path) -> None:
+    assert "boxes on the fixed input" in bench(boxed, whole)["output"]
+    verified = quietly(boxed.run("verify", whole, "--json")).record
+    assert verified["inputs"] == "2 pictures (of blocks)"
+    [row] = verified["runtimes"]
+    assert row["boxes"]["expected"] == row["boxes"]["same"] == row["boxes"]["found"] > 0
+    assert row["boxes"]["px"] <= 1e-3
+    assert row["holds"]
+    run = whole.parent.parent
+    words = ("export", run, "--output", "boxes", "--input-type", "uint8", "--json")
+    assert quietly(boxed.run(*words)).record["inputs"][0]["values"] == "0..255"
+
+
+def test_an_app_decodes_the_maps_by_the_manifest_alone(
+    boxed: Road, exported: Path, whole: Path
+) -> None:
+    raw = json.loads(exported.read_text())
+    how = raw["decoding"]
+    around = json.loads(whole.read_text())["decoding"]
+    assert (len(how["steps"]), len(around["steps"])) == (9, 3)
+    pictures = [decode_image(path.read_bytes()) for path in boxed.folder.glob("blocks/images/*")]
+    assert {picture.shape for picture in pictures} == {(96, 128, 3), (128, 96, 3)}
+    maps, boxes = (OnnxRuntime(one.with_suffix(".onnx")) for one in (exported, whole))
+    inputs = [fitted(picture, raw) for picture in pictures[:3]]
+    names = [one["name"] for one in raw["outputs"]]
+    found = [decoded(dict(zip(names, maps([one]), strict=True)), raw) for one in inputs]
+    assert all(len(scores) for _, scores, _ in found)
+    rule = SuppressionRule(how["score"], how["iou"], how["most"])
+    proof = BoxProof(Boxes._make, [Boxes._make(one) for one in found], rule)
+    held = proof.judge([boxes([one]) for one in inputs], "the app")
+    assert held.record.same > 0
+
+
+def test_boxes_away_from_their_run_are_held_against_a_named_checkpoint(
+    boxed: Road, whole: Path, tmp_path: Path
+) -> None:
+    for path in whole.parent.glob(f"{whole.stem}.*"):
+        shutil.copy(path, tmp_path)
+    path = tmp_path / whole.name
+    assert "is not in its run; name it with --weights" in refused(boxed.run("verify", path), 2)
+    weights = RunDir(whole.parent.parent).weights("best")
+    line = quietly(boxed.run("verify", path, "--weights", weights)).out
+    assert f"held against {weights} in PyTorch" in " ".join(line.split())
+    assert "of the network's" in line
+    other = checkpoint(boxed)  # of another run, by which no box has so high a score
+    refused(boxed.run("verify", path, "--weights", other), 4)
+    assert "only ONNX can" in refused(boxed.run("verify", path, "--fp16"), 2)
 
 
 def test_what_a_detector_cannot_end_in_is_refused(boxed: Road, exported: Path) -> None:

@@ -205,9 +205,10 @@ def test_verify_holds_the_formats_against_each_other(road: Road, usual: Artifact
     assert row["parity"]["relative"] < 1e-5
     assert done.record["half"]["first_overflow"] is None
     assert len(done.record["half"]["layers"]) == len(read_proto(usual.tnnproto).layers)
+    assert done.record["inputs"] == "2 pictures (of little)"
     table = road.run("verify", usual.path, "--images", road.image)
     assert "labels equal" in table.out
-    assert "1 pictures" in table.out
+    assert "1 picture (" in table.out
 
 
 def test_verify_names_the_layer_that_a_runner_computes_wrongly(

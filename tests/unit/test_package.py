@@ -52,10 +52,12 @@ def test_wheel_holds_recipes_and_every_module(unpacked: Path) -> None:
         return {str(path.relative_to(folder)) for path in folder.rglob("*.py")}
 
     assert modules(unpacked / "topformer_cli") == modules(ROOT / "topformer_cli")
-    inside = {
-        path.name: path.read_bytes() for path in (unpacked / "topformer_cli/recipes").iterdir()
-    }
-    assert inside == {path.name: path.read_bytes() for path in (ROOT / "recipes").glob("*.yaml")}
+
+    def recipes(folder: Path) -> dict[str, bytes]:
+        files = (path for path in folder.rglob("*") if path.is_file())
+        return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+    assert recipes(unpacked / "topformer_cli/recipes") == recipes(ROOT / "recipes")
     assert not (unpacked / "tests").exists()
 
 

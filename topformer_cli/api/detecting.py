@@ -76,14 +76,10 @@ class BoxFinder:
         return found, self._drawn(image, found, _times(image))
 
     def film(self) -> Paint[Detections]:
-        """Begin with a video, whose frames stay as large as they are."""
-        return self._frame
+        """Begin with a video, whose frames are made larger as pictures are."""
+        return self.picture
 
-    def _frame(self, image: NDArray[np.uint8]) -> tuple[Detections, Image.Image]:
-        found = self(image)
-        return found, self._drawn(image, found)
-
-    def _drawn(self, image: NDArray[np.uint8], found: Detections, times: int = 1) -> Image.Image:
+    def _drawn(self, image: NDArray[np.uint8], found: Detections, times: int) -> Image.Image:
         """Return a picture [H, W, 3] RGB with its boxes, so many times as large."""
         height, width = image.shape[:2]
         picture = Image.fromarray(image).resize((width * times, height * times))

@@ -13,6 +13,7 @@ from topformer_cli.api.benching import BenchChoices
 from topformer_cli.api.evaluating import EvalRequest
 from topformer_cli.api.evaluating_phones import phone_predictor
 from topformer_cli.api.exporting import open_artifact
+from topformer_cli.api.made_of import checkpoint_of, run_of
 from topformer_cli.api.models import Model, ModelSource, load_model
 from topformer_cli.api.sets import open_set
 from topformer_cli.api.worst import Looked
@@ -28,7 +29,7 @@ from topformer_cli.models.spec import ModelSpec
 from topformer_cli.predictor import Predictor
 from topformer_cli.results import EvalResult
 from topformer_cli.results.segmentation import FIXED
-from topformer_cli.rundir import RunDir, file_sha256
+from topformer_cli.rundir import RunDir
 
 Fit = Literal["stretch", "letterbox"]
 
@@ -117,14 +118,14 @@ def evaluate_file(path: Path, request: FileRequest, progress: Progress) -> Measu
     prepared.complete(usual.fetching, (usual.split,))
     turns = _Turns(Split(prepared, usual.split, most=request.most), progress)
     file = protocol.of_file(FILE_SUFFIXES.get(path.suffix, artifact.formats[0]))
-    looked, run = Looked(file, prepared), _run(artifact)
+    looked, run = Looked(file, prepared), run_of(artifact)
     if request.phone is not None:
         turns.turns = 2
         with phone_predictor(artifact, request.phone) as predictor:
             result = turns.evaluate(protocol.of(predictor))
         beside = turns.evaluate(file)
         return MeasuredFile(result, beside, looked, run, f"{file.predictor.name} on this host")
-    model, why = _source(artifact, request, run)
+    model, why = _source(artifact, request)
     if model is None:
         return MeasuredFile(turns.evaluate(file), None, looked, run, why=why)
     turns.turns = 2
@@ -192,22 +193,10 @@ def _card(artifact: Artifact) -> ModelSpec:
     return spec
 
 
-def _run(artifact: Artifact) -> RunDir | None:
-    """Return the run whose export it is."""
-    run = RunDir(artifact.path.resolve().parent.parent)
-    return run if run.recipe.is_file() else None
-
-
-def _source(
-    artifact: Artifact, request: FileRequest, run: RunDir | None
-) -> tuple[Model | None, str]:
+def _source(artifact: Artifact, request: FileRequest) -> tuple[Model | None, str]:
     """Return the network that a file was made of, or why it is not to be had."""
-    if request.against is not None:
+    if (file := request.against or checkpoint_of(artifact)) is not None:
         places = request.usual.places
-        return load_model(ModelSource(request.against, places=places, tasks=("segmentation",))), ""
-    source = artifact.manifest.source
-    files = [run.weights(which) for which in ("best", "last")] if run is not None else []
-    for file in files:
-        if file.is_file() and file_sha256(file) == source.sha256:
-            return load_model(ModelSource(file, tasks=("segmentation",))), ""
-    return None, f"{source.name}, of which it was made, is not in its run; name it with --against"
+        return load_model(ModelSource(file, places=places, tasks=("segmentation",))), ""
+    name = artifact.manifest.source.name
+    return None, f"{name}, of which it was made, is not in its run; name it with --against"

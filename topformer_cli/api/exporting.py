@@ -135,8 +135,9 @@ def _segmenter(model: Model, choices: ExportChoices, order: Order, places: Place
     assert choices.ending is not None
     input_hw = choices.input_hw or model.spec.input_size
     fixed: nn.Module = end_in(fix_input_size(model.network, *input_hw), choices.ending, input_hw)
-    found, shown = _pictures(model, choices.images, places, input_hw)
-    pictures = _resized(found, input_hw)
+    dataset = model.recipe.dataset
+    found, shown = sample_pictures(dataset, choices.images, places, input_hw)
+    pictures = resized(found, input_hw)
     images = np.concatenate([normalised(picture, model.spec) for picture in pictures])
     proof = _prove(model, images, choices.ending)
     if choices.input_type == "uint8":
@@ -159,20 +160,31 @@ def _segmenter(model: Model, choices: ExportChoices, order: Order, places: Place
 
 
 def _detector(model: Model, choices: ExportChoices, order: Order, places: Places) -> Exported:
-    assert isinstance(model.recipe, DetectionRecipe)
     assert choices.ending is not None
     input_hw = choices.input_hw or model.spec.input_size
-    pictures, shown = _pictures(model, choices.images, places, input_hw)
-    detector = ExportedDetector(
+    found = sample_pictures(model.recipe.dataset, choices.images, places, input_hw)
+    detector = exported_detector(model, input_hw, choices.input_type, *found)
+    return export_subject(detector_subject(detector, choices.ending, _source(model)), order)
+
+
+def exported_detector(
+    model: Model,
+    input_hw: tuple[int, int],
+    input_type: InputType,
+    pictures: Sequence[NDArray[np.uint8]],
+    shown: Images,
+) -> ExportedDetector:
+    """Describe how a detector is exported; its recipe says how boxes are chosen."""
+    assert isinstance(model.recipe, DetectionRecipe)
+    return ExportedDetector(
         network=model.network,
         spec=model.spec,
         settings=model.recipe.evaluation,
         input_hw=input_hw,
-        input_type=choices.input_type,
+        input_type=input_type,
         pictures=pictures,
         shown=shown,
     )
-    return export_subject(detector_subject(detector, choices.ending, _source(model)), order)
 
 
 def _source(model: Model) -> Source:
@@ -294,7 +306,7 @@ def writing_to(folder: Path) -> Iterator[None]:
 
 def given_pictures(images: Path, input_hw: tuple[int, int]) -> list[NDArray[np.uint8]]:
     """Read the user's pictures, a file or those of a folder, as RGB [H, W, 3] at a size."""
-    return _resized(_read(images), input_hw)
+    return resized(_read(images), input_hw)
 
 
 def _read(images: Path) -> list[NDArray[np.uint8]]:
@@ -308,26 +320,27 @@ def rendered_pictures(input_hw: tuple[int, int]) -> list[NDArray[np.uint8]]:
     ]
 
 
-def _pictures(
-    model: Model, images: Path | None, places: Places, input_hw: tuple[int, int]
+def sample_pictures(
+    dataset: str, images: Path | None, places: Places, input_hw: tuple[int, int]
 ) -> tuple[list[NDArray[np.uint8]], Images]:
     """Return RGB pictures: the user's or the set's as they are, else rendered at input size."""
     if images is not None:
         return _read(images), "given"
-    if pictures := _of_set(model, places):
+    if pictures := _of_set(dataset, places):
         return pictures, "set"
     return rendered_pictures(input_hw), "rendered"
 
 
-def _resized(
+def resized(
     pictures: Sequence[NDArray[np.uint8]], input_hw: tuple[int, int]
 ) -> list[NDArray[np.uint8]]:
+    """Bring RGB pictures to one size, whatever their ratio."""
     return [cv2.resize(picture, input_hw[::-1]).astype(np.uint8) for picture in pictures]
 
 
-def _of_set(model: Model, places: Places) -> list[NDArray[np.uint8]]:
+def _of_set(dataset: str, places: Places) -> list[NDArray[np.uint8]]:
     try:
-        prepared = open_set(model.recipe.dataset, places)
+        prepared = open_set(dataset, places)
     except DataError:
         return []
     split = "val" if prepared.length("val") else "train"

@@ -12,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from topformer_cli.data.augment import PAD_COLOUR
 from topformer_cli.data.protocol import letterboxed
+from topformer_cli.deploy.box_decoding import BoxDecoding, steps
 from topformer_cli.deploy.box_proof import Boxes, BoxProof
 from topformer_cli.deploy.manifest import (
-    BoxDecoding,
     Images,
     Source,
     TensorInput,
@@ -100,9 +101,18 @@ def detector_subject(detector: ExportedDetector, ending: Ending, source: Source)
         outputs=_box_outputs(detector.settings.most) if boxed else _map_outputs(proof),
         proof=proof,
         images=detector.shown,
-        decoding=_decoding(detector.settings),
+        decoding=_decoding(detector.settings, boxed=boxed),
         write_onnx=graph.write_boxes if boxed else graph.write_maps,
     )
+
+
+def boxes_proof(detector: ExportedDetector) -> Proof:
+    """Return what a file that ends in boxes is held against.
+
+    Raises:
+        ExportError: the input size cannot be taken, or no box is found on the pictures.
+    """
+    return _ending_in_boxes(_prove(detector, _Graph(detector, {})), detector)
 
 
 def deployed_maps(network: nn.Module, input_hw: tuple[int, int]) -> nn.Module:
@@ -236,8 +246,9 @@ def _box_outputs(most: int) -> tuple[TensorOutput, ...]:
     )
 
 
-def _decoding(settings: DetectionEvaluation) -> BoxDecoding:
+def _decoding(settings: DetectionEvaluation, *, boxed: bool) -> BoxDecoding:
     return BoxDecoding(
+        levels=LEVELS,
         strides=rules.STRIDES,
         octave_scale=rules.OCTAVE_SCALE,
         scales=rules.SCALES,
@@ -247,4 +258,6 @@ def _decoding(settings: DetectionEvaluation) -> BoxDecoding:
         score=settings.score,
         iou=settings.iou,
         most=settings.most,
+        pad_colour=PAD_COLOUR,
+        steps=steps("boxes" if boxed else "raw"),
     )

@@ -47,6 +47,21 @@ def find_sources(paths: Sequence[Path], output: Path | None) -> list[Path]:
     return [STDIO]
 
 
+def require_pictures(files: Sequence[Path]) -> None:
+    """Check that label maps can be written of all files.
+
+    Raises:
+        UsageError: a video is among them.
+    """
+    video = next(filter(is_video, files), None)
+    if video is not None:
+        message = (
+            f"{video}: --labels writes PNGs of pictures; cut the video into pictures first, "
+            f"as in `ffmpeg -i {video} frames/%06d.png`, or leave it out"
+        )
+        raise UsageError(message)
+
+
 def _find(paths: Sequence[Path], suffixes: Collection[str], what: str) -> list[Path]:
     found: dict[Path, Path] = {}
     for path in paths:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -47,21 +46,6 @@ def looks_of(window: int | None, stride: int | None) -> Looks:
         )
         raise UsageError(message)
     return Looks(window=window, stride=stride or window * 2 // 3)
-
-
-def require_pictures(files: Sequence[Path]) -> None:
-    """Check that label maps can be written of all files.
-
-    Raises:
-        UsageError: a video is among them.
-    """
-    video = next(filter(is_video, files), None)
-    if video is not None:
-        message = (
-            f"{video}: --labels writes PNGs of pictures; cut the video into pictures first, "
-            f"as in `ffmpeg -i {video} frames/%06d.png`, or leave it out"
-        )
-        raise UsageError(message)
 
 
 @dataclass(frozen=True, slots=True)

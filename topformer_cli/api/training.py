@@ -25,6 +25,7 @@ from topformer_cli.data.store import prepared_names
 from topformer_cli.engine.feed import FeedOptions
 from topformer_cli.engine.job import TrainJob
 from topformer_cli.engine.observer import Observer, Silence
+from topformer_cli.engine.optim import scheduled_rates
 from topformer_cli.engine.processes.division import divide
 from topformer_cli.engine.processes.joining import joined, own_device
 from topformer_cli.engine.processes.launching import launch
@@ -271,7 +272,8 @@ def run_training(
             observer = board = TensorBoardObserver(run.tensorboard, observer)
             board.add_recipe(job.recipe.to_yaml())
             also = board.add_picture
-        observer = DrawingObserver(run, job.prepared.card, observer, also)
+        rates = scheduled_rates(job.recipe.optimizer.lr, job.recipe.schedule)
+        observer = DrawingObserver(run, job.prepared.card, observer, also, rates)
         return train(job, run, observer, resume=plan.resume)
 
 

@@ -10,7 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topformer_cli.api.benching import HOST, BenchChoices, find_targets
-from topformer_cli.api.exporting import given_pictures, rendered_pictures
+from topformer_cli.api.exporting import exported_detector, resized, sample_pictures
+from topformer_cli.api.exporting_boxes import boxes_proof
+from topformer_cli.api.made_of import checkpoint_of
+from topformer_cli.api.models import ModelSource, load_model
+from topformer_cli.api.places import USUAL, Places
 from topformer_cli.bench.host.tnn import HostTnn
 from topformer_cli.bench.lane import Entrant
 from topformer_cli.bench.measure import Measurement
@@ -19,6 +23,7 @@ from topformer_cli.bench.protocol import Protocol
 from topformer_cli.deploy.artifact import Artifact
 from topformer_cli.deploy.bisect import Blobs, Departure, Expected, exposed, interpreted
 from topformer_cli.deploy.from_onnx import load_graph
+from topformer_cli.deploy.manifest import BoxRecord, Images
 from topformer_cli.deploy.passes import RewriteRules, rewrite
 from topformer_cli.deploy.runtime_inputs import Arrays
 from topformer_cli.deploy.runtimes import OPENERS, Runtime
@@ -37,12 +42,14 @@ from topformer_cli.parity import HALF_TOLERANCE, LABELS_TOLERANCE, Parity, requi
 class VerifyChoices:
     """What an export is held against.
 
-    images: pictures; rendered ones or noise when absent. device: the serial of a phone. runner: a
-    TNN runner for that phone, or without one for this machine, through the emulator if need be;
-    runner_device: TNN's device. half: simulate half precision, too.
+    images: pictures; when absent the prepared set's, else rendered ones or noise. against: the
+    checkpoint of a file that ends in boxes, if its run no longer has it. device: the serial of a
+    phone. runner: a TNN runner for that phone, or without one for this machine, through the
+    emulator if need be; runner_device: TNN's device. half: simulate half precision, too.
     """
 
     images: Path | None = None
+    against: Path | None = None
     half: bool = False
     device: str | None = None
     runner: Path | None = None
@@ -65,12 +72,16 @@ class VerifyChoices:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """One runtime's outputs beside the reference: the bound, and where it departs if it does."""
+    """One runtime's outputs beside the reference: the bound, and where it departs if it does.
+
+    boxes: of a file that ends in them; the figures are those of the corners then.
+    """
 
     runtime: str
     parity: Parity
     bound: float
     departure: Departure | None = None
+    boxes: BoxRecord | None = None
 
     @property
     def holds(self) -> bool:
@@ -79,7 +90,8 @@ class Verified:
 
     def to_json(self) -> dict[str, Any]:
         """Return the plain record."""
-        return {**asdict(self), "holds": self.holds}
+        boxes = self.boxes.model_dump() if self.boxes else None
+        return {**asdict(self), "boxes": boxes, "holds": self.holds}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,23 +132,28 @@ class Verification:
                 raise ParityError(message) from error
 
 
-def verify(artifact: Artifact, choices: VerifyChoices) -> Verification:
+def verify(artifact: Artifact, choices: VerifyChoices, places: Places = USUAL) -> Verification:
     """Run every format of an export on the same inputs and hold them against its first.
 
-    The first is ONNX in onnxruntime where it was exported. A runner is held against it, too.
+    The first is ONNX in onnxruntime where it was exported. A runner is held against it, too. A
+    file that ends in boxes is held against the network that it was made of.
 
     Raises:
         UsageError: pictures for a network that takes none, or a runner for an export without TNN.
         DeviceError: the phone or its runner is not ready.
         MeasurementError: the runner failed.
+        ParityError: boxes are not those of the network.
     """
-    samples, what = _samples(artifact, choices.images)
+    if artifact.manifest.output.kind == "boxes":
+        return _verify_boxes(artifact, choices, places)
+    samples, what = _samples(artifact, choices.images, places)
     runner = choices.program()
     first, *others = artifact.formats
     if not (others or runner or choices.device or choices.half):
+        more = ", or name a --runner, or --fp16" if first == "tnn" else ""
         message = (
             f"{artifact.path}: holds {first} alone, there is nothing to hold it against; export "
-            "onnx with it, or name a --runner, or --fp16"
+            f"{'tnn' if first == 'onnx' else 'onnx'} with it{more}"
         )
         raise UsageError(message)
     runtime = OPENERS[first](artifact.main_file(first))
@@ -151,37 +168,61 @@ def verify(artifact: Artifact, choices: VerifyChoices) -> Verification:
     return Verification(artifact, f"{first} in {runtime.engine}", what, tuple(rows), half)
 
 
-def _samples(artifact: Artifact, images: Path | None) -> tuple[list[Arrays], str]:
+def _verify_boxes(artifact: Artifact, choices: VerifyChoices, places: Places) -> Verification:
+    """Hold a file that decodes by itself against the boxes of its network."""
+    if choices.half or choices.device or choices.program():
+        message = f"{artifact.path}: ends in boxes, which only ONNX can; no runner can run it"
+        raise UsageError(message)
+    file = choices.against or checkpoint_of(artifact)
+    if file is None:
+        message = (
+            f"{artifact.path}: {artifact.manifest.source.name}, of which it was made, is not in "
+            "its run; name it with --weights"
+        )
+        raise UsageError(message)
+    model = load_model(ModelSource(file, tasks=("detection",)))
+    taken = artifact.manifest.input
+    input_hw = (taken.shape[2], taken.shape[3])
+    pictures, shown = sample_pictures(model.recipe.dataset, choices.images, places, input_hw)
+    detector = exported_detector(model, input_hw, taken.type, pictures, shown)
+    proof = boxes_proof(detector)
+    runtime = OPENERS["onnx"](artifact.onnx)
+    assert proof.boxes is not None
+    held = proof.boxes.judge([runtime(one) for one in proof.samples], artifact.onnx.name)
+    row = Verified(f"onnx in {runtime.engine}", held.parity, held.bound, boxes=held.record)
+    inputs = _pictures_text(len(pictures), shown, detector.spec.dataset, choices.images)
+    return Verification(artifact, f"{file} in PyTorch", inputs, (row,))
+
+
+def _pictures_text(count: int, shown: Images, dataset: str, given: Path | None) -> str:
+    whose = {"set": f"of {dataset}", "rendered": "rendered scenes"}.get(shown, str(given))
+    return f"{count} picture{'s' * (count != 1)} ({whose})"
+
+
+def _samples(artifact: Artifact, images: Path | None, places: Places) -> tuple[list[Arrays], str]:
     """Return sets of inputs: pictures as the card wants them, else noise."""
     taken = artifact.manifest.inputs
-    pictures = _pictures(artifact, images)
-    arrays: list[NDArray[Any]]
-    if pictures:
-        if taken[0].type == "uint8":
-            arrays = [picture.transpose(2, 0, 1)[None] for picture in pictures]
-        else:
-            spec = ModelSpec.from_json(artifact.card, str(artifact.path))
-            arrays = [normalised(picture, spec) for picture in pictures]
-        kind = "rendered scenes" if images is None else str(images)
-        return [[array] for array in arrays], f"{len(arrays)} pictures ({kind})"
-    generator = np.random.default_rng(0)
-    noise = [generator.standard_normal(one.shape, dtype=np.float32) for one in taken]
-    return [noise], "noise"
-
-
-def _pictures(artifact: Artifact, images: Path | None) -> list[NDArray[np.uint8]]:
-    """Return pictures for a network with a card, nothing for another."""
-    shape = artifact.manifest.input.shape
     if artifact.card:
-        input_hw = (shape[2], shape[3])
-        return given_pictures(images, input_hw) if images else rendered_pictures(input_hw)
+        spec = ModelSpec.from_json(artifact.card, str(artifact.path))
+        input_hw = (taken[0].shape[2], taken[0].shape[3])
+        found, shown = sample_pictures(spec.dataset, images, places, input_hw)
+        pictures = resized(found, input_hw)
+        arrays: list[NDArray[Any]] = (
+            [picture.transpose(2, 0, 1)[None] for picture in pictures]
+            if taken[0].type == "uint8"
+            else [normalised(picture, spec) for picture in pictures]
+        )
+        text = _pictures_text(len(arrays), shown, spec.dataset, images)
+        return [[array] for array in arrays], text
     if images is not None:
         message = (
             f"--images {images}: {artifact.name} has no identity card that says how pictures are "
             "normalised; leave the option out"
         )
         raise UsageError(message)
-    return []
+    generator = np.random.default_rng(0)
+    noise = [generator.standard_normal(one.shape, dtype=np.float32) for one in taken]
+    return [noise], "noise"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from topformer_cli.data.card import DatasetCard
 from topformer_cli.engine.examples import Example
 from topformer_cli.engine.observer import Observer
 from topformer_cli.report.curve_pictures import headline_picture, loss_picture
-from topformer_cli.report.records import read_curves
+from topformer_cli.report.records import Points, read_curves
 from topformer_cli.results import Result, StepRecord
 from topformer_cli.rundir import RunDir, atomic_write
 
@@ -24,12 +25,20 @@ OnPicture = Callable[[int, draw.Picture], None]
 
 
 class DrawingObserver:
-    """Writes pictures into the run folder after each evaluation and passes everything on."""
+    """Writes pictures into the run folder after each evaluation and passes everything on.
+
+    rates: the scheduled learning rates by step, which the journal has too few of.
+    """
 
     def __init__(
-        self, run: RunDir, card: DatasetCard, inner: Observer, also: OnPicture | None = None
+        self,
+        run: RunDir,
+        card: DatasetCard,
+        inner: Observer,
+        also: OnPicture | None = None,
+        rates: Points = (),
     ) -> None:
-        self.run, self.inner, self.also = run, inner, also
+        self.run, self.inner, self.also, self.rates = run, inner, also, rates
         self.card = card
         self.heading = card.title
         self.total = 0
@@ -65,6 +74,7 @@ class DrawingObserver:
     def _draw_curves(self, result: Result) -> None:
         headline = result.headline
         curves = read_curves(self.run.metrics, headline.key)
+        curves = replace(curves, rate=self.rates or curves.rate)
         atomic_write(self.run.path / "loss.png", loss_picture(curves))
         picture = headline_picture(curves, f"{headline.name} on {result.split}")
         atomic_write(self.run.path / f"{headline.key}.png", picture)

@@ -63,15 +63,19 @@ def command(  # noqa: PLR0913 - one parameter an option
     as_json: bool,
 ) -> None:
     """Draw the objects in FILES: images, videos, folders, 'patterns*.jpg', or - for stdin."""
-    from topformer_cli import console
-    from topformer_cli.api import detecting, drawing, models, pictures
-    from topformer_cli.api.places import Places
-    from topformer_cli.api.reading import STDIO
+    from topformer_cli.api import pictures
 
+    # Before torch is imported: a mistyped name is told at once.
     sources = pictures.find_sources(files, output)
     targets = pictures.output_names(sources, output, "boxes")
     if results is not None:
         pictures.require_own_file(results, [*sources, *targets])
+
+    from topformer_cli import console
+    from topformer_cli.api import detecting, drawing, models
+    from topformer_cli.api.places import Places
+    from topformer_cli.api.reading import STDIO
+
     source = models.ModelSource(
         model, weights, size, partial_weights, Places(work_dir), tasks=("detection",)
     )

@@ -73,7 +73,11 @@ if TYPE_CHECKING:
 )
 @click.option("--tnn-home", type=options.EXISTING_FOLDER, help="A checkout of TNN, built.")
 @click.option("--images", type=options.EXISTING_PATH, help="Verify on these pictures.")
-@click.option("--bundle", type=options.ANY_PATH, help="Also write a folder to build an app from.")
+@click.option(
+    "--bundle",
+    type=options.ANY_PATH,
+    help="Also write a folder to build an app from (segmentation).",
+)
 @click.option("--output-dir", type=options.ANY_PATH, help="Where to (default: the run's export/).")
 @options.work_dir_option
 @options.cache_option

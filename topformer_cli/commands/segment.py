@@ -60,16 +60,20 @@ def command(  # noqa: PLR0913 - one parameter an option
 
     Draws an overlay with a legend for each.
     """
+    from topformer_cli.api import pictures
+
+    # Before torch is imported: a mistyped name is told at once.
+    sources = pictures.find_sources(files, output)
+    if labels:
+        pictures.require_pictures(sources)
+    targets = pictures.output_names(sources, output, "labels" if labels else "overlay")
+
     from topformer_cli import console
-    from topformer_cli.api import drawing, models, pictures, segmenting
+    from topformer_cli.api import drawing, models, segmenting
     from topformer_cli.api.places import Places
     from topformer_cli.api.reading import STDIO
 
     looks = segmenting.looks_of(window, stride)
-    sources = pictures.find_sources(files, output)
-    if labels:
-        segmenting.require_pictures(sources)
-    targets = pictures.output_names(sources, output, "labels" if labels else "overlay")
     source = models.ModelSource(
         model, weights, size, partial_weights, Places(work_dir), tasks=("segmentation",)
     )

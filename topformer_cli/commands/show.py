@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from topformer_cli.api.verifying import Verification
     from topformer_cli.deploy.artifact import Artifact
     from topformer_cli.deploy.export import Exported
-    from topformer_cli.deploy.manifest import ParityRecord
+    from topformer_cli.deploy.manifest import BoxRecord, ParityRecord
     from topformer_cli.deploy.tnn.precision.half_report import HalfReport
     from topformer_cli.deploy.tnn.write import TnnWritten
     from topformer_cli.engine.examples import Example
@@ -99,10 +99,13 @@ def training(plan: "TrainPlan") -> Iterator[TrainingView]:
     recipe, card = job.recipe, job.prepared.card
     start = f"from {job.start_name}" if job.start_name else "from scratch"
     divided = f" ({job.division})" if job.division.images < recipe.batch else ""
+    images = card.counts["train"]
+    times = recipe.schedule.iterations * recipe.batch / images
+    seen = f"each image seen {times:,.0f} times" if times >= 1 else f"{times:.1%} of them seen"
     console.note(
-        f"{job.spec.network} on {card.name} ({card.counts['train']} images, "
+        f"{job.spec.network} on {card.name} ({images} images, "
         f"{len(card.classes)} classes), {recipe.schedule.iterations} iterations at batch "
-        f"{recipe.batch}{divided}, crop {recipe.input_size[0]}x{recipe.input_size[1]}, "
+        f"{recipe.batch}{divided}, {seen}, crop {recipe.input_size[0]}x{recipe.input_size[1]}, "
         f"preset {recipe.preset}, {start}, on {job.device}"
     )
     if job.start_report:
@@ -264,12 +267,15 @@ def artifact(exported: "Artifact") -> None:
 
 
 def _agreement(parity: "ParityRecord") -> str:
-    boxes = parity.boxes
-    if boxes is None:
-        return (
-            f"max difference {parity.relative:.1e} of max|logits|, "
-            f"labels equal {parity.labels_equal:.2%}"
-        )
+    if parity.boxes is not None:
+        return _same_boxes(parity.boxes)
+    return (
+        f"max difference {parity.relative:.1e} of max|logits|, "
+        f"labels equal {parity.labels_equal:.2%}"
+    )
+
+
+def _same_boxes(boxes: "BoxRecord") -> str:
     return (
         f"{boxes.same} of the network's {boxes.expected} boxes, {boxes.found - boxes.same} others; "
         f"moved by at most {boxes.px:.1e} pixels and {boxes.score:.1e} in score"
@@ -290,6 +296,12 @@ def verification(found: "Verification") -> None:
     ]
     labels = ["labels equal"] if found.artifact.has_classes else []
     title = f"{found.artifact.name} on {found.inputs}\nheld against {found.reference}"
+    if boxed := [row for row in found.rows if row.boxes is not None]:
+        console.result(title)
+        for row in boxed:
+            assert row.boxes is not None
+            console.result(f"{row.runtime}: {_same_boxes(row.boxes)}")
+        return
     columns = ("computed", "difference", "bound", *labels, "holds")
     console.table(title, columns, rows)
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SLOWEST_LAYERS = 12
 
+Row = tuple[str, ...]
+
 
 def begins(
     subjects: "Sequence[Subject]", targets: "Sequence[Target]", measuring: "Measuring"
@@ -51,7 +53,7 @@ def _table(measured: BenchSession) -> None:
     ratios = {one.row: one for one in measured.ratios}
     devices = len({one.device.serial for one in results}) > 1
     models = len({one.model for one in results}) > 1
-    rows = [
+    rows: list[Row] = [
         (
             *((_told_apart(result.device, results),) if devices else ()),
             *((result.model,) if models else ()),
@@ -69,7 +71,26 @@ def _table(measured: BenchSession) -> None:
     times = "ms of the emulator" if any(one.emulated for one in results) else "ms"
     where = "several devices" if devices else _device_words(results[0].device)
     title = where if models else f"{results[0].model} on {where}"
-    console.table(f"{title} ({times})", columns, rows, (*range(len(what)), len(columns) - 1))
+    left = (*range(len(what)), len(columns) - 1)
+    key: list[tuple[str, str]] = []
+    if models and not console.fits(columns, rows):
+        rows, key = _lettered(rows, what.index("artifact"))
+    console.table(f"{title} ({times})", columns, rows, left)
+    console.facts(key)
+
+
+def _lettered(rows: Sequence[Row], place: int) -> tuple[list[Row], list[tuple[str, str]]]:
+    """Put letters into a column in place of long names; return the rows, and what they stand for.
+
+    After Z they are numbers.
+    """
+    names = list(dict.fromkeys(row[place] for row in rows))
+    letters = {
+        name: chr(ord("A") + number) if number < 26 else str(number + 1)
+        for number, name in enumerate(names)
+    }
+    lettered = [(*row[:place], letters[row[place]], *row[place + 1 :]) for row in rows]
+    return lettered, [(letter, name) for name, letter in letters.items()]
 
 
 def _told_apart(device: DeviceFacts, results: Sequence[BenchResult]) -> str:

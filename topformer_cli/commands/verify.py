@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 @click.command("verify")
 @click.argument("target", required=False, type=options.ANY_PATH)
 @options.model_options
-@click.option("--images", type=options.EXISTING_PATH, help="A picture, or a folder of them.")
+@click.option(
+    "--images",
+    type=options.EXISTING_PATH,
+    help="A picture, or a folder of them (default: of the prepared set).",
+)
 @click.option("--fp16", is_flag=True, help="Simulate half precision: overflow and error by layer.")
 @click.option("--device", "-s", metavar="SERIAL", help="Run the TNN files on this phone, too.")
 @click.option(
@@ -58,6 +62,7 @@ def command(  # noqa: PLR0913 - one parameter an option
 
     choices = VerifyChoices(
         images=images,
+        against=weights,
         half=fp16,
         device=device,
         runner=runner,
@@ -66,7 +71,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     )
     places = Places(work_dir, cache_dir)
     source = ModelSource(target, weights, size, partial_weights, places, EXPORTED)
-    verification = verify(find_artifact(target, source), choices)
+    verification = verify(find_artifact(target, source), choices, places)
     if as_json:
         console.result_json(verification.to_json())
     else:

@@ -1,13 +1,14 @@
 """All boxes of a split as arrays: what counts for training, and what evaluation compares with."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from topformer_cli.data.store import PreparedSet
+if TYPE_CHECKING:
+    from topformer_cli.data.store import PreparedSet
 
 SMALLEST_BOX: Final = 1.0
 """Pixels; a box with a shorter side, once clipped to its image, is not trained on."""
@@ -62,7 +63,7 @@ def corners_within(
     )
 
 
-def read_box_table(prepared: PreparedSet, split: str) -> BoxTable:
+def read_box_table(prepared: "PreparedSet", split: str) -> BoxTable:
     """Read the boxes of a split; no image is touched.
 
     Raises:

@@ -12,8 +12,8 @@ Kind = Literal[
     "count", "missing", "no-mask", "no-image", "twice", "empty", "unreadable", "exif",
     "mask-format", "mask-colours", "mask-16-bit", "mask-bits", "mask-alpha", "size", "ids",
     "off-by-one", "all-ignored", "ignored", "category", "broken-box", "empty-box", "tiny-box",
-    "outside-box", "crowd", "no-boxes", "folder", "absent", "in-two-splits", "similar", "repeated",
-    "changed",
+    "outside-box", "crowd", "no-boxes", "folder", "unlisted", "nothing-to-train", "absent",
+    "in-two-splits", "similar", "repeated", "changed",
 ]  # fmt: skip
 """What a finding is about; checks/table.py has a line for each."""
 

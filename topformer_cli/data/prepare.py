@@ -125,7 +125,12 @@ def _prepare_locked(
         progress(UP_TO_DATE, total, total)
         return card
     report = functools.partial(progress, READING)
-    written = write_shards(shards, Writing(source.reading, report, preparation.workers))
+    try:
+        written = write_shards(shards, Writing(source.reading, report, preparation.workers))
+    except DataError:
+        if not any(path.is_file() for path in partial.rglob("*")):
+            _remove(partial)  # no shard was finished that another attempt could go on from
+        raise
     card = describe(source, source_fingerprint, written, preparation.notes)
     _complete(partial, card, written)
     if final.exists():

@@ -4,6 +4,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from topformer_cli.deploy.box_decoding import BoxDecoding
+
 SCHEMA_VERSION: Final = 2
 
 Values = Literal["normalised", "0..255", "as in the ONNX file"]
@@ -91,28 +93,6 @@ class RewriteRecord(_Strict):
 
     name: str
     matched: int
-
-
-class BoxDecoding(_Strict):
-    """How boxes are made from the maps of a detector's head, as `models.boxes` does it.
-
-    A cell of the map of level i has an anchor for each ratio (height / width) and scale, the scales
-    of a ratio following one another, with centre strides[i] * (column, row) and area
-    (octave_scale * strides[i] * scale)^2; channels are ordered by anchor. Offsets are (dx, dy)
-    in sizes of the anchor and (log w, log h) against it, the logarithms bounded by most_log_ratio;
-    scores are the sigmoid of logits. per_level, score, iou and most choose boxes, see
-    `models.boxes.Selection`.
-    """
-
-    strides: tuple[int, ...]
-    octave_scale: float
-    scales: tuple[float, ...]
-    ratios: tuple[float, ...]
-    most_log_ratio: float
-    per_level: int
-    score: float
-    iou: float
-    most: int
 
 
 class Source(_Strict):

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from topformer_cli.deploy.manifest import BoxDecoding, Images, Source, TensorInput, TensorOutput
+from topformer_cli.deploy.box_decoding import BoxDecoding
+from topformer_cli.deploy.manifest import Images, Source, TensorInput, TensorOutput
 from topformer_cli.deploy.verify import Proof
 
 

@@ -1,7 +1,7 @@
 """Draws boxes with their names and scores."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from PIL import Image, ImageDraw
@@ -11,8 +11,14 @@ from topformer_cli.draw.lettering import font_for, shortened
 from topformer_cli.draw.regions import overlap
 
 POINTS: Final = 11
+LEAST_POINTS: Final = 9
 SHORT_SIDE: Final = 45
-"""Letters of a large picture have this part of its short side, those of a small one POINTS."""
+"""Letters of a large picture have this part of its short side, others POINTS."""
+SMALL_SIDE: Final = 30
+"""Letters of a small picture have this part of its short side, and LEAST_POINTS at least."""
+
+COVERED: Final = 0.2
+"""The share of a box that a name may cover before another place is looked for."""
 
 DASH: Final = 8
 HATCH: Final = 9
@@ -58,7 +64,8 @@ def named_box(corners: Sequence[float], train_id: int, legend: Legend) -> NamedB
 def draw_boxes(picture: Image.Image, boxes: Sequence[NamedBox]) -> None:
     """Draw boxes into a picture, the largest first; crowds are dashed and hatched.
 
-    A name is left out where it would lie on others, wherever it stands at its box.
+    A name stands outside of its box, where it covers little of any other. It is left out where it
+    would lie on others, wherever it stands at its box.
     """
     ordered = sorted(boxes, key=lambda one: -one.box[2] * one.box[3])
     placed = [(one, _corners(one, picture)) for one in ordered]
@@ -66,13 +73,18 @@ def draw_boxes(picture: Image.Image, boxes: Sequence[NamedBox]) -> None:
         if one.crowd:
             _hatch(picture, corners, one.colour)
     pen = ImageDraw.Draw(picture)
-    points = max(POINTS, min(picture.size) // SHORT_SIDE)
+    points = _points(min(picture.size))
     line = max(2 if picture.height < LARGE else 3, points // 6)
     for one, corners in placed:
         _outline(pen, corners, one, line)
-    taken: list[Corners] = []
+    names = _Names(pen, points, [corners for _, corners in placed])
     for one, corners in placed:
-        _name(pen, corners, one, points, taken)
+        names.add(one, corners)
+
+
+def _points(side: int) -> int:
+    """Return the size of letters for the short side of a picture."""
+    return max(LEAST_POINTS, min(POINTS, side // SMALL_SIDE), side // SHORT_SIDE)
 
 
 def _corners(one: NamedBox, picture: Image.Image) -> Corners:
@@ -121,25 +133,56 @@ def _hatch(picture: Image.Image, corners: Corners, colour: Colour) -> None:
     picture.paste(colour, (left, top), stripes)
 
 
-def _name(
-    pen: ImageDraw.ImageDraw, corners: Corners, one: NamedBox, points: int, taken: list[Corners]
-) -> None:
-    room, depth = pen.im.size
-    font = font_for(one.words, points)
-    margin = points // 4 + 1
-    words = shortened(one.words, font, room - 2 * margin)
-    width, height = font.getlength(words) + 2 * margin, points + points // 3 + 1
-    left = max(min(corners[0], room - width), 0)
-    # Above the box, inside it, below it; inside at its foot.
-    for top in (corners[1] - height, corners[1], corners[3], corners[3] - height):
-        chip = (left, top, left + width, top + height)
-        inside = 0 <= top <= depth - height
-        if inside and not any(overlap(chip, other) for other in taken):
-            taken.append(chip)
-            pen.rectangle(chip, fill=one.colour)
-            middle = (left + margin, top + height / 2)
-            pen.text(middle, words, fill=_contrast(one.colour), font=font, anchor="lm")
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """The names in a picture; boxes are all that should be seen beside them, taken the names'."""
+
+    pen: ImageDraw.ImageDraw
+    points: int
+    boxes: Sequence[Corners]
+    taken: list[Corners] = field(default_factory=list)
+
+    def add(self, one: NamedBox, corners: Corners) -> None:
+        """Write a name where it covers no other name and as little as may be of any box."""
+        room = self.pen.im.size[0]
+        font = font_for(one.words, self.points)
+        margin = self.points // 4 + 1
+        words = shortened(one.words, font, room - 2 * margin)
+        width = font.getlength(words) + 2 * margin
+        chips = [chip for chip in self._places(corners, width) if self._is_free(chip)]
+        if not chips:
             return
+        # Of places that cover no more than a little the first is taken, as they are in order.
+        chip = min(chips, key=lambda chip: max(self._covered(chip), COVERED))
+        self.taken.append(chip)
+        self.pen.rectangle(chip, fill=one.colour)
+        middle = (chip[0] + margin, (chip[1] + chip[3]) / 2)
+        self.pen.text(middle, words, fill=_contrast(one.colour), font=font, anchor="lm")
+
+    def _places(self, corners: Corners, width: float) -> Iterator[Corners]:
+        """Yield where a name can stand: above the box, below it, inside at its head and foot."""
+        room = self.pen.im.size[0]
+        height = self.points + self.points // 3 + 1
+        left, top, right, bottom = corners
+        for start in (top - height - 1, bottom + 2, top, bottom - height):
+            for side in dict.fromkeys((left, right - width)):
+                x = max(min(side, room - width), 0)
+                yield x, start, x + width, start + height
+
+    def _is_free(self, chip: Corners) -> bool:
+        inside = chip[1] >= 0 and chip[3] <= self.pen.im.size[1]
+        return inside and not any(overlap(chip, other) for other in self.taken)
+
+    def _covered(self, chip: Corners) -> float:
+        """Return the largest share of any box that a name would cover."""
+        return max(_share(chip, box) for box in self.boxes)
+
+
+def _share(chip: Corners, box: Corners) -> float:
+    width = min(chip[2], box[2]) - max(chip[0], box[0])
+    height = min(chip[3], box[3]) - max(chip[1], box[1])
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    return max(width, 0) * max(height, 0) / area if area > 0 else 0.0
 
 
 def _contrast(colour: Colour) -> Colour:

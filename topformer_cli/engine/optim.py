@@ -1,7 +1,7 @@
 """Optimizers, and the schedule as a pure function of the step."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,9 @@ from topformer_cli.sections.record import (
     OptimizerSection,
     ScheduleSection,
 )
+
+MOST_RATES: Final = 1000
+"""Points of a schedule that is drawn."""
 
 
 def build_optimizer(network: nn.Module, settings: OptimizerSection) -> torch.optim.Optimizer:
@@ -115,3 +118,10 @@ def learning_rate_factor(schedule: ScheduleSection, step: int) -> float:
         return decay
     missing = (1 - step / schedule.warmup) * (1 - schedule.warmup_ratio)
     return decay * (1 - missing)
+
+
+def scheduled_rates(base_lr: float, schedule: ScheduleSection) -> tuple[tuple[int, float], ...]:
+    """Return the rate at up to MOST_RATES steps of the whole training, as a curve to draw."""
+    stride = max(1, -(-schedule.iterations // MOST_RATES))
+    steps = range(0, schedule.iterations, stride)
+    return tuple((step, base_lr * learning_rate_factor(schedule, step)) for step in steps)

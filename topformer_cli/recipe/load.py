@@ -81,8 +81,8 @@ def parse_resolved(values: dict[str, Any], where: str) -> Recipe:
 def _fill_auto(values: dict[str, Any], facts: SetFacts, kind: type[Recipe]) -> None:
     """Replace `auto` by what fits the set.
 
-    Sizes are the task's to say. Training sees each image about 60 times, and is evaluated ten
-    times on the way.
+    Sizes are the task's to say. Training sees each image about 60 times, in 500 to 40 000 steps,
+    and is evaluated ten times on the way.
     """
     batch = values["batch"] if isinstance(values.get("batch"), int) and values["batch"] > 0 else 1
     steps = min(40_000, max(500, 60 * facts.train_images // batch))

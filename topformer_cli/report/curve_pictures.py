@@ -49,7 +49,7 @@ def headline_picture(curves: Curves, name: str) -> bytes:
         last_step, last = curves.headline[-1]
         axes.set_xlim(0, last_step * 1.03)
         axes.set_ylim(0, min(100.0, value * 1.2) or 1)
-        axes.plot([step], [value], "o", color=_ORANGE, markersize=8, zorder=3)
+        axes.plot([step], [value], "o", color=_ORANGE, markersize=8, zorder=3, clip_on=False)
         words = f"best {value:.2f} at step {step:,}"
         words += "" if step == last_step else f"; last {last:.2f}"
         axes.annotate(
@@ -71,18 +71,18 @@ def _draw_loss(axes: "Axes", points: Points) -> None:
         return
     if smooth is not points:
         axes.plot(*zip(*smooth, strict=True), color=_ORANGE, linewidth=2)
-    step, value = smooth[-1]
-    axes.set_xlim(0, points[-1][0] * 1.03)
+    value = smooth[-1][1]
+    axes.set_xlim(0, points[-1][0] * 1.1)
     axes.set_ylim(0, max(loss for _, loss in smooth) * 1.15 or 1)
-    axes.annotate(
+    axes.annotate(  # beside the curve, which goes on under nothing
         f"{value:.3f}",
-        (step, value),
-        xytext=(0, 9),
+        (points[-1][0], value),
+        xytext=(6, 0),
         textcoords="offset points",
-        ha="right",
+        ha="left",
+        va="center",
         color=_ORANGE,
         weight="bold",
-        bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1},
     )
 
 
@@ -98,7 +98,12 @@ def _drawn(axes: "Axes", points: Points, colour: str) -> bool:
     marker = "o" if len(points) <= 25 and not faint else ""
     width = 0.7 if faint else 2
     axes.plot(
-        *zip(*points, strict=True), color=colour, linewidth=width, marker=marker, markersize=4
+        *zip(*points, strict=True),
+        color=colour,
+        linewidth=width,
+        marker=marker,
+        markersize=4,
+        clip_on=faint,  # a mark at 0 is seen whole; points far above the smooth curve are not
     )
     return True
 

@@ -101,7 +101,9 @@ def _draw(axes: "Axes", points: Points, colour: str, top: float | None) -> None:
         return
     steps, values = [step for step, _ in points], [value for _, value in points]
     marker = "o" if len(points) <= 25 else ""
-    axes.plot(steps, values, color=colour, linewidth=2.4, marker=marker, markersize=5)
+    axes.plot(
+        steps, values, color=colour, linewidth=2.4, marker=marker, markersize=5, clip_on=False
+    )
     axes.set_xlim(0, max(steps) * 1.02)
     axes.set_ylim(0, top or max(values) * 1.08 or 1)
     axes.annotate(

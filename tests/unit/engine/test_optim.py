@@ -12,6 +12,7 @@ from topformer_cli.engine.optim import (
     build_optimizer,
     learning_rate_factor,
     load_optimizer,
+    scheduled_rates,
     set_learning_rate,
 )
 from topformer_cli.models.build import build_model
@@ -82,6 +83,18 @@ def test_steps_fall_where_the_shares_say() -> None:
     assert rates == pytest.approx([0.001, 0.5005, 1, 1, 0.1])
     last = [learning_rate_factor(settings, step) for step in (80_629, 80_630, 87_959)]
     assert last == pytest.approx([0.1, 0.01, 0.01])
+
+
+def test_a_schedule_is_drawn_as_it_is_trained_by() -> None:
+    stepped = StepsSection(
+        iterations=5000, warmup=100, warmup_ratio=0.01, steps=(0.75,), factor=0.1
+    )
+    rates = scheduled_rates(2e-4, stepped)
+    assert len(rates) == 1000
+    assert dict(rates)[0] == pytest.approx(2e-6)
+    assert dict(rates)[3745] == 2e-4
+    assert dict(rates)[3750] == pytest.approx(2e-5)
+    assert len(scheduled_rates(1.0, stepped.model_copy(update={"iterations": 3}))) == 3
 
 
 def test_sgd_moves_every_parameter_with_momentum_and_decay() -> None:

@@ -60,3 +60,17 @@ def test_smoothing_keeps_the_range_and_the_order(values: list[float]) -> None:
     assert [step for step, _ in found] == sorted(step for step, _ in found)
     assert min(values) - 1e-9 <= min(value for _, value in found)
     assert max(value for _, value in found) <= max(values) + 1e-9
+
+
+def test_a_mark_at_nothing_is_seen_whole() -> None:
+    orange = tuple(bytes.fromhex("D55E00"))
+    low, high = (
+        (pixels(headline_picture(Curves(headline=((10, value),)), "AP")) == orange).all(axis=2)
+        for value in (0.0, 5.0)
+    )
+    marks = []
+    for mask in (low, high):
+        rows, columns = np.nonzero(mask)
+        below = mask[rows.max() - 12 : rows.max() + 1, columns.min() :]
+        marks.append(int(below.sum()))
+    assert abs(marks[0] - marks[1]) < 0.1 * marks[1]

@@ -57,6 +57,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check("off-by-one", "off by one", _MASKS, prepared=False, own=True),
     Check("all-ignored", "masks without any class", _MASKS, plain=True),
     Check("ignored", "share of ignored pixels", _MASKS),
+    Check("unlisted", "pictures not listed", _BOXES, prepared=False, own=True),
+    Check("nothing-to-train", "boxes to train on", _BOXES, prepared=False, own=True),
     Check("category", "unknown categories", _BOXES, prepared=False),
     Check("broken-box", "boxes that are none", _BOXES, prepared=False),
     Check("empty-box", "boxes without area", _BOXES),

@@ -1,10 +1,13 @@
 """Sets of boxes in COCO-style JSON files, a custom one's or as published."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+import numpy as np
+
+from topformer_cli.data.box_table import SMALLEST_IMAGE, BoxTable
 from topformer_cli.data.checks.boxes import odd_boxes
 from topformer_cli.data.findings import Faults, Finding, settle
 from topformer_cli.data.labels import Labels
@@ -18,6 +21,7 @@ from topformer_cli.data.sources.coco_json import (
     twice,
 )
 from topformer_cli.data.sources.custom import divided
+from topformer_cli.data.sources.pairs import IMAGE_SUFFIXES
 from topformer_cli.data.sources.source import (
     Blob,
     Box,
@@ -83,6 +87,9 @@ def box_source(request: BoxRequest, faults: Faults | None = None) -> Source:
     splits = _splits(parts, categories, faults, partial=False)
     if request.val_fraction is not None:
         splits = divided(splits["train"], request.val_fraction, request.seed)
+    odd = [*_nothing_to_train(request, splits["train"]), *_unlisted(parts)]
+    if faults is not None:
+        faults += odd
     palette = tuple(generated_colour(index) for index in range(len(categories)))
     labels = Labels(tuple(categories.values()), palette, (), frozenset(), {})
     return Source(
@@ -95,20 +102,72 @@ def box_source(request: BoxRequest, faults: Faults | None = None) -> Source:
         expected={},
         terms=request.terms,
         homepage="",
-        notes=_notes(request.name, splits),
+        notes=(*_notes(request.name, splits), *map(str, odd)),
     )
 
 
 def _notes(name: str, splits: Mapping[str, tuple[Item, ...]]) -> tuple[str, ...]:
     """Say which boxes are odd, though they are kept."""
-    targets = [item.target for items in splits.values() for item in items]
-    text = odd_boxes(target for target in targets if isinstance(target, Boxes))
+    text = odd_boxes(boxes for items in splits.values() for boxes in _targets(items))
     if not text:
         return ()
     return (
         f"{text}: training clips them or leaves them out, evaluation counts them; `topformer data "
         f"check {name}` says where",
     )
+
+
+def _targets(items: Iterable[Item]) -> list[Boxes]:
+    return [item.target for item in items if isinstance(item.target, Boxes)]
+
+
+def _nothing_to_train(request: BoxRequest, items: Sequence[Item]) -> list[Finding]:
+    """Return a note where training would have no image: such a set can be evaluated on."""
+    if not items or _table(_targets(items)).trainable().any():
+        return []
+    what = (
+        f": no training image of {SMALLEST_IMAGE} pixels or more has a box of a pixel or more "
+        "that is no crowd"
+    )
+    remedy = "`topformer train` will refuse the set; label objects, or see whether this is the file"
+    return [Finding("nothing-to-train", str(request.train), what, remedy, wrong=False)]
+
+
+def _table(images: Sequence[Boxes]) -> BoxTable:
+    owned = [(place, box) for place, image in enumerate(images) for box in image.boxes]
+    return BoxTable(
+        image_ids=np.array([image.image_id for image in images], np.int64),
+        heights=np.array([image.height for image in images], np.int64),
+        widths=np.array([image.width for image in images], np.int64),
+        owners=np.array([place for place, _ in owned], np.int64),
+        boxes=np.array([box.bbox for _, box in owned], np.float64).reshape(-1, 4),
+        categories=np.array([box.category for _, box in owned], np.int64),
+        areas=np.array([box.area for _, box in owned], np.float64),
+        crowds=np.array([box.crowd for _, box in owned], np.bool_),
+    )
+
+
+def _unlisted(parts: Mapping[str, _Part]) -> list[Finding]:
+    """Return a note for each folder with pictures that no JSON lists, in it or in folders of it."""
+    listed = {(part.images / one.file_name) for part in parts.values() for one in part.file.images}
+    inside = {
+        path: folder
+        for folder in {part.images for part in parts.values()}
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in IMAGE_SUFFIXES and path not in listed
+    }
+    found = []
+    for folder in sorted(set(inside.values())):
+        own = [path.relative_to(folder) for path, whose in inside.items() if whose == folder]
+        many = (
+            "a picture that no JSON lists"
+            if len(own) == 1
+            else (f"{len(own)} pictures that no JSON lists, the first")
+        )
+        what = f"holds {many}: {own[0].as_posix()}"
+        remedy = "list them if they belong to the set; those without objects, too"
+        found.append(Finding("unlisted", str(folder), what, remedy, wrong=False, count=len(own)))
+    return found
 
 
 def read_published_boxes(
