@@ -1,14 +1,15 @@
 """The paper's ablations: each is its base but for one line, learns as a whole, and is exported."""
 
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from tests.fakes import real_tnn
 from tests.fakes.conditioned import well_conditioned
-from topformer_cli.deploy.artifact import load_artifact
+from topformer_cli.deploy.artifact import Artifact, load_artifact
 from topformer_cli.deploy.export import ExportRequest, export
 from topformer_cli.models.build import build_model
 from topformer_cli.models.inference import fix_input_size
@@ -88,28 +89,51 @@ def test_every_parameter_of_an_ablation_learns(name: str) -> None:
     assert {key for key, p in network.named_parameters() if p.grad is None} == set()
 
 
-@EVERY
-def test_an_ablation_is_exported_and_verified(name: str, tmp_path: Path) -> None:
+@dataclass(frozen=True)
+class Exported:
+    """An export of an ablation, what it was made of, and what torch computes."""
+
+    made: Artifact
+    spec: ModelSpec
+    images: np.ndarray
+    reference: np.ndarray
+
+
+@pytest.fixture(scope="module", params=CHANGED)
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     height, width = 96, 160
-    spec = card(load(name, "tiny"), height, width)
+    spec = card(load(request.param, "tiny"), height, width)
     torch.manual_seed(1)
     network = well_conditioned(build_model(spec), side=256)
     images = np.random.default_rng(2).standard_normal((1, 3, height, width), np.float32)
     with torch.inference_mode():
         reference = network(torch.from_numpy(images)).numpy()
-    stride = {"1/4": 4, "1/16": 16}.get(spec.design.injected, 8)
-    assert reference.shape == (1, CLASSES, height // stride, width // stride)
-    request = ExportRequest(
+    wanted = ExportRequest(
         name=spec.short_name,
-        output_dir=tmp_path,
+        output_dir=tmp_path_factory.mktemp(request.param),
         input_hw=(height, width),
         images=images,
         reference=reference,
     )
-    made = export(fix_input_size(network, height, width), spec.to_json(), request).artifact
+    made = export(fix_input_size(network, height, width), spec.to_json(), wanted).artifact
+    return Exported(made, spec, images, reference)
+
+
+def test_an_ablation_is_exported_and_verified(exported: Exported) -> None:
+    made, spec = exported.made, exported.spec
+    stride = {"1/4": 4, "1/16": 16}.get(spec.design.injected, 8)
+    assert exported.reference.shape == (1, CLASSES, 96 // stride, 160 // stride)
     assert ModelSpec.from_json(load_artifact(made.tnnproto).card, "manifest") == spec
     assert {"onnx", "tnn"} <= set(made.manifest.parity)
     assert all(parity.labels_equal == 1 for parity in made.manifest.parity.values())
+
+
+@real_tnn.needed
+def test_the_real_tnn_computes_an_ablation(exported: Exported) -> None:
+    (found,) = real_tnn.run_real_tnn(exported.made.tnnproto, exported.images.reshape(-1)).values()
+    logits = found.reshape(1, -1, *exported.reference.shape[2:])[:, :CLASSES]
+    bound = 1e-4 * float(np.abs(exported.reference).max())
+    assert float(np.abs(logits - exported.reference).max()) < bound
 
 
 @pytest.mark.parametrize("size", SIZES)
