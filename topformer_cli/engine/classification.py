@@ -27,6 +27,7 @@ from topformer_cli.engine.task import (
     evaluation_notes,
     require_classes,
 )
+from topformer_cli.errors import RecipeError
 from topformer_cli.models.build import build_model
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.predictor import FloatArray, Predictor
@@ -61,16 +62,35 @@ class ClassificationTask:
         return build_model(self.spec, drop_path=model.drop_path, dropout=model.dropout)
 
     def feed(self, options: FeedOptions) -> Feed:
-        """Feed images and train ids [B] int64."""
+        """Feed images and train ids [B] int64; of mixed images more, see `ClassSamples`.
+
+        Raises:
+            RecipeError: images are to be mixed in pairs, and an odd number is taken at once.
+        """
         recipe = self.recipe
+        images = recipe.batch // (options.world.size * options.parts)
+        if recipe.augment.mixup and images % 2:
+            message = (
+                f"augment.mixup {recipe.augment.mixup:g} mixes images in pairs, but of the batch "
+                f"{recipe.batch} each process takes {images} at once; take an even number: set "
+                "-o batch or -o device_batch, or -o augment.mixup=0"
+            )
+            raise RecipeError(message)
         samples = ClassSamples(self.prepared, recipe.augment)
         return host_feed(samples, recipe, self.spec, options)
 
     def loss(self, network: nn.Module, images: Tensor, targets: Sequence[Tensor]) -> PartLoss:
         """Score logits against train ids [B]; parts are of one size."""
-        (labels,) = targets
-        smoothing = self.recipe.loss.label_smoothing
-        loss = F.cross_entropy(network(images), labels, label_smoothing=smoothing)
+        logits, smoothing = network(images), self.recipe.loss.label_smoothing
+        if self.recipe.augment.mixup:
+            labels, others, shares = targets
+            first, second = (
+                F.cross_entropy(logits, one, reduction="none", label_smoothing=smoothing)
+                for one in (labels, others)
+            )
+            loss = torch.lerp(second, first, shares).mean()
+        else:
+            loss = F.cross_entropy(logits, targets[0], label_smoothing=smoothing)
         return PartLoss(loss, loss.new_ones((), dtype=torch.float32))
 
     def evaluate(
