@@ -155,10 +155,13 @@ def test_mistakes_in_a_recipe_are_told_in_its_own_words(pretrained: Road) -> Non
         ("evaluation.short_side=200", "-o evaluation.short_side: the crop needs at least 224, got"),
         ("augment.mixup=-1", "-o augment.mixup: input should be greater than or equal to 0"),
         ("augment.erase=1.5", "-o augment.erase: input should be less than or equal to 1"),
+        ("device_batch=3", "-o augment.mixup=0"),
         ("batch=1", "-o batch: input should be greater than or equal to 2, got 1"),
         ("task=segmentation", "-o task: a recipe is for one task"),
     ):
-        assert said in refused(pretrained.run("train", "imagenet", "-o", override), 2)
+        words = ("-o", "augment.mixup=0.2", "-o", "batch=6", "-o", override)
+        assert said in refused(pretrained.run("train", "imagenet", *words), 2)
+        assert len([*(pretrained.runs / "train").glob("imagenet-*")]) == 1
 
 
 @pytest.mark.parametrize("classes", [1000, 5])

@@ -62,3 +62,12 @@ def test_auto_of_a_custom_set_of_classes(size: tuple[int, int]) -> None:
     assert side == 224 if min(size) >= 256 else side <= min(size)
     assert recipe.evaluation.short_side == side * 8 // 7
     assert (recipe.name, recipe.schedule.iterations) == ("mine", 750)
+
+
+def test_mixed_pairs_are_not_torn() -> None:
+    plain, mixing = (
+        load_recipe("imagenet", Choices("tiny", None, (f"augment.mixup={alpha}",)))
+        for alpha in (0, 0.2)
+    )
+    assert plain.refuses(3) is plain.refuses(128) is mixing.refuses(128) is None
+    assert "a device takes 3 at once; make that even" in str(mixing.refuses(3))

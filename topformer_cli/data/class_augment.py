@@ -129,14 +129,17 @@ def erase(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     return erased
 
 
-def mix_pairs(images: Sequence[Pixels], shares: Sequence[float]) -> list[Pixels]:
-    """Mix each of an even number of images with its neighbour: 0 with 1, 2 with 3, and so on.
+def neighbour(number: int, count: int) -> int:
+    """Return which of count images it is mixed with: 0 with 1, 2 with 3; an odd one with itself."""
+    return min(number ^ 1, count - 1)
 
-    Its own share in the result is shares[i].
-    """
+
+def mix_pairs(images: Sequence[Pixels], shares: Sequence[float]) -> list[Pixels]:
+    """Mix images with their neighbours; shares are what is left of each of them."""
+    others = [images[neighbour(number, len(images))] for number in range(len(images))]
     return [
-        np.asarray(cv2.addWeighted(image, share, images[number ^ 1], 1 - share, 0), np.uint8)
-        for number, (image, share) in enumerate(zip(images, shares, strict=True))
+        np.asarray(cv2.addWeighted(image, share, other, 1 - share, 0), np.uint8)
+        for image, share, other in zip(images, shares, others, strict=True)
     ]
 
 

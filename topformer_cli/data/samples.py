@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from topformer_cli.data.augment import Augmentation, augment
-from topformer_cli.data.class_augment import ClassAugmentation, augment_image, mix_pairs
+from topformer_cli.data.class_augment import ClassAugmentation, augment_image, mix_pairs, neighbour
 from topformer_cli.data.decode import decode_image, decode_mask
 from topformer_cli.data.draws import DRAWS
 from topformer_cli.data.store import BoxSample, ClassSample, PreparedSet, Sample
@@ -118,8 +118,8 @@ class MaskSamples:
 class ClassSamples:
     """Crops of images [B, h, w, 3] uint8 and their train ids [B] int64.
 
-    Where neighbours are mixed, an even number of them; then come the neighbours' train ids [B]
-    int64, and the shares [B] float32 of the first ones.
+    Where neighbours are mixed, their train ids [B] int64 follow, and the share [B] float32 that the
+    first one has of each mixed image.
     """
 
     prepared: PreparedSet
@@ -154,7 +154,7 @@ class ClassSamples:
             return stacked(samples)
         crops, labels, drawn = zip(*samples, strict=True)
         shares = [drawn[number - number % 2] for number in range(len(samples))]
-        others = [labels[number ^ 1] for number in range(len(samples))]
+        others = [labels[neighbour(number, len(labels))] for number in range(len(labels))]
         mixed = mix_pairs(crops, [float(share) for share in shares])
         return stacked(list(zip(mixed, labels, others, shares, strict=True)))
 

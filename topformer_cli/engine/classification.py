@@ -27,7 +27,6 @@ from topformer_cli.engine.task import (
     evaluation_notes,
     require_classes,
 )
-from topformer_cli.errors import RecipeError
 from topformer_cli.models.build import build_model
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.predictor import FloatArray, Predictor
@@ -62,20 +61,8 @@ class ClassificationTask:
         return build_model(self.spec, drop_path=model.drop_path, dropout=model.dropout)
 
     def feed(self, options: FeedOptions) -> Feed:
-        """Feed images and train ids [B] int64; of mixed images more, see `ClassSamples`.
-
-        Raises:
-            RecipeError: images are to be mixed in pairs, and an odd number is taken at once.
-        """
+        """Feed images and train ids [B] int64; of mixed images more, see `ClassSamples`."""
         recipe = self.recipe
-        images = recipe.batch // (options.world.size * options.parts)
-        if recipe.augment.mixup and images % 2:
-            message = (
-                f"augment.mixup {recipe.augment.mixup:g} mixes images in pairs, but of the batch "
-                f"{recipe.batch} each process takes {images} at once; take an even number: set "
-                "-o batch or -o device_batch, or -o augment.mixup=0"
-            )
-            raise RecipeError(message)
         samples = ClassSamples(self.prepared, recipe.augment)
         return host_feed(samples, recipe, self.spec, options)
 

@@ -148,6 +148,16 @@ class ClassificationRecipe(Recipe):
         """The crop of evaluations."""
         return self.evaluation.crop
 
+    def refuses(self, images: int) -> str | None:
+        """Refuse an odd number where images are mixed in pairs, which would be torn."""
+        if not self.augment.mixup or images % 2 == 0:
+            return None
+        return (
+            f"augment.mixup {self.augment.mixup:g} mixes images in pairs, but of the batch "
+            f"{self.batch} a device takes {images} at once; make that even with -o batch or "
+            "-o device_batch, or take -o augment.mixup=0"
+        )
+
     @staticmethod
     def auto_sizes(median_size: tuple[int, int]) -> Mapping[str, Any]:
         """Return crop and short side: 224 and 256, or as much less as typical images are."""

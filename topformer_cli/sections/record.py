@@ -186,6 +186,10 @@ class Recipe(Section):
         """Why a run cannot begin from scratch, and what to do; None where it can."""
         return None
 
+    def refuses(self, images: int) -> str | None:  # noqa: ARG002
+        """Say why a device cannot take so many images at once, and what to do; None if it can."""
+        return None
+
     @staticmethod
     def usual_size(values: Mapping[str, Any]) -> SizeName | None:  # noqa: ARG004
         """Return the size that is taken where none is asked for, None where there are no sizes."""

@@ -113,9 +113,9 @@ def test_erasing_happens_as_often_as_the_settings_say() -> None:
 
 
 def test_neighbours_are_mixed_by_their_shares() -> None:
-    images = [np.full((2, 2, 3), value, np.uint8) for value in (0, 200, 10, 110)]
-    mixed = mix_pairs(images, [0.25, 0.25, 1.0, 1.0])
-    assert [int(one[0, 0, 0]) for one in mixed] == [150, 50, 10, 110]
+    images = [np.full((2, 2, 3), value, np.uint8) for value in (0, 200, 10, 110, 30)]
+    mixed = mix_pairs(images, [0.25, 0.25, 1.0, 1.0, 0.5])
+    assert [int(one[0, 0, 0]) for one in mixed] == [150, 50, 10, 110, 30]
     assert {one.dtype for one in mixed} == {np.dtype(np.uint8)}
 
 

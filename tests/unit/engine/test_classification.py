@@ -28,7 +28,7 @@ from topformer_cli.engine.predict import TorchPredictor, normalised
 from topformer_cli.engine.processes.world import World
 from topformer_cli.engine.tasks import make_task, model_spec
 from topformer_cli.engine.train import train
-from topformer_cli.errors import DataError, RecipeError
+from topformer_cli.errors import DataError
 from topformer_cli.models.build import build_model
 from topformer_cli.models.checkpoint import build_from, load_checkpoint
 from topformer_cli.models.spec import ModelSpec
@@ -257,15 +257,6 @@ def test_what_is_mixed_depends_on_neither_workers_parts_nor_processes(
     for found in (worked, in_parts, shared):
         assert all(torch.equal(one, other) for one, other in zip(whole, found, strict=True))
     assert not torch.equal(whole[0], batch(imagenet, spec, alone, step=4)[0])
-
-
-def test_pairs_are_not_torn(imagenet: PreparedSet, spec: ModelSpec) -> None:
-    single = FeedOptions(device=torch.device("cpu"), parts=8)
-    task = ClassificationTask(recipe(MIXED), imagenet, spec)
-    with pytest.raises(RecipeError, match=r"takes 1 at once; take an even number: set -o batch"):
-        task.feed(single)
-    plain = ClassificationTask(recipe(), imagenet, spec)
-    assert len(next(iter(plain.feed(single).batches(0, 1)))) == 8
 
 
 def test_the_loss_of_mixed_images_is_that_of_mixed_labels(
