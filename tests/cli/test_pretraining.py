@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.cli.conftest import QUICK as BOXES
 from tests.cli.conftest import SHORT, Road, prepared_road
 from tests.cli.test_mistakes import refused
 from tests.cli.test_road import quietly
@@ -124,6 +125,22 @@ def test_segmentation_starts_from_the_checkpoint(pretrained: Road, tmp_path: Pat
     assert "non-commercial" in environment["data_terms"]
 
 
+def test_detection_starts_from_the_checkpoint(
+    pretrained: Road, boxed: Road, tmp_path: Path
+) -> None:
+    words = (
+        "train", "blocks", "--size", "tiny", "--weights", checkpoint(pretrained),
+        *overrides(BOXES), "-o", "schedule.iterations=1", "--work-dir", tmp_path,
+    )  # fmt: skip
+    line = refused(boxed.run(*words, work_dir=False), 3)
+    assert "is of a network for classification, not for detection" in line
+    done = quietly(boxed.run(*words, "--partial-weights", "--json", work_dir=False))
+    assert "from last.safetensors" in done.err
+    assert "tensors matched; " in done.err
+    assert "7 unexpected (head.bn.bias, " in done.err
+    assert (done.record["dataset"], done.record["images"]) == ("blocks", 3)
+
+
 def test_a_set_of_another_task_is_refused(pretrained: Road) -> None:
     line = refused(pretrained.run("train", "imagenet", "-o", "dataset=little"), 3)
     assert "little holds masks, not classes: it is for segmentation, not for classification" in line
@@ -136,10 +153,15 @@ def test_mistakes_in_a_recipe_are_told_in_its_own_words(pretrained: Road) -> Non
         ("augment.scale=[64,64]", "-o augment.scale: unknown key"),
         ("loss.label_smothing=0", "did you mean 'label_smoothing'?"),
         ("evaluation.short_side=200", "-o evaluation.short_side: the crop needs at least 224, got"),
+        ("augment.mixup=-1", "-o augment.mixup: input should be greater than or equal to 0"),
+        ("augment.erase=1.5", "-o augment.erase: input should be less than or equal to 1"),
+        ("device_batch=3", "-o augment.mixup=0"),
         ("batch=1", "-o batch: input should be greater than or equal to 2, got 1"),
         ("task=segmentation", "-o task: a recipe is for one task"),
     ):
-        assert said in refused(pretrained.run("train", "imagenet", "-o", override), 2)
+        words = ("-o", "augment.mixup=0.2", "-o", "batch=6", "-o", override)
+        assert said in refused(pretrained.run("train", "imagenet", *words), 2)
+        assert len([*(pretrained.runs / "train").glob("imagenet-*")]) == 1
 
 
 @pytest.mark.parametrize("classes", [1000, 5])

@@ -67,7 +67,10 @@ SETS = {
     ),
     "classification": Small(
         classes, "imagenet",
-        ("batch=2", "augment.crop=[64,64]", "evaluation.crop=[64,64]", "evaluation.short_side=73"),
+        (
+            "batch=2", "augment.crop=[64,64]", "augment.mixup=0.2", "evaluation.crop=[64,64]",
+            "evaluation.short_side=73",
+        ),
     ),
 }  # fmt: skip
 QUICK = ("schedule.iterations=2", "schedule.warmup=1", "evaluation.every=1")

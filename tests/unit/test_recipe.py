@@ -362,24 +362,6 @@ def test_each_task_has_its_own_keys() -> None:
         load_recipe("imagenet", Choices(overrides=("augment=1",)))
 
 
-def test_imagenet_is_trained_for_600_epochs_of_the_authors_batch() -> None:
-    recipe = load_recipe("imagenet", Choices())
-    epoch = 1281167 // 1024
-    assert (recipe.batch, recipe.schedule.iterations) == (1024, 600 * epoch)
-    assert recipe.schedule.warmup == recipe.evaluation.every == 10 * epoch
-
-
-@pytest.mark.parametrize("size", [(32, 32), (40, 500), (127, 161), (375, 500), (4000, 3000)])
-def test_auto_of_a_custom_set_of_classes(size: tuple[int, int]) -> None:
-    recipe = load_recipe(CUSTOM["classification"], Choices(), SetFacts("mine", size, 400))
-    assert isinstance(recipe, ClassificationRecipe)
-    (side, _) = recipe.evaluation.crop
-    assert recipe.augment.crop == (side, side) == recipe.input_size
-    assert side == 224 if min(size) >= 256 else side <= min(size)
-    assert recipe.evaluation.short_side == side * 8 // 7
-    assert (recipe.name, recipe.schedule.iterations) == ("mine", 750)
-
-
 @pytest.mark.parametrize(
     ("text", "words"),
     [

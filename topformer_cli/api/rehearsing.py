@@ -1,6 +1,7 @@
 """Try a training out: what it would take of this machine, and where its time goes."""
 
 import itertools
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from topformer_cli.engine.segmentation_feed import place_of_pixels
 from topformer_cli.errors import DataError, RecipeError
 from topformer_cli.recipe import Recipe
 from topformer_cli.results import DiskNeed, StepProfile, TrainingPlan
+from topformer_cli.sections.classification import MOST_NOISE, StairsSection
 from topformer_cli.sections.record import (
     AdamWSection,
     OptimizerSection,
@@ -153,9 +155,24 @@ def schedule_words(optimizer: OptimizerSection, schedule: ScheduleSection) -> st
             f"linear warm-up from {schedule.warmup_ratio:g} of it over {schedule.warmup:,} steps"
         )
     match schedule:
+        case StairsSection():
+            words += _stairs_words(schedule)
         case PolySection():
             words.append(f"down to 0 at step {schedule.iterations:,} with power {schedule.power:g}")
         case StepsSection():
             steps = (f"{round(one * schedule.iterations):,}" for one in schedule.steps)
             words.append(f"times {schedule.factor:g} after step {', '.join(steps)}")
     return ", ".join(words)
+
+
+def _stairs_words(schedule: StairsSection) -> list[str]:
+    total = schedule.iterations
+    words = []
+    if schedule.power:
+        words.append(f"down to 0 at step {total:,} with power {schedule.power:g}")
+    if schedule.factor != 1:
+        words.append(f"times {schedule.factor:g} every {schedule.every:,g} steps")
+    if schedule.noise_from < 1:
+        start = math.ceil(schedule.noise_from * total)
+        words.append(f"off by up to {MOST_NOISE:.0%} of it at random from step {start:,} on")
+    return words

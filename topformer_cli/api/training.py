@@ -294,7 +294,11 @@ def start_job(recipe: Recipe, request: TrainRequest) -> TrainJob:
 
     Raises:
         DataError: the set is not prepared, or damaged, or the weights do not fit.
+        RecipeError: the batch cannot be shared out.
     """
+    division = divide(recipe.batch, recipe.device_batch, request.world.size)
+    if refusal := recipe.refuses(division.images):
+        raise RecipeError(refusal)
     prepared = open_set(recipe.dataset, request.places)
     prepared.require(recipe.task)
     spec = model_spec(recipe, prepared.card)
@@ -306,7 +310,7 @@ def start_job(recipe: Recipe, request: TrainRequest) -> TrainJob:
         device=device,
         workers=workers,
         world=request.world,
-        parts=divide(recipe.batch, recipe.device_batch, request.world.size).parts,
+        parts=division.parts,
         skip_corrupt=request.skip_corrupt,
         decoded=cache_dir(request.places.cache),
         progress=request.decoding,

@@ -1,11 +1,14 @@
 """Crops of images that have one class: random ones to train on, central ones to evaluate.
 
 Training draws a share of the image's area and a ratio of width to height (Inception's random
-resized crop, as torchvision and timm have it). Evaluation resizes the short side and cuts the
-centre, bicubic with antialiasing: the protocol under which the published accuracies were measured.
+resized crop, as torchvision and timm have it) and turns a rectangle to noise (random erasing, as
+timm has it, by pixel); neighbours in a batch can be mixed (mixup). Evaluation resizes the short
+side and cuts the centre, bicubic with antialiasing: the protocol under which the published
+accuracies were measured.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -16,6 +19,7 @@ from PIL import Image
 from topformer_cli.data.augment import change_colours, choose_colours
 from topformer_cli.data.decode import Pixels
 from topformer_cli.data.draws import COLOURS
+from topformer_cli.data.rand_augment import rand_augment
 
 CROP_TRIES: Final = 10
 
@@ -46,6 +50,26 @@ class ClassAugmentation(Protocol):
     def photometric(self) -> bool:
         """Whether colours are distorted."""
 
+    @property
+    def randaugment(self) -> int:
+        """The number of operations of RandAugment that an image goes through."""
+
+    @property
+    def magnitude(self) -> float:
+        """How strong they are, 0 .. 10."""
+
+    @property
+    def magnitude_std(self) -> float:
+        """The deviation with which the magnitude is drawn."""
+
+    @property
+    def erase(self) -> float:
+        """Probability that a rectangle becomes noise."""
+
+    @property
+    def mixup(self) -> float:
+        """Both parameters of the Beta distribution of shares in mixed images; 0 mixes none."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassAugmentSettings:
@@ -56,6 +80,19 @@ class ClassAugmentSettings:
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
     flip: float = 0.5
     photometric: bool = True
+    randaugment: int = 0
+    magnitude: float = 9.0
+    magnitude_std: float = 0.5
+    erase: float = 0.0
+    mixup: float = 0.0
+
+
+ERASED: Final = ClassAugmentSettings(area=(0.02, 1 / 3), ratio=(0.3, 1 / 0.3))
+"""What a rectangle may be that is erased (timm's defaults)."""
+
+NOISE_MEAN: Final = np.array([123.675, 116.28, 103.53], np.float32)
+NOISE_STD: Final = np.array([58.395, 57.12, 57.375], np.float32)
+"""ImageNet's mean colour and deviation: noise of deviation 1 after normalisation."""
 
 
 class CentreCrop(Protocol):
@@ -78,7 +115,32 @@ def augment_image(image: Pixels, settings: ClassAugmentation, rng: np.random.Gen
         pixels = np.asarray(cv2.flip(pixels, 1), np.uint8)
     if settings.photometric:
         pixels = change_colours(pixels, choose_colours(rng.random(COLOURS.stop - COLOURS.start)))
-    return pixels
+    pixels = rand_augment(pixels, settings, rng)
+    return erase(pixels, rng) if settings.erase and rng.random() < settings.erase else pixels
+
+
+def erase(pixels: Pixels, rng: np.random.Generator) -> Pixels:
+    """Return an image [H, W, 3] in which one rectangle is noise."""
+    rows, columns = choose_crop((pixels.shape[0], pixels.shape[1]), ERASED, rng)
+    shape = rows[1] - rows[0], columns[1] - columns[0], 3
+    noise = rng.standard_normal(shape, np.float32) * NOISE_STD + NOISE_MEAN
+    erased = pixels.copy()
+    erased[slice(*rows), slice(*columns)] = np.rint(noise).clip(0, 255)
+    return erased
+
+
+def neighbour(number: int, count: int) -> int:
+    """Return which of count images it is mixed with: 0 with 1, 2 with 3; an odd one with itself."""
+    return min(number ^ 1, count - 1)
+
+
+def mix_pairs(images: Sequence[Pixels], shares: Sequence[float]) -> list[Pixels]:
+    """Mix images with their neighbours; shares are what is left of each of them."""
+    others = [images[neighbour(number, len(images))] for number in range(len(images))]
+    return [
+        np.asarray(cv2.addWeighted(image, share, other, 1 - share, 0), np.uint8)
+        for image, share, other in zip(images, shares, others, strict=True)
+    ]
 
 
 def choose_crop(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from topformer_cli.data.augment import Augmentation, augment
-from topformer_cli.data.class_augment import ClassAugmentation, augment_image
+from topformer_cli.data.class_augment import ClassAugmentation, augment_image, mix_pairs, neighbour
 from topformer_cli.data.decode import decode_image, decode_mask
 from topformer_cli.data.draws import DRAWS
 from topformer_cli.data.store import BoxSample, ClassSample, PreparedSet, Sample
@@ -116,7 +116,11 @@ class MaskSamples:
 
 @dataclass(frozen=True, slots=True)
 class ClassSamples:
-    """Crops of images [B, h, w, 3] uint8 and their train ids [B] int64."""
+    """Crops of images [B, h, w, 3] uint8 and their train ids [B] int64.
+
+    Where neighbours are mixed, their train ids [B] int64 follow, and the share [B] float32 that the
+    first one has of each mixed image.
+    """
 
     prepared: PreparedSet
     settings: ClassAugmentation
@@ -134,13 +138,25 @@ class ClassSamples:
         return image, np.array(sample.label, np.int64)
 
     def augment(self, sample: Arrays, rng: np.random.Generator) -> Arrays:
-        """Draw a crop."""
+        """Draw a crop and, where neighbours are mixed, a share."""
         image, label = sample
-        return augment_image(image, self.settings, rng), label
+        crop, alpha = augment_image(image, self.settings, rng), self.settings.mixup
+        return (
+            (crop, label, np.array(rng.beta(alpha, alpha), np.float32)) if alpha else (crop, label)
+        )
 
     def collate(self, samples: Sequence[Arrays]) -> Batch:
-        """Stack crops, which are of one size."""
-        return stacked(samples)
+        """Stack crops, which are of one size; of two neighbours that are mixed, the first's share.
+
+        Which ones are neighbours, their places in the whole batch say: parts begin at even ones.
+        """
+        if not self.settings.mixup:
+            return stacked(samples)
+        crops, labels, drawn = zip(*samples, strict=True)
+        shares = [drawn[number - number % 2] for number in range(len(samples))]
+        others = [labels[neighbour(number, len(labels))] for number in range(len(labels))]
+        mixed = mix_pairs(crops, [float(share) for share in shares])
+        return stacked(list(zip(mixed, labels, others, shares, strict=True)))
 
 
 def decode_pair(prepared: PreparedSet, index: int) -> Arrays:

@@ -61,16 +61,23 @@ class ClassificationTask:
         return build_model(self.spec, drop_path=model.drop_path, dropout=model.dropout)
 
     def feed(self, options: FeedOptions) -> Feed:
-        """Feed images and train ids [B] int64."""
+        """Feed images and train ids [B] int64; of mixed images more, see `ClassSamples`."""
         recipe = self.recipe
         samples = ClassSamples(self.prepared, recipe.augment)
         return host_feed(samples, recipe, self.spec, options)
 
     def loss(self, network: nn.Module, images: Tensor, targets: Sequence[Tensor]) -> PartLoss:
         """Score logits against train ids [B]; parts are of one size."""
-        (labels,) = targets
-        smoothing = self.recipe.loss.label_smoothing
-        loss = F.cross_entropy(network(images), labels, label_smoothing=smoothing)
+        logits, smoothing = network(images), self.recipe.loss.label_smoothing
+        if self.recipe.augment.mixup:
+            labels, others, shares = targets
+            first, second = (
+                F.cross_entropy(logits, one, reduction="none", label_smoothing=smoothing)
+                for one in (labels, others)
+            )
+            loss = torch.lerp(second, first, shares).mean()
+        else:
+            loss = F.cross_entropy(logits, targets[0], label_smoothing=smoothing)
         return PartLoss(loss, loss.new_ones((), dtype=torch.float32))
 
     def evaluate(

@@ -6,8 +6,10 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from topformer_cli.engine.rmsprop import RMSprop
 from topformer_cli.sections.record import (
     AdamWSection,
+    AdaptiveSection,
     MomentumSection,
     OptimizerSection,
     ScheduleSection,
@@ -20,12 +22,16 @@ MOST_RATES: Final = 1000
 def build_optimizer(network: nn.Module, settings: OptimizerSection) -> torch.optim.Optimizer:
     """Build the optimizer of a recipe's section, for a network that lies on its device.
 
-    Fused, it skips a step by itself where a gradient is not finite, without asking the host.
+    It skips a step by itself where a gradient is not finite, without asking the host.
 
     Weight decay reaches biases and batch normalisation too, as in the authors' runs, whose
-    exemption by name matches no parameter.
+    exemption by name matches no parameter; unless a recipe says otherwise.
     """
     match settings:
+        case AdaptiveSection(kind="rmsprop"):
+            return _rmsprop(network, settings)
+        case AdaptiveSection():
+            return _adamw(network, settings, settings.eps)
         case AdamWSection():
             return _adamw(network, settings)
         case MomentumSection():
@@ -35,22 +41,44 @@ def build_optimizer(network: nn.Module, settings: OptimizerSection) -> torch.opt
             raise TypeError(message)
 
 
-def _adamw(network: nn.Module, settings: AdamWSection) -> torch.optim.AdamW:
-    """Build AdamW with two parameter groups: the head, and everything else."""
-    head: list[nn.Parameter] = []
-    rest: list[nn.Parameter] = []
+def _groups(network: nn.Module, settings: AdamWSection) -> list[dict[str, Any]]:
+    """Group parameters: the head after everything else, and after each what is not to decay."""
+    sparing = isinstance(settings, AdaptiveSection) and settings.decayed == "weights"
+    kinds: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
-        (head if name.startswith("head.") else rest).append(parameter)
-    groups = [
-        {"params": rest, "lr": _rate(network), "lr_factor": 1.0},
-        {"params": head, "lr": _rate(network), "lr_factor": settings.head_lr_factor},
+        kind = name.startswith("head."), sparing and parameter.ndim <= 1
+        kinds.setdefault(kind, []).append(parameter)
+    return [
+        {
+            "params": kinds[head, spared],
+            "lr": _rate(network),
+            "lr_factor": settings.head_lr_factor if head else 1.0,
+            "weight_decay": 0.0 if spared else settings.weight_decay,
+        }
+        for head, spared in sorted(kinds)
     ]
+
+
+def _adamw(network: nn.Module, settings: AdamWSection, eps: float = 1e-8) -> torch.optim.AdamW:
     return torch.optim.AdamW(
-        groups,
+        _groups(network, settings),
         betas=settings.betas,
-        weight_decay=settings.weight_decay,
+        eps=eps,
         capturable=_on_cuda(network),
         fused=True,
+    )
+
+
+def _rmsprop(network: nn.Module, settings: AdaptiveSection) -> RMSprop:
+    momentum, alpha = settings.betas
+    return RMSprop(
+        _groups(network, settings),
+        {
+            "alpha": alpha,
+            "momentum": momentum,
+            "eps": settings.eps,
+            "weight_decay": settings.weight_decay,
+        },
     )
 
 

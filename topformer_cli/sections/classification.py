@@ -1,13 +1,15 @@
 """Recipes of classification."""
 
+import random
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from topformer_cli.models.design import Design, Extractor, Tokens
 from topformer_cli.sections.record import (
-    AdamWSection,
+    AdaptiveSection,
+    Count,
     Crop,
     EvaluationSection,
     PolySection,
@@ -18,6 +20,9 @@ from topformer_cli.sections.record import (
     Share,
     Side,
 )
+
+MOST_NOISE: Final = 0.67
+"""The most that noise takes from or adds to the learning rate, as a part of it (timm's default)."""
 
 
 class ClassificationModel(Section):
@@ -36,7 +41,10 @@ class ClassificationModel(Section):
 class ClassificationAugment(Section):
     """Training augmentation: crop is (height, width) in pixels.
 
-    The crop is drawn as a share `area` of the image with a `ratio` of width to height.
+    The crop is drawn as a share `area` of the image with a `ratio` of width to height; then so many
+    operations of RandAugment follow, of a magnitude 0 .. 10 that is drawn with a deviation. erase
+    is the probability that a rectangle becomes noise. mixup mixes pairs of images by shares from
+    Beta(mixup, mixup); 0 mixes none.
     """
 
     crop: Crop
@@ -44,6 +52,51 @@ class ClassificationAugment(Section):
     ratio: tuple[Positive, Positive]
     flip: Share
     photometric: bool
+    randaugment: Annotated[int, Field(ge=0, le=15)] = 0
+    magnitude: Annotated[float, Field(ge=0, le=10)] = 9.0
+    magnitude_std: Annotated[float, Field(ge=0)] = 0.5
+    erase: Share = 0.0
+    mixup: Annotated[float, Field(ge=0)] = 0.0
+
+    @field_validator("area", "ratio")
+    @classmethod
+    def _in_order(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if value[0] > value[1]:
+            message = "expected [least, most]"
+            raise ValueError(message)
+        return value
+
+
+class StairsSection(PolySection):
+    """Polynomial decay, and a factor after each so many iterations (`every`) past the warm-up.
+
+    Power 0 or factor 1 leaves one of the two out. From the share noise_from of the training on, the
+    rate is off by a random part of it, up to MOST_NOISE, another one each noise_every iterations.
+    """
+
+    power: Annotated[float, Field(ge=0)]
+    factor: Annotated[float, Field(gt=0, le=1)] = 1.0
+    every: Positive = 1.0
+    noise_from: Share = 1.0
+    noise_every: Count = 1
+
+    def decay(self, step: int) -> float:
+        """Return polynomial decay times factor^(step // every), times the noise."""
+        decay = super().decay(step)
+        # timm's warm-up rises to the whole rate: its stairs are counted meanwhile, but not applied.
+        if step >= self.warmup:
+            decay *= self.factor ** (step // self.every)
+        if step >= self.noise_from * self.iterations:
+            decay *= 1 + _noise(step // self.noise_every)
+        return decay
+
+
+def _noise(number: int) -> float:
+    """Draw from a normal distribution of deviation 1, cut at MOST_NOISE on both sides."""
+    rng = random.Random(number)
+    while abs(noise := rng.gauss(0.0, 1.0)) >= MOST_NOISE:
+        pass
+    return noise
 
 
 class ClassificationLoss(Section):
@@ -75,8 +128,8 @@ class ClassificationRecipe(Recipe):
     batch: Annotated[int, Field(ge=2)]
     model: ClassificationModel
     augment: ClassificationAugment
-    optimizer: AdamWSection
-    schedule: PolySection
+    optimizer: AdaptiveSection
+    schedule: StairsSection
     loss: ClassificationLoss
     evaluation: ClassificationEvaluation
 
@@ -94,6 +147,16 @@ class ClassificationRecipe(Recipe):
     def input_size(self) -> tuple[int, int]:
         """The crop of evaluations."""
         return self.evaluation.crop
+
+    def refuses(self, images: int) -> str | None:
+        """Refuse an odd number where images are mixed in pairs, which would be torn."""
+        if not self.augment.mixup or images % 2 == 0:
+            return None
+        return (
+            f"augment.mixup {self.augment.mixup:g} mixes images in pairs, but of the batch "
+            f"{self.batch} a device takes {images} at once; make that even with -o batch or "
+            "-o device_batch, or take -o augment.mixup=0"
+        )
 
     @staticmethod
     def auto_sizes(median_size: tuple[int, int]) -> Mapping[str, Any]:

@@ -44,6 +44,18 @@ class AdamWSection(OptimizerSection):
     head_lr_factor: Positive
 
 
+class AdaptiveSection(AdamWSection):
+    """AdamW, or RMSprop as TensorFlow has it, which takes its momentum and its alpha from betas.
+
+    decayed `weights` spares parameters of one dimension, biases and batch normalisation, the decay
+    of weights.
+    """
+
+    kind: Literal["adamw", "rmsprop"] = "adamw"
+    eps: Positive = 1e-8
+    decayed: Literal["all", "weights"] = "all"
+
+
 class MomentumSection(OptimizerSection):
     """Stochastic gradient descent with momentum, or AdamW with it as the first beta of two.
 
@@ -172,6 +184,10 @@ class Recipe(Section):
     @property
     def needs_weights(self) -> str | None:
         """Why a run cannot begin from scratch, and what to do; None where it can."""
+        return None
+
+    def refuses(self, images: int) -> str | None:  # noqa: ARG002
+        """Say why a device cannot take so many images at once, and what to do; None if it can."""
         return None
 
     @staticmethod

@@ -14,6 +14,8 @@ from topformer_cli.data.class_augment import (
     augment_image,
     centre_input,
     choose_crop,
+    erase,
+    mix_pairs,
 )
 
 SIDES = st.integers(1, 900)
@@ -81,6 +83,40 @@ def test_the_whole_image_and_nothing_else_is_the_image_itself() -> None:
         crop=(64, 64), area=(1.0, 1.0), ratio=(1.0, 1.0), flip=1.0, photometric=False
     )
     assert np.array_equal(augment_image(image, turned, np.random.default_rng(0)), image[:, ::-1])
+
+
+def test_a_rectangle_becomes_noise_and_nothing_else_changes() -> None:
+    image = np.full((100, 120, 3), 7, np.uint8)
+    areas = []
+    for seed in range(40):
+        erased = erase(image, np.random.default_rng(seed))
+        changed = (erased != 7).any(2)
+        rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
+        box = erased[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        assert np.array_equal(np.delete(erased[:, 0], np.s_[rows[0] : rows[-1] + 1], 0).max(), 7)
+        assert changed.sum() >= 0.98 * box[:, :, 0].size
+        areas.append(box[:, :, 0].size / changed.size)
+    assert (image == 7).all()
+    assert 0.015 < min(areas) < 0.1 < 0.25 < max(areas) < 0.34
+    noise = erase(np.zeros((600, 600, 3), np.uint8), np.random.default_rng(3))
+    inside = noise[noise.any(2)]
+    assert inside.mean(0) == pytest.approx([123.7, 116.3, 103.5], abs=3)
+    assert inside.std(0) == pytest.approx([57, 56, 55], abs=3)
+
+
+def test_erasing_happens_as_often_as_the_settings_say() -> None:
+    image = np.full((32, 32, 3), 7, np.uint8)
+    settings = ClassAugmentSettings(crop=(32, 32), photometric=False, erase=0.2)
+    rng = np.random.default_rng(0)
+    erased = [bool((augment_image(image, settings, rng) != 7).any()) for _ in range(1000)]
+    assert np.mean(erased) == pytest.approx(0.2, abs=0.04)
+
+
+def test_neighbours_are_mixed_by_their_shares() -> None:
+    images = [np.full((2, 2, 3), value, np.uint8) for value in (0, 200, 10, 110, 30)]
+    mixed = mix_pairs(images, [0.25, 0.25, 1.0, 1.0, 0.5])
+    assert [int(one[0, 0, 0]) for one in mixed] == [150, 50, 10, 110, 30]
+    assert {one.dtype for one in mixed} == {np.dtype(np.uint8)}
 
 
 def test_shrinking_takes_means() -> None:

@@ -25,6 +25,7 @@ from topformer_cli.engine.evaluate import Split
 from topformer_cli.engine.feed import FeedOptions
 from topformer_cli.engine.job import TrainJob
 from topformer_cli.engine.predict import TorchPredictor, normalised
+from topformer_cli.engine.processes.world import World
 from topformer_cli.engine.tasks import make_task, model_spec
 from topformer_cli.engine.train import train
 from topformer_cli.errors import DataError
@@ -39,12 +40,13 @@ from topformer_cli.sections.classification import ClassificationRecipe
 
 PER_CLASS, CLASSES, VAL = 8, 3, 40
 
-EASY = (
-    "batch=8", "augment.crop=[64,64]", "augment.area=[0.8,1.0]", "augment.photometric=false",
-    "evaluation.crop=[64,64]", "evaluation.short_side=64", "evaluation.every=1000",
-    "schedule.iterations=36", "schedule.warmup=3", "model.drop_path=0", "model.dropout=0",
-    "loss.label_smoothing=0",
+SMALL = (
+    "batch=8", "augment.crop=[64,64]", "evaluation.crop=[64,64]", "evaluation.short_side=64",
+    "evaluation.every=1000", "model.drop_path=0", "model.dropout=0", "loss.label_smoothing=0",
+    "ema=0.9", "optimizer.lr=0.005", "schedule.iterations=40", "schedule.warmup=3",
+    "schedule.noise_from=1",
 )  # fmt: skip
+MIXED = "augment.mixup=0.2"
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +60,7 @@ def imagenet(tmp_path_factory: pytest.TempPathFactory) -> PreparedSet:
 
 
 def recipe(*overrides: str) -> ClassificationRecipe:
-    loaded = load_recipe("imagenet", Choices("tiny", None, (*EASY, *overrides)))
+    loaded = load_recipe("imagenet", Choices("tiny", None, (*SMALL, *overrides)))
     assert isinstance(loaded, ClassificationRecipe)
     return loaded
 
@@ -72,15 +74,19 @@ def silent(done: int, total: int) -> None:
     assert 0 < done <= total
 
 
-def test_a_small_set_is_learnt(imagenet: PreparedSet, spec: ModelSpec, tmp_path: Path) -> None:
-    run = new_run(tmp_path, "train", "kinds")
-    train(
-        TrainJob(recipe(), imagenet, spec, FeedOptions(device=torch.device("cpu"))), run, Watcher()
-    )
+def test_a_small_set_is_learnt_with_everything_on(
+    imagenet: PreparedSet, spec: ModelSpec, tmp_path: Path
+) -> None:
+    run, watcher = new_run(tmp_path, "train", "kinds"), Watcher()
+    options = FeedOptions(device=torch.device("cpu"))
+    mixing = recipe(MIXED)
+    train(TrainJob(mixing, imagenet, spec, options), run, watcher)
+    first, second = (record.loss for record in watcher.records)
+    assert second < 0.75 * first
     network = build_from(load_checkpoint(run.weights("last")), "last")
-    result = make_task(recipe(), imagenet, spec).evaluate(network, "train", "last", silent)
+    result = make_task(mixing, imagenet, spec).evaluate(network, "train", "last", silent)
     assert isinstance(result, ClassificationResult)
-    assert result.top1 >= 90
+    assert result.top1 > 40  # one class of three, or less
     assert result.top5 is not None
     assert result.top1 <= result.top5 <= 100
     assert sum(result.counts) == result.images == PER_CLASS * CLASSES
@@ -215,3 +221,56 @@ def test_batches_are_crops_and_train_ids(imagenet: PreparedSet, spec: ModelSpec)
     assert (targets.shape, targets.dtype) == ((8,), torch.int64)
     known = {imagenet.classified("train", index).label for index in range(24)}
     assert set(targets.tolist()) <= known
+
+
+def batch(
+    imagenet: PreparedSet, spec: ModelSpec, options: FeedOptions, step: int = 3
+) -> list[torch.Tensor]:
+    """All parts of a step's batch, put together."""
+    feed = ClassificationTask(recipe(MIXED), imagenet, spec).feed(options)
+    ((parts),) = feed.batches(step, step + 1)
+    return [torch.cat(values) for values in zip(*(part.tensors for part in parts), strict=True)]
+
+
+def test_mixed_batches_name_both_images_and_the_share(
+    imagenet: PreparedSet, spec: ModelSpec
+) -> None:
+    images, labels, others, shares = batch(imagenet, spec, FeedOptions(device=torch.device("cpu")))
+    assert (images.shape, images.dtype) == ((8, 64, 64, 3), torch.uint8)
+    assert torch.equal(others, labels.view(4, 2).flip(1).flatten())
+    assert (shares.shape, shares.dtype) == ((8,), torch.float32)
+    assert torch.equal(shares[::2], shares[1::2])
+    assert len(shares.unique()) == 4
+    assert ((shares >= 0) & (shares <= 1)).all()
+
+
+def test_what_is_mixed_depends_on_neither_workers_parts_nor_processes(
+    imagenet: PreparedSet, spec: ModelSpec
+) -> None:
+    alone = FeedOptions(device=torch.device("cpu"))
+    whole = batch(imagenet, spec, alone)
+    worked = batch(imagenet, spec, replace(alone, workers=1))
+    in_parts = batch(imagenet, spec, replace(alone, parts=4))
+    worlds = [World(rank=rank, size=2) for rank in (0, 1)]
+    processes = [batch(imagenet, spec, replace(alone, world=world)) for world in worlds]
+    shared = [torch.cat(values) for values in zip(*processes, strict=True)]
+    for found in (worked, in_parts, shared):
+        assert all(torch.equal(one, other) for one, other in zip(whole, found, strict=True))
+    assert not torch.equal(whole[0], batch(imagenet, spec, alone, step=4)[0])
+
+
+def test_the_loss_of_mixed_images_is_that_of_mixed_labels(
+    imagenet: PreparedSet, spec: ModelSpec
+) -> None:
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 1000))
+    images, labels, others = torch.randn(4, 3, 2, 2), torch.tensor([3, 5, 7, 7]), [5, 3, 7, 7]
+    shares = torch.tensor([0.2, 0.2, 0.9, 0.9])
+    task = ClassificationTask(recipe(MIXED, "loss.label_smoothing=0.1"), imagenet, spec)
+    targets = torch.full((4, 1000), 0.1 / 1000)
+    for row, (label, other, share) in enumerate(zip(labels, others, shares, strict=True)):
+        targets[row, label] += 0.9 * share
+        targets[row, other] += 0.9 * (1 - share)
+    expected = torch.nn.functional.cross_entropy(network(images), targets)
+    found = task.loss(network, images, [labels, torch.tensor(others), shares]).loss
+    torch.testing.assert_close(found, expected)

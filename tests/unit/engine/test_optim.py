@@ -17,6 +17,7 @@ from topformer_cli.engine.optim import (
 )
 from topformer_cli.models.build import build_model
 from topformer_cli.recipe import Choices, load_recipe
+from topformer_cli.sections.classification import StairsSection
 from topformer_cli.sections.record import (
     AdamWSection,
     MomentumSection,
@@ -95,6 +96,45 @@ def test_a_schedule_is_drawn_as_it_is_trained_by() -> None:
     assert dict(rates)[3745] == 2e-4
     assert dict(rates)[3750] == pytest.approx(2e-5)
     assert len(scheduled_rates(1.0, stepped.model_copy(update={"iterations": 3}))) == 3
+
+
+def stairs(noise_from: float = 1.0, iterations: int = 750_600) -> StairsSection:
+    return StairsSection(
+        iterations=iterations, warmup=12_510, warmup_ratio=1e-6, power=0, factor=0.973,
+        every=3002.4, noise_from=noise_from, noise_every=1251,
+    )  # fmt: skip
+
+
+def test_stairs_begin_after_the_warmup_and_have_been_counted_in_it() -> None:
+    factor = learning_rate_factor
+    assert factor(stairs(), 0) == pytest.approx(1e-6)
+    assert factor(stairs(), 6255) == pytest.approx(0.5, rel=1e-5)
+    assert factor(stairs(), 12_509) == pytest.approx(1, rel=1e-4)
+    assert factor(stairs(), 12_510) == pytest.approx(0.973**4)
+    assert [factor(stairs(), step) for step in (15_011, 15_013)] == pytest.approx(
+        [0.973**4, 0.973**5]
+    )
+    assert factor(stairs(), 750_599) == pytest.approx(0.973**249)
+
+
+def test_noise_changes_with_each_epoch_of_the_rest_and_is_the_same_each_time() -> None:
+    start = round(0.42 * 750_600)
+    plain, noisy = stairs(), stairs(0.42)
+    assert noisy.decay(start - 1) == plain.decay(start - 1)
+    steps = range(start, 750_600, 1251)
+    parts = [noisy.decay(step) / plain.decay(step) - 1 for step in steps]
+    assert parts == [stairs(0.42).decay(step) / plain.decay(step) - 1 for step in steps]
+    assert noisy.decay(start + 1) == noisy.decay(start + 1250)
+    assert len(set(parts)) == len(steps) > 300
+    assert -0.67 < min(parts) < -0.6 < 0.6 < max(parts) < 0.67
+    assert sum(parts) / len(parts) == pytest.approx(0, abs=0.06)
+
+
+def test_a_polynomial_is_one_without_stairs() -> None:
+    settings = StairsSection(iterations=100, warmup=10, warmup_ratio=1e-6, power=1.0)
+    assert [settings.decay(step) for step in range(101)] == [
+        schedule().decay(step) for step in range(101)
+    ]
 
 
 def test_sgd_moves_every_parameter_with_momentum_and_decay() -> None:
