@@ -45,6 +45,7 @@ class Chosen:
 
     world = ALONE
     name = "train"
+    notes = ()
 
     def __init__(self, folder: Path, count: int) -> None:
         self.prepared = PreparedSet.open(folder, folder)

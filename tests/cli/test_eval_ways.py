@@ -65,7 +65,7 @@ def test_an_exported_file_is_measured_beside_its_network(road: Road, suffix: str
     assert "fixed: letterbox 64x64" in shown
     assert "in PyTorch by the same protocol: mIoU " in shown
     assert "note: 1 of 2 images, from all parts of val" in shown
-    name = f"eval-little-val-{suffix[1:]}-letterbox-1-images.json"
+    name = f"eval-little-val-{path.name}-letterbox-1-images.json"
     assert (road.latest / name).is_file()
 
 

@@ -15,13 +15,21 @@ from topformer_cli.engine.task import Progress, Task
 from topformer_cli.engine.tasks import make_task
 from topformer_cli.errors import UsageError
 from topformer_cli.recipe import Choices, Recipe, load_recipe, preset_names, recipe_names
-from topformer_cli.results import EvalResult
+from topformer_cli.results import DetectionResult, EvalResult
+from topformer_cli.sections.detection import DetectionRecipe
 from topformer_cli.sections.segmentation import SegmentationRecipe
 
 ProtocolName = Literal["code", "paper"]
 
 OWN: Final = "own"
 """The name of a protocol that is neither the authors' code's nor the paper's."""
+
+MMDETECTION: Final = "mmdetection"
+"""The name of the protocol of mmdetection's default configuration of RetinaNet, by which the paper
+measured (Table 11): a short side of 800 pixels, a long one of at most 1333."""
+
+_COCO: Final = "coco-retinanet"
+"""The recipe that has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,7 @@ def evaluate_model(model: Model, request: EvalRequest, progress: Progress) -> Me
     prepared.complete(request.fetching, (request.split,))
     network = model.network.to(resolve_device(request.device))
     result = task.evaluate(network, request.split, str(model.file), progress)
-    if isinstance(result, EvalResult) and isinstance(recipe, SegmentationRecipe):
+    if isinstance(result, EvalResult | DetectionResult):
         result = replace(result, protocol=f"{protocol_of(recipe)}: {result.protocol}")
     looked = None
     if isinstance(task, SegmentationTask):
@@ -82,10 +90,16 @@ def by_protocol(recipe: Recipe, wanted: ProtocolName | None) -> Recipe:
     return recipe.model_copy(update={"evaluation": _preset(recipe, wanted).evaluation})
 
 
-def protocol_of(recipe: SegmentationRecipe) -> str:
-    """Name the protocol of a recipe: `code`, `paper`, `code and paper` where they agree, or OWN."""
+def protocol_of(recipe: Recipe) -> str:
+    """Name the protocol of a recipe: `code`, `paper`, `code and paper` where they agree, or OWN.
+
+    Of detection: MMDETECTION, or OWN.
+    """
+    if isinstance(recipe, DetectionRecipe):
+        theirs = load_recipe(_COCO, Choices())
+        return MMDETECTION if _tested(recipe) == _tested(theirs) else OWN
     presets = _presets(recipe)
-    same = [one for one in presets if _resize(_preset(recipe, one)) == _resize(recipe)]
+    same = [one for one in presets if _tested(_preset(recipe, one)) == _tested(recipe)]
     return " and ".join(same) or OWN
 
 
@@ -101,9 +115,9 @@ def _preset(recipe: Recipe, preset: str) -> SegmentationRecipe:
     return found
 
 
-def _resize(recipe: SegmentationRecipe) -> tuple[object, ...]:
-    settings = recipe.evaluation
-    return settings.resize, settings.scale, settings.multiple
+def _tested(recipe: Recipe) -> dict[str, object]:
+    """Return how a recipe tests; how often is no part of that."""
+    return recipe.evaluation.model_dump(exclude={"every"})
 
 
 def _looking(task: Task, looks: Looks) -> Task:

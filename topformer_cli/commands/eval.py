@@ -129,7 +129,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     show.evaluation(measured, order, as_json=as_json)
     result = measured.result
     if run is not None:
-        kind = f"-{target.suffix[1:]}" if is_exported(target) and target else ""
+        kind = f"-{target.name}" if is_exported(target) and target else ""
         name = f"eval-{result.dataset}-{split}{kind}{testing.slug()}.json"
         write_json(run.path / name, measured.to_json())
     folder = output or (run.path if run else None)
@@ -148,17 +148,23 @@ def _of_network(
     from topformer_cli import console
     from topformer_cli.api.evaluating import evaluate_model
     from topformer_cli.api.models import load_model
-    from topformer_cli.commands import predictions as answers
 
     wanted = testing.of_network(request)
     model = load_model(source)
-    if model.spec.task != "segmentation":
-        why = f"with a network for {model.spec.task}, which makes no label maps; leave it out"
-        answers.require_unused(ctx, ("order", "output"), why)
+    _refuse_pictures(ctx, model.spec.task)
     console.note(f"evaluating {model.took}")
     with console.progress("eval", "images") as update:
         fetching = console.progress_lines("fetch the set", console.BYTES)
         return evaluate_model(model, replace(wanted, fetching=fetching), update), model.run
+
+
+def _refuse_pictures(ctx: click.Context, task: str) -> None:
+    """Refuse options that are about label maps with a network that makes none."""
+    from topformer_cli.commands import predictions as answers
+
+    if task != "segmentation":
+        why = f"with a network for {task}, which makes no label maps; leave it out"
+        answers.require_unused(ctx, ("order", "output"), why)
 
 
 def _of_file(
@@ -167,16 +173,19 @@ def _of_file(
     """Measure an exported file, or the export of a run on a phone."""
     from topformer_cli import console
     from topformer_cli.api.evaluating_files import evaluate_file, is_exported
+    from topformer_cli.api.exporting import open_artifact
     from topformer_cli.commands import predictions as answers
     from topformer_cli.commands.artifacts import find_artifact
+    from topformer_cli.models.spec import EXPORTED
 
     wanted = testing.of_file(request)
     path = source.target
     if path is None or not is_exported(path):
-        path = find_artifact(source.target, replace(source, tasks=("segmentation",))).path
+        path = find_artifact(source.target, replace(source, tasks=EXPORTED)).path
     else:
         why = "with an exported file, which is a network as it stands; leave it out"
         answers.require_unused(ctx, ("size", "weights", "partial_weights"), why)
+    _refuse_pictures(ctx, open_artifact(path).card.get("task", "segmentation"))
     console.note(f"evaluating {path}")
     with console.progress("eval", "images") as update:
         fetching = console.progress_lines("fetch the set", console.BYTES)

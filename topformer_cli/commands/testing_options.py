@@ -12,7 +12,8 @@ from topformer_cli.commands import options
 
 if TYPE_CHECKING:
     from topformer_cli.api.evaluating import EvalRequest, ProtocolName
-    from topformer_cli.api.evaluating_files import FileRequest, Fit
+    from topformer_cli.api.evaluating_files import FileRequest
+    from topformer_cli.api.evaluating_fixed import Fit
     from topformer_cli.data.looks import Looks
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -120,7 +121,7 @@ class Testing:
             phone = BenchChoices(
                 devices=(self.phone,), engine="tnn", runner=self.runner, places=request.places
             )
-        return FileRequest(request, self.fit or "stretch", self.against, self.images, phone)
+        return FileRequest(request, self.fit, self.against, self.images, phone)
 
     def _of_networks(self) -> "Iterator[str]":
         given = {
@@ -170,7 +171,8 @@ _OPTIONS: Final = (
     ),
     click.option(
         "--fit", type=click.Choice(["stretch", "letterbox"]),
-        help="How images are brought to an exported file's input size (default: stretch).",
+        help="How images are brought to an exported file's input size (default: stretch, of a "
+        "detector letterbox).",
     ),
     click.option(
         "--against", type=options.ANY_PATH,
