@@ -6,9 +6,10 @@
     python scripts/benchmarks/evaluation.py SET [tiny,base] [COUNT]
 
 SET is the prepared set's folder; COUNT of its training pictures, those of 512x683, are evaluated by
-networks with random weights, for memory a quarter of it and four times as many, too. The authors' way: load, resize, network, two resizes, softmax, argmax,
+networks with random weights. The authors' way: load, resize, network, two resizes, softmax, argmax,
 three histograms (tools/test.py of hustvl/TopFormer, mmsegmentation 0.19). Peak memory is that of a
-process of its own, above what it has when the network is there.
+process of its own, above what it has when the network is there, of a quarter of the pictures, of
+all, and of four times as many.
 """
 
 import os

@@ -1,6 +1,7 @@
 """Measure a network on a split of a prepared set, by the protocol that is asked for."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final, Literal
 
 from topformer_cli.api.comparing import Evidence, Measured, measured
@@ -16,6 +17,7 @@ from topformer_cli.engine.tasks import make_task
 from topformer_cli.errors import UsageError
 from topformer_cli.recipe import Choices, Recipe, load_recipe, preset_names, recipe_names
 from topformer_cli.results import DetectionResult, EvalResult
+from topformer_cli.rundir import RunDir, file_sha256
 from topformer_cli.sections.detection import DetectionRecipe
 from topformer_cli.sections.segmentation import SegmentationRecipe
 
@@ -69,6 +71,16 @@ def evaluate_model(model: Model, request: EvalRequest, progress: Progress) -> Me
         looked = Looked(task.segmenter(network, str(model.file)), prepared)
     evidence = Evidence(recipe, model.spec, model.origin, prepared.card, request.looks)
     return measured(evidence, result, looked)
+
+
+def evaluations_of(run: RunDir | None, file: Path, places: Places) -> Path:
+    """Return the folder of the evaluations of a run, or of a file that is of none.
+
+    A file is known by what is in it: two that are called alike do not share a folder.
+    """
+    if run is not None:
+        return run.path
+    return places.work_dir / "eval" / f"{file.stem}-{file_sha256(file)[:8]}"
 
 
 def by_protocol(recipe: Recipe, wanted: ProtocolName | None) -> Recipe:
