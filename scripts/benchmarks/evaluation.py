@@ -8,7 +8,8 @@
 SET is the prepared set's folder; COUNT of its training pictures, those of 512x683, are evaluated by
 networks with random weights. The authors' way: load, resize, network, two resizes, softmax, argmax,
 three histograms (tools/test.py of hustvl/TopFormer, mmsegmentation 0.19). Peak memory is that of a
-process of its own, above what it has when the network is there.
+process of its own, above what it has when the network is there, of a quarter of the pictures, of
+all, and of four times as many.
 """
 
 import os
@@ -45,6 +46,7 @@ class Chosen:
 
     world = ALONE
     name = "train"
+    notes = ()
 
     def __init__(self, folder: Path, count: int) -> None:
         self.prepared = PreparedSet.open(folder, folder)
@@ -148,14 +150,18 @@ def main(folder: Path, sizes: list[str], count: int) -> None:
     for size in sizes:
         timed(size, split)
         for way in ("authors", "ours"):
+            counts = [max(count // 4, 1), count, 4 * count]
             peaks = [
                 subprocess.run(
                     [sys.executable, __file__, "--peak", way, size, str(folder), str(number)],
                     check=True, capture_output=True, text=True,
                 ).stdout.strip()
-                for number in (max(count // 4, 1), count)
+                for number in counts
             ]  # fmt: skip
-            print(f"  {way}: peak memory +{peaks[0]} MB of a quarter, +{peaks[1]} MB of all")
+            told = ", ".join(
+                f"+{peak} MB of {number}" for peak, number in zip(peaks, counts, strict=True)
+            )
+            print(f"  {way}: peak memory {told} pictures")
 
 
 if __name__ == "__main__":

@@ -51,7 +51,10 @@ def test_eval_shows_average_precision(boxed: Road) -> None:
     done = quietly(boxed.run("eval", run))
     assert "RetinaNet with TopFormer-tiny on blocks val (3 images)" in done.out
     assert "AP50 " in done.out
-    assert "protocol keep_ratio 128x96, padded to multiples of 32; score 0.05" in done.out
+    said = (
+        "protocol own: short side 96, long side at most 128, padded to multiples of 32; score 0.05"
+    )
+    assert said in done.out
     record = quietly(boxed.run("eval", run, "--json", "--split", "train")).record
     assert record["images"] == 6
     assert {"ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar100"} < record.keys()
@@ -261,6 +264,58 @@ def test_boxes_away_from_their_run_are_held_against_a_named_checkpoint(
     other = checkpoint(boxed)  # of another run, by which no box has so high a score
     refused(boxed.run("verify", path, "--weights", other), 4)
     assert "only ONNX can" in refused(boxed.run("verify", path, "--fp16"), 2)
+
+
+CHOICE = "score 0.001, 1000 a level, NMS 0.5, 100 boxes; single scale"
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".tnnproto"])
+def test_the_maps_of_a_detector_are_evaluated_beside_its_network(
+    boxed: Road, exported: Path, suffix: str
+) -> None:
+    path = exported.with_suffix(suffix)
+    record = quietly(boxed.run("eval", path, "--json")).record
+    assert record["protocol"] == f"fixed: letterbox 128x96; {CHOICE}"
+    assert record["images"] == 3
+    assert record["boxes"] > 0
+    assert record["beside"]["what"].endswith(".safetensors in PyTorch")
+    assert record["beside"].keys() > {"ap", "ap50", "ar100"}
+    assert record["ap_difference"] == pytest.approx(0, abs=1e-6)
+    assert "comparison" not in record
+    run = exported.parent.parent
+    assert json.loads((run / f"eval-blocks-val-{path.name}.json").read_text()) == record
+    shown = quietly(boxed.run("eval", path, "--fit", "stretch", "--images", "2")).out
+    assert f"protocol fixed: stretch 128x96; {CHOICE}" in shown
+    assert "in PyTorch by the same protocol: AP " in shown
+    assert "note: 2 of 3 images, from all parts of val" in shown
+    line = refused(boxed.run("eval", path, "--output", run), 2)
+    assert "--output: of no use with a network for detection, which makes no label maps" in line
+
+
+def test_a_file_that_ends_in_boxes_is_evaluated_too(boxed: Road, exported: Path) -> None:
+    raw = quietly(boxed.run("eval", exported.with_suffix(".onnx"), "--json")).record
+    words = ("--output", "boxes", "--input-type", "uint8", "--json")
+    name = quietly(boxed.run("export", exported.parent.parent, *words)).record["name"]
+    found = quietly(boxed.run("eval", exported.with_name(f"{name}.onnx"), "--json")).record
+    assert (found["protocol"], found["boxes"]) == (raw["protocol"], raw["boxes"])
+    assert found["ap"] == pytest.approx(raw["ap"], abs=0.05)  # scores that are almost equal
+    assert found["ap_difference"] == pytest.approx(0, abs=0.05)
+
+
+def test_eval_scores_the_boxes_of_a_phone(
+    boxed: Road, exported: Path, start_device: StartDevice, tmp_path: Path
+) -> None:
+    artifact = load_artifact(exported)
+    maps = TnnRuntime(artifact.tnnproto)([fixed_input(artifact.manifest)])
+    names = [one.name for one in artifact.manifest.outputs]
+    runner = answering_runner(dict(sorted(zip(names, maps, strict=True))), tmp_path)
+    phone = start_device()
+    words = ("--phone", f"tcp:{phone.serial}", "--runner", runner, "--images", "1", "--json")
+    record = quietly(boxed.run("eval", exported, *words)).record
+    assert record["weights"].endswith(f".tnnproto in TNN on {phone.serial}")
+    assert record["beside"]["what"].endswith(" on this host")
+    assert record["boxes"] > 0  # of noise: the program has one answer
+    assert phone.root.remains() == []
 
 
 def test_what_a_detector_cannot_end_in_is_refused(boxed: Road, exported: Path) -> None:

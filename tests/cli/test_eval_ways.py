@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from tests.cli.conftest import Ran, Road
 from tests.cli.test_mistakes import refused
@@ -65,7 +67,7 @@ def test_an_exported_file_is_measured_beside_its_network(road: Road, suffix: str
     assert "fixed: letterbox 64x64" in shown
     assert "in PyTorch by the same protocol: mIoU " in shown
     assert "note: 1 of 2 images, from all parts of val" in shown
-    name = f"eval-little-val-{suffix[1:]}-letterbox-1-images.json"
+    name = f"eval-little-val-{path.name}-letterbox-1-images.json"
     assert (road.latest / name).is_file()
 
 
@@ -83,6 +85,26 @@ def test_an_export_away_from_its_run_needs_to_be_told_what_it_was(
     assert list(tmp_path.glob("eval*")) == []
 
 
+def test_what_is_of_no_run_is_kept_under_its_content(road: Road, tmp_path: Path) -> None:
+    mine, other = tmp_path / "mine.safetensors", tmp_path / "other" / "mine.safetensors"
+    other.parent.mkdir()
+    shutil.copy(road.latest / "checkpoints" / "best.safetensors", mine)
+    with safe_open(mine, "pt") as file:
+        said = {**file.metadata(), "said": "the same weights, in a file that differs"}
+    save_file(load_file(mine), other, said)
+    words = ("--work-dir", tmp_path / "runs")
+    for file in (mine, mine, other):
+        done = well(road.run("eval", "--weights", file, *words, work_dir=False))
+    kept = sorted((tmp_path / "runs" / "eval").glob("mine-*/eval-little-val.json"))
+    assert len(kept) == 2
+    assert f"kept as {kept[0]}" in done.err or f"kept as {kept[1]}" in done.err
+    weights = {json.loads(path.read_text())["weights"] for path in kept}
+    assert weights == {str(mine), str(other)}
+    assert all((path.parent / "worst.png").is_file() for path in kept)
+    well(road.run("report", *words, "--output", tmp_path / "page", work_dir=False, cache=False))
+    assert str(mine) in (tmp_path / "page" / "report.md").read_text()
+
+
 def test_label_maps_and_bytes_are_evaluated_too(road: Road, tmp_path: Path) -> None:
     words = ("--format", "onnx", "--output", "labels", "--input-type", "uint8")
     exported = quietly(road.run("export", *words, "--output-dir", tmp_path, "--json")).record
@@ -94,7 +116,8 @@ def test_label_maps_and_bytes_are_evaluated_too(road: Road, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--stride", "9"), "--stride 9: of windows; name their side with --window"),
+        (("--stride", "9"), "--stride 9: it is between windows; give --window, too"),
+        (("--window", "500"), "--window 500: windows have multiples of 32 pixels, such as 512"),
         (("--window", "64", "--stride", "65"), "--stride 65: leaves gaps between windows of 64"),
         (("--fit", "letterbox"), "--fit: goes with an exported file, or with --phone"),
         (("--images", "3"), "--images: goes with an exported file, or with --phone"),

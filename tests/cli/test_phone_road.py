@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tests.cli.conftest import Ran, Road
-from tests.fakes.adb_device import FakeDevice
+from tests.fakes.adb_device import FakeDevice, Faults
 from tests.fakes.runners import answering_runner
 from tests.unit.bench.conftest import StartDevice
 from topformer_cli.api.bench_inputs import fixed_input
@@ -130,6 +130,21 @@ def test_eval_scores_what_the_phone_computes(
     record = well(ade20k.run(*words)).record
     assert record["miou_difference"] != 0
     assert phone.root.remains() == []
+
+
+def test_a_phone_that_is_unplugged_ends_an_evaluation(
+    ade20k: Road, runner: Path, start_device: StartDevice, tmp_path: Path
+) -> None:
+    phone = start_device(Faults(drop_run=True, skip_runs=1))
+    before = {path.name for path in ade20k.latest.iterdir()}
+    words = ("eval", "--phone", f"tcp:{phone.serial}", "--runner", runner)
+    done = ade20k.run(*words, "--output", tmp_path / "seen")
+    assert (done.code, done.out) == (6, "")
+    line = done.err.splitlines()[-1]
+    assert line.startswith("topformer: ")
+    assert "was unplugged, switched off, or is rebooting" in line
+    assert {path.name for path in ade20k.latest.iterdir()} == before
+    assert not list(tmp_path.glob("seen/*"))
 
 
 def test_verify_compares_what_the_phone_computes(

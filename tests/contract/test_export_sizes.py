@@ -9,9 +9,11 @@ import torch
 from tests.fakes.conditioned import well_conditioned
 from topformer_cli.deploy.artifact import load_artifact
 from topformer_cli.deploy.export import ExportRequest, export
+from topformer_cli.deploy.parts import read_parts
 from topformer_cli.deploy.predictors import open_predictor
 from topformer_cli.deploy.tnn.proto import read_proto
 from topformer_cli.models.build import build_model
+from topformer_cli.models.cost import PARTS
 from topformer_cli.models.inference import fix_input_size
 from topformer_cli.models.spec import SIZES, ModelSpec, SizeName
 
@@ -57,7 +59,11 @@ def test_a_size_is_exported(size: SizeName, height: int, width: int, tmp_path: P
     assert all(parity.labels_equal == 1 for parity in made.manifest.parity.values())
     assert open_predictor(made, "tnn")(images).shape == reference.shape
     assert made.manifest.output.tnn_channels == 16
-    layers = [layer.record.TYPE for layer in read_proto(made.tnnproto).layers]
+    written, parts = read_proto(made.tnnproto).layers, read_parts(made.onnx)
+    layers = [layer.record.TYPE for layer in written]
+    order = dict.fromkeys(parts.get(layer.name) or "" for layer in written)
+    assert [name for name in order if name in PARTS] == [name for name in PARTS if name != "neck"]
+    assert not [layer.name for layer in written if layer.name not in parts]
     uneven = height % 64 != 0
     assert layers.count("MatMul") >= (8 + 6 if uneven else 8)
     assert layers.count("Pooling") == (0 if height == 96 else 1 if uneven else 4)

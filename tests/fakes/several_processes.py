@@ -12,17 +12,25 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch._dynamo
+from numpy.typing import NDArray
 from torch import nn
 
+from tests.fakes.box_pictures import make_blocks
 from tests.unit.engine.conftest import Watcher, make_job
 from topformer_cli.data.prepare import prepare
 from topformer_cli.data.scenes import make_scenes, scenes_request
 from topformer_cli.data.store import PreparedSet
 from topformer_cli.engine import keeper
+from topformer_cli.engine.box_matches import Detections
+from topformer_cli.engine.detect import Detector, evaluate_boxes
+from topformer_cli.engine.detection import DetectionTask
+from topformer_cli.engine.evaluate import Split
 from topformer_cli.engine.job import TrainJob
 from topformer_cli.engine.optim import set_learning_rate
 from topformer_cli.engine.processes import joining
@@ -31,14 +39,17 @@ from topformer_cli.engine.processes.division import divide
 from topformer_cli.engine.processes.joining import joined
 from topformer_cli.engine.processes.world import World
 from topformer_cli.engine.step import Step
-from topformer_cli.engine.tasks import make_task
+from topformer_cli.engine.tasks import make_task, model_spec
 from topformer_cli.engine.train import start_state, train
 from topformer_cli.models.backbones.mobilenetv3 import MobileNetRetinaNet
 from topformer_cli.models.spec import Norm
+from topformer_cli.recipe import Choices, load_recipe
 from topformer_cli.rundir import RunDir
+from topformer_cli.sections.detection import DetectionRecipe
 
 CPU = torch.device("cpu")
 STILL = ("model.dropout=0", "model.drop_path=0", "batch=8", "optimizer.lr=1e-4")
+DETECTION = ("evaluation.scale=[128,96]", "evaluation.score=0.001")
 SHARES = (slice(0, 4), slice(4, 6))
 """What each process has of six images."""
 
@@ -149,6 +160,34 @@ def evaluate_in(folder: Path, prepared: PreparedSet, world: World) -> None:
     (folder / f"evaluated-{world.size}-{world.rank}").write_text(str(result.to_json()))
 
 
+class Noting:
+    """A finder that writes down what it finds in which picture, to the last bit."""
+
+    def __init__(self, detector: Detector) -> None:
+        self.detector = detector
+        self.lines: list[str] = []
+        self.spec, self.protocol, self.at_once = detector.spec, detector.protocol, detector.at_once
+
+    def __call__(self, image: NDArray[np.uint8]) -> Detections:
+        found = self.detector(image)
+        parts = (image, *found)
+        self.lines.append(" ".join(sha256(one.tobytes()).hexdigest() for one in parts))
+        return found
+
+
+def find_in(folder: Path, prepared: PreparedSet, world: World) -> None:
+    """Evaluate a detector with random weights; alone it has more threads than beside another."""
+    torch.set_num_threads(3 - world.size)
+    recipe = load_recipe("coco-retinanet", Choices("tiny", None, DETECTION))
+    assert isinstance(recipe, DetectionRecipe)
+    task = DetectionTask(recipe, prepared, model_spec(recipe, prepared.card))
+    torch.manual_seed(0)
+    finder = Noting(Detector(task.build().eval(), task.spec, recipe.evaluation, CPU))
+    result = evaluate_boxes(finder, Split(prepared, "val", world), "it", lambda *_: None)
+    (folder / f"boxes-{world.size}-{world.rank}").write_text(str(result.to_json()))
+    (folder / f"found-{world.size}-{world.rank}").write_text("\n".join(finder.lines) + "\n")
+
+
 def die_at(step: int, world: World) -> Callable[[int], None]:
     def act(now: int) -> None:
         if now == step and world.rank == 1:
@@ -163,6 +202,9 @@ def main(folder: Path) -> None:
     make_scenes(folder / "raw", 6, 3, (64, 96), 0)
     prepare(scenes_request(folder / "raw", "little-scenes", folder / "cache"))
     prepared = PreparedSet.open("little-scenes", folder / "cache")
+    blocks = make_blocks(folder / "blocks", 2, 5)
+    prepare(blocks)
+    boxed = PreparedSet.open("blocks", blocks.cache_dir)
 
     def normalised(world: World) -> None:
         module = share_statistics(batch_norm(), CPU)
@@ -202,6 +244,7 @@ def main(folder: Path) -> None:
         ends[f"evaluated-{size}"] = together(
             size, lambda world: evaluate_in(folder, prepared, world)
         )
+        ends[f"boxes-{size}"] = together(size, lambda world: find_in(folder, boxed, world))
     ends["whole"] = together(2, noisy("whole"))
     ends["killed"] = together(2, noisy("killed", dying=True))
     ends["half"] = together(2, noisy("half", dying=True))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from topformer_cli.api.exporting import rendered_pictures
 from topformer_cli.deploy.artifact import Artifact
 from topformer_cli.deploy.manifest import Manifest
-from topformer_cli.deploy.runtimes import OPENERS
+from topformer_cli.deploy.predictors import FileOutputs
 from topformer_cli.engine.predict import normalised
 from topformer_cli.models.spec import ModelSpec
 
@@ -29,11 +29,7 @@ class Given:
         manifest = artifact.manifest
         inputs = fixed_input(manifest)
         kind = "tnn" if "tnn" in artifact.formats else artifact.formats[0]
-        outputs = OPENERS[kind](artifact.main_file(kind))([inputs])
-        references = [
-            one[:, : given.shape[1]] if given.tnn_channels else one
-            for one, given in zip(outputs, manifest.outputs, strict=True)
-        ]
+        references = FileOutputs(artifact, kind)(inputs)
         output = manifest.ending
         if manifest.output.kind == "boxes":  # suppression takes its time by how many there are
             output += f" ({len(references[0])} boxes on the fixed input)"

@@ -1,6 +1,7 @@
 """Measure a network on a split of a prepared set, by the protocol that is asked for."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final, Literal
 
 from topformer_cli.api.comparing import Evidence, Measured, measured
@@ -15,13 +16,22 @@ from topformer_cli.engine.task import Progress, Task
 from topformer_cli.engine.tasks import make_task
 from topformer_cli.errors import UsageError
 from topformer_cli.recipe import Choices, Recipe, load_recipe, preset_names, recipe_names
-from topformer_cli.results import EvalResult
+from topformer_cli.results import DetectionResult, EvalResult
+from topformer_cli.rundir import RunDir, file_sha256
+from topformer_cli.sections.detection import DetectionRecipe
 from topformer_cli.sections.segmentation import SegmentationRecipe
 
 ProtocolName = Literal["code", "paper"]
 
 OWN: Final = "own"
 """The name of a protocol that is neither the authors' code's nor the paper's."""
+
+MMDETECTION: Final = "mmdetection"
+"""The name of the protocol of mmdetection's default configuration of RetinaNet, by which the paper
+measured (Table 11): a short side of 800 pixels, a long one of at most 1333."""
+
+_COCO: Final = "coco-retinanet"
+"""The recipe that has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +64,23 @@ def evaluate_model(model: Model, request: EvalRequest, progress: Progress) -> Me
     prepared.complete(request.fetching, (request.split,))
     network = model.network.to(resolve_device(request.device))
     result = task.evaluate(network, request.split, str(model.file), progress)
-    if isinstance(result, EvalResult) and isinstance(recipe, SegmentationRecipe):
+    if isinstance(result, EvalResult | DetectionResult):
         result = replace(result, protocol=f"{protocol_of(recipe)}: {result.protocol}")
     looked = None
     if isinstance(task, SegmentationTask):
         looked = Looked(task.segmenter(network, str(model.file)), prepared)
     evidence = Evidence(recipe, model.spec, model.origin, prepared.card, request.looks)
     return measured(evidence, result, looked)
+
+
+def evaluations_of(run: RunDir | None, file: Path, places: Places) -> Path:
+    """Return the folder of the evaluations of a run, or of a file that is of none.
+
+    A file is known by what is in it: two that are called alike do not share a folder.
+    """
+    if run is not None:
+        return run.path
+    return places.work_dir / "eval" / f"{file.stem}-{file_sha256(file)[:8]}"
 
 
 def by_protocol(recipe: Recipe, wanted: ProtocolName | None) -> Recipe:
@@ -82,10 +102,16 @@ def by_protocol(recipe: Recipe, wanted: ProtocolName | None) -> Recipe:
     return recipe.model_copy(update={"evaluation": _preset(recipe, wanted).evaluation})
 
 
-def protocol_of(recipe: SegmentationRecipe) -> str:
-    """Name the protocol of a recipe: `code`, `paper`, `code and paper` where they agree, or OWN."""
+def protocol_of(recipe: Recipe) -> str:
+    """Name the protocol of a recipe: `code`, `paper`, `code and paper` where they agree, or OWN.
+
+    Of detection: MMDETECTION, or OWN.
+    """
+    if isinstance(recipe, DetectionRecipe):
+        theirs = load_recipe(_COCO, Choices())
+        return MMDETECTION if _tested(recipe) == _tested(theirs) else OWN
     presets = _presets(recipe)
-    same = [one for one in presets if _resize(_preset(recipe, one)) == _resize(recipe)]
+    same = [one for one in presets if _tested(_preset(recipe, one)) == _tested(recipe)]
     return " and ".join(same) or OWN
 
 
@@ -101,9 +127,9 @@ def _preset(recipe: Recipe, preset: str) -> SegmentationRecipe:
     return found
 
 
-def _resize(recipe: SegmentationRecipe) -> tuple[object, ...]:
-    settings = recipe.evaluation
-    return settings.resize, settings.scale, settings.multiple
+def _tested(recipe: Recipe) -> dict[str, object]:
+    """Return how a recipe tests; how often is no part of that."""
+    return recipe.evaluation.model_dump(exclude={"every"})
 
 
 def _looking(task: Task, looks: Looks) -> Task:

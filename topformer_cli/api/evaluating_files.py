@@ -1,37 +1,26 @@
-"""Measure an exported file beside the network that it was made of.
-
-A file has one input size and the paper's protocols have many, so both are measured by a protocol of
-the file's own, `fixed`, which has no place beside published scores.
-"""
+"""Measure an exported file beside the network that it was made of, both by the file's protocol."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from topformer_cli.api.benching import BenchChoices
 from topformer_cli.api.evaluating import EvalRequest
+from topformer_cli.api.evaluating_fixed import Fit, Subject, fixed_protocol
 from topformer_cli.api.evaluating_phones import phone_predictor
 from topformer_cli.api.exporting import open_artifact
 from topformer_cli.api.made_of import checkpoint_of, run_of
 from topformer_cli.api.models import Model, ModelSource, load_model
 from topformer_cli.api.sets import open_set
 from topformer_cli.api.worst import Looked
-from topformer_cli.data.protocol import EvalSettings
 from topformer_cli.deploy.artifact import SUFFIXES, Artifact
-from topformer_cli.deploy.predictors import open_predictor
 from topformer_cli.engine.device import resolve_device
-from topformer_cli.engine.evaluate import Split, evaluate
-from topformer_cli.engine.predict import Segmenter, TorchPredictor
+from topformer_cli.engine.evaluate import Split
 from topformer_cli.engine.task import Progress
-from topformer_cli.errors import UsageError
-from topformer_cli.models.spec import ModelSpec
-from topformer_cli.predictor import Predictor
-from topformer_cli.results import EvalResult
-from topformer_cli.results.segmentation import FIXED
+from topformer_cli.models.spec import Task
+from topformer_cli.results import DetectionResult, EvalResult
 from topformer_cli.rundir import RunDir
-
-Fit = Literal["stretch", "letterbox"]
 
 FILE_SUFFIXES: Final[Mapping[str, str]] = {
     suffix: kind for kind, suffixes in SUFFIXES.items() for suffix in suffixes
@@ -48,13 +37,14 @@ def is_exported(path: Path | None) -> bool:
 class FileRequest:
     """How an exported file is measured.
 
-    fit: how pictures are brought to its input size. against: the run or checkpoint to measure
-    beside it; None for the checkpoint that it was made of, if its run is still there. most: so many
-    images in place of all. phone: the phone that computes it, beside this host.
+    fit: how pictures are brought to its input size; None for what is usual of its task. against:
+    the run or checkpoint to measure beside it; None for the checkpoint that it was made of, if its
+    run is still there. most: so many images in place of all. phone: the phone that computes it,
+    beside this host.
     """
 
     usual: EvalRequest = field(default_factory=EvalRequest)
-    fit: Fit = "stretch"
+    fit: Fit | None = None
     against: Path | None = None
     most: int | None = None
     phone: BenchChoices | None = None
@@ -64,20 +54,20 @@ class FileRequest:
 class MeasuredFile:
     """What a file came to, and what should compute the same, by the same protocol.
 
-    what: names the latter; why: says why there is none. looked: what to look at the worst images
-    with, on this host. run: the run that the file is of.
+    what: names the latter; why: says why there is none. looked: of label maps, what to look at the
+    worst images with, on this host. run: the run that the file is of.
     """
 
-    result: EvalResult
-    beside: EvalResult | None
-    looked: Looked = field(repr=False, compare=False)
+    result: EvalResult | DetectionResult
+    beside: EvalResult | DetectionResult | None
+    looked: Looked | None = field(repr=False, compare=False)
     run: RunDir | None = None
     what: str = ""
     why: str = ""
 
     @property
     def difference(self) -> float | None:
-        """The mIoU of the file above the other one's."""
+        """The mIoU or AP of the file above the other one's."""
         if self.beside is None:
             return None
         return self.result.headline.value - self.beside.headline.value
@@ -94,12 +84,12 @@ class MeasuredFile:
         beside = None
         if self.beside is not None:
             beside = {"what": self.what, "weights": self.beside.weights, **self.beside.scores}
-        more = {"beside": beside, "miou_difference": self.difference, "not_held": self.why or None}
-        return self.result.to_json() | more
+        apart = {f"{self.result.headline.key}_difference": self.difference}
+        return self.result.to_json() | {"beside": beside, **apart, "not_held": self.why or None}
 
 
 def evaluate_file(path: Path, request: FileRequest, progress: Progress) -> MeasuredFile:
-    """Measure an exported segmentation network on a split of a prepared set.
+    """Measure an exported network on a split of a prepared set.
 
     Progress counts the images of both evaluations.
 
@@ -111,49 +101,26 @@ def evaluate_file(path: Path, request: FileRequest, progress: Progress) -> Measu
         MeasurementError: the runner failed there.
     """
     artifact = open_artifact(path)
-    protocol = _Fixed(artifact, _card(artifact), request.fit)
-    usual = request.usual
-    prepared = open_set(usual.dataset or protocol.spec.dataset, usual.places)
-    prepared.require(protocol.spec.task)
+    protocol = fixed_protocol(artifact, request.fit)
+    spec, usual = protocol.spec, request.usual
+    prepared = open_set(usual.dataset or spec.dataset, usual.places)
+    prepared.require(spec.task)
     prepared.complete(usual.fetching, (usual.split,))
     turns = _Turns(Split(prepared, usual.split, most=request.most), progress)
-    file = protocol.of_file(FILE_SUFFIXES.get(path.suffix, artifact.formats[0]))
-    looked, run = Looked(file, prepared), run_of(artifact)
+    file = protocol.file(FILE_SUFFIXES.get(path.suffix, artifact.formats[0]))
+    looked, run = file.looked(prepared), run_of(artifact)
     if request.phone is not None:
         turns.turns = 2
         with phone_predictor(artifact, request.phone) as predictor:
-            result = turns.evaluate(protocol.of(predictor))
-        beside = turns.evaluate(file)
-        return MeasuredFile(result, beside, looked, run, f"{file.predictor.name} on this host")
-    model, why = _source(artifact, request)
+            result = turns.evaluate(protocol.phone(predictor))
+        return MeasuredFile(result, turns.evaluate(file), looked, run, f"{file.name} on this host")
+    model, why = _source(artifact, request, spec.task)
     if model is None:
         return MeasuredFile(turns.evaluate(file), None, looked, run, why=why)
     turns.turns = 2
+    network = protocol.network(model, resolve_device(usual.device))
     result = turns.evaluate(file)
-    network = TorchPredictor(model.network, str(model.file), resolve_device(usual.device))
-    beside = turns.evaluate(Segmenter(network, model.spec, protocol.settings))
-    return MeasuredFile(result, beside, looked, run, f"{model.file} in PyTorch")
-
-
-@dataclass(frozen=True, slots=True)
-class _Fixed:
-    """The protocol of an export."""
-
-    artifact: Artifact
-    spec: ModelSpec
-    fit: Fit
-
-    @property
-    def settings(self) -> EvalSettings:
-        height, width = self.artifact.manifest.input.shape[2:]
-        return EvalSettings(self.fit, (width, height), 1)
-
-    def of_file(self, kind: str) -> Segmenter:
-        return self.of(open_predictor(self.artifact, kind))
-
-    def of(self, predictor: Predictor) -> Segmenter:
-        takes_bytes = self.artifact.manifest.input.type == "uint8"
-        return Segmenter(predictor, self.spec, self.settings, takes_bytes=takes_bytes)
+    return MeasuredFile(result, turns.evaluate(network), looked, run, f"{model.file} in PyTorch")
 
 
 @dataclass
@@ -165,38 +132,21 @@ class _Turns:
     turns: int = 1
     done: int = 0
 
-    def evaluate(self, segmenter: Segmenter) -> EvalResult:
+    def evaluate(self, subject: Subject) -> EvalResult | DetectionResult:
         before, total = self.done, len(self.split)
 
         def tell(done: int, _total: int) -> None:
             self.progress(before + done, total * self.turns)
 
-        result = evaluate(segmenter, self.split, segmenter.predictor.name, tell)
+        result = subject.evaluate(self.split, tell)
         self.done += total
-        return replace(result, protocol=f"{FIXED}: {result.protocol}")
+        return result
 
 
-def _card(artifact: Artifact) -> ModelSpec:
-    if not artifact.card:
-        message = (
-            f"{artifact.path}: has no identity card that says its classes and how pictures are "
-            "normalised; evaluate an export of a checkpoint"
-        )
-        raise UsageError(message)
-    spec = ModelSpec.from_json(artifact.card, str(artifact.path))
-    if spec.task != "segmentation":
-        message = (
-            f"{artifact.path} is an export for {spec.task}; exports for segmentation are "
-            "evaluated, others as the checkpoint that they were made of"
-        )
-        raise UsageError(message)
-    return spec
-
-
-def _source(artifact: Artifact, request: FileRequest) -> tuple[Model | None, str]:
+def _source(artifact: Artifact, request: FileRequest, task: Task) -> tuple[Model | None, str]:
     """Return the network that a file was made of, or why it is not to be had."""
     if (file := request.against or checkpoint_of(artifact)) is not None:
         places = request.usual.places
-        return load_model(ModelSource(file, places=places, tasks=("segmentation",))), ""
+        return load_model(ModelSource(file, places=places, tasks=(task,))), ""
     name = artifact.manifest.source.name
     return None, f"{name}, of which it was made, is not in its run; name it with --against"

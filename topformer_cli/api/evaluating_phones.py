@@ -16,7 +16,7 @@ from topformer_cli.errors import UsageError
 
 
 class PhonePredictor:
-    """An exported network on a phone, one image at a time."""
+    """An exported network on a phone, one image at a time; `compute` gives all its outputs."""
 
     def __init__(self, compute: Callable[[NDArray[Any]], list[NDArray[Any]]], name: str) -> None:
         self.compute = compute
@@ -58,12 +58,14 @@ def phone_predictor(artifact: Artifact, choices: BenchChoices) -> Iterator[Phone
 def _plan(artifact: Artifact, kind: str) -> BenchPlan:
     """Return a plan whose references tell only the shapes of the outputs."""
     manifest = artifact.manifest
-    label_map = manifest.output.kind == "labels"
     return BenchPlan(
         name=artifact.name,
         card=artifact.card,
         artifact=artifact.main_file(kind),
         inputs=np.zeros(manifest.input.shape, manifest.input.type),
-        references=[np.zeros(manifest.output.shape, np.int32 if label_map else np.float32)],
+        references=[
+            np.zeros(one.shape, np.int32 if one.kind == "labels" else np.float32)
+            for one in manifest.outputs
+        ],
         core="any",
     )

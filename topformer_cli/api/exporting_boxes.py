@@ -30,7 +30,6 @@ from topformer_cli.deploy.verify import Proof
 from topformer_cli.engine.predict import normalised
 from topformer_cli.errors import ExportError
 from topformer_cli.models import boxes as rules
-from topformer_cli.models.boxes import RawBoxes
 from topformer_cli.models.deployed import take_bytes
 from topformer_cli.models.inference import fix_input_size
 from topformer_cli.models.spec import Ending, InputType, ModelSpec
@@ -71,12 +70,9 @@ class ExportedDetector:
     def boxes_of_maps(self, maps: Arrays) -> Boxes:
         """Return the boxes that a host makes of the maps of one picture, computing in float64."""
         # Imported here: torchvision takes seconds.
-        from topformer_cli.models.deployed_boxes import raw_boxes
-        from topformer_cli.models.detector import select_boxes
+        from topformer_cli.models.deployed_boxes import boxes_of_maps
 
-        raw = raw_boxes([torch.from_numpy(one).double() for one in maps])
-        one = RawBoxes(raw.logits[0], raw.offsets[0])
-        found = select_boxes(one, self.input_hw, self.input_hw, self.settings)
+        found = boxes_of_maps(maps, self.input_hw, self.settings)
         return Boxes(*(part.numpy() for part in found))
 
 

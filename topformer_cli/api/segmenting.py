@@ -12,10 +12,9 @@ from topformer_cli import draw
 from topformer_cli.api import models
 from topformer_cli.api.drawing import Drawn, Paint
 from topformer_cli.api.pictures import is_video
-from topformer_cli.data.looks import WHOLE, Looks
-from topformer_cli.data.protocol import STEP, native
+from topformer_cli.data.looks import Looks
+from topformer_cli.data.protocol import native
 from topformer_cli.engine.predict import Segmenter
-from topformer_cli.errors import UsageError
 from topformer_cli.models.spec import ModelSpec
 
 NAMED: Final = 5
@@ -23,29 +22,6 @@ NAMED: Final = 5
 
 Shares: TypeAlias = NDArray[np.float64]
 """Each class's share of the pixels [C]."""
-
-
-def looks_of(window: int | None, stride: int | None) -> Looks:
-    """Return how a picture is looked at; windows lie two thirds of their side apart.
-
-    Raises:
-        UsageError: a window is not of the network's steps, or windows would leave gaps.
-    """
-    if window is None:
-        if stride is not None:
-            message = f"--stride {stride}: it is between windows; give --window, too"
-            raise UsageError(message)
-        return WHOLE
-    if window % STEP:
-        near = max(STEP, round(window / STEP) * STEP)
-        message = f"--window {window}: windows have multiples of {STEP} pixels, such as {near}"
-        raise UsageError(message)
-    if stride is not None and stride > window:
-        message = (
-            f"--stride {stride}: leaves gaps between windows of {window}; give {window} or less"
-        )
-        raise UsageError(message)
-    return Looks(window=window, stride=stride or window * 2 // 3)
 
 
 @dataclass(frozen=True, slots=True)

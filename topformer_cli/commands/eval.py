@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from topformer_cli.results import Result
     from topformer_cli.results.detection import ScoredBoxes
     from topformer_cli.results.segmentation import ClassOrder, MapIds, ScoredMaps
-    from topformer_cli.rundir import RunDir
 
 OF_A_NETWORK: Final = ("target", "size", "weights", "partial_weights", "device", *NAMES)
 """What says which network is measured and where; answers that are there need neither."""
@@ -68,11 +67,11 @@ OF_A_NETWORK: Final = ("target", "size", "weights", "partial_weights", "device",
     "--output",
     type=options.ANY_PATH,
     metavar="FOLDER",
-    help="Where confusion.png and confusion.csv of label maps go (default: the run's folder).",
+    help="Where pictures and confusion.csv of label maps go (default: beside the record).",
 )
 @click.option(
     "--fail-under",
-    type=options.Amount(),
+    type=options.Amount(0),
     metavar="PERCENT",
     help="Exit with 7 below this mIoU, top-1 accuracy or AP.",
 )
@@ -112,6 +111,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     answers.require_unused(ctx, ("ids",), "without --predictions FOLDER")
     if output is not None:
         answers.require_folder(output)
+    from topformer_cli import console
     from topformer_cli.api.evaluating import EvalRequest
     from topformer_cli.api.evaluating_files import is_exported
     from topformer_cli.api.models import ModelSource
@@ -125,16 +125,14 @@ def command(  # noqa: PLR0913 - one parameter an option
     source = ModelSource(target, weights, size, partial_weights, places)
     request = EvalRequest(device, dataset, split, places)
     of_file = is_exported(target) or testing.phone is not None
-    measured, run = (_of_file if of_file else _of_network)(ctx, source, request, testing)
+    measured, folder = (_of_file if of_file else _of_network)(ctx, source, request, testing)
     show.evaluation(measured, order, as_json=as_json)
     result = measured.result
-    if run is not None:
-        kind = f"-{target.suffix[1:]}" if is_exported(target) and target else ""
-        name = f"eval-{result.dataset}-{split}{kind}{testing.slug()}.json"
-        write_json(run.path / name, measured.to_json())
-    folder = output or (run.path if run else None)
-    if folder is not None:
-        _draw(measured, folder)
+    kind = f"-{target.name}" if is_exported(target) and target else ""
+    record = folder / f"eval-{result.dataset}-{split}{kind}{testing.slug()}.json"
+    write_json(record, measured.to_json())
+    console.note(f"kept as {record}")
+    _draw(measured, output or folder)
     if isinstance(result, EvalResult) and result.incomplete:
         message = f"{result.dataset} {split}: {result.incomplete}; the scores are of the others"
         raise DataError(message)
@@ -143,46 +141,57 @@ def command(  # noqa: PLR0913 - one parameter an option
 
 def _of_network(
     ctx: click.Context, source: "ModelSource", request: "EvalRequest", testing: Testing
-) -> "tuple[Measured, RunDir | None]":
-    """Measure a run, a checkpoint or a weights file."""
+) -> "tuple[Measured, Path]":
+    """Measure a run, a checkpoint or a weights file; say where that is to be kept."""
     from topformer_cli import console
-    from topformer_cli.api.evaluating import evaluate_model
+    from topformer_cli.api.evaluating import evaluate_model, evaluations_of
     from topformer_cli.api.models import load_model
-    from topformer_cli.commands import predictions as answers
 
     wanted = testing.of_network(request)
     model = load_model(source)
-    if model.spec.task != "segmentation":
-        why = f"with a network for {model.spec.task}, which makes no label maps; leave it out"
-        answers.require_unused(ctx, ("order", "output"), why)
+    _refuse_pictures(ctx, model.spec.task)
     console.note(f"evaluating {model.took}")
     with console.progress("eval", "images") as update:
         fetching = console.progress_lines("fetch the set", console.BYTES)
-        return evaluate_model(model, replace(wanted, fetching=fetching), update), model.run
+        measured = evaluate_model(model, replace(wanted, fetching=fetching), update)
+    return measured, evaluations_of(model.run, model.file, request.places)
+
+
+def _refuse_pictures(ctx: click.Context, task: str) -> None:
+    """Refuse options that are about label maps with a network that makes none."""
+    from topformer_cli.commands import predictions as answers
+
+    if task != "segmentation":
+        why = f"with a network for {task}, which makes no label maps; leave it out"
+        answers.require_unused(ctx, ("order", "output"), why)
 
 
 def _of_file(
     ctx: click.Context, source: "ModelSource", request: "EvalRequest", testing: Testing
-) -> "tuple[MeasuredFile, RunDir | None]":
-    """Measure an exported file, or the export of a run on a phone."""
+) -> "tuple[MeasuredFile, Path]":
+    """Measure an exported file, or the export of a run on a phone; say where that is to be kept."""
     from topformer_cli import console
+    from topformer_cli.api.evaluating import evaluations_of
     from topformer_cli.api.evaluating_files import evaluate_file, is_exported
+    from topformer_cli.api.exporting import open_artifact
     from topformer_cli.commands import predictions as answers
     from topformer_cli.commands.artifacts import find_artifact
+    from topformer_cli.models.spec import EXPORTED
 
     wanted = testing.of_file(request)
     path = source.target
     if path is None or not is_exported(path):
-        path = find_artifact(source.target, replace(source, tasks=("segmentation",))).path
+        path = find_artifact(source.target, replace(source, tasks=EXPORTED)).path
     else:
         why = "with an exported file, which is a network as it stands; leave it out"
         answers.require_unused(ctx, ("size", "weights", "partial_weights"), why)
+    _refuse_pictures(ctx, open_artifact(path).card.get("task", "segmentation"))
     console.note(f"evaluating {path}")
     with console.progress("eval", "images") as update:
         fetching = console.progress_lines("fetch the set", console.BYTES)
         usual = replace(wanted.usual, fetching=fetching)
         measured = evaluate_file(path, replace(wanted, usual=usual), update)
-    return measured, measured.run
+    return measured, evaluations_of(measured.run, path, request.places)
 
 
 def _draw(measured: "Measured | MeasuredFile", folder: Path) -> None:

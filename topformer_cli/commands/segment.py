@@ -61,8 +61,10 @@ def command(  # noqa: PLR0913 - one parameter an option
     Draws an overlay with a legend for each.
     """
     from topformer_cli.api import pictures
+    from topformer_cli.data.looks import Looks, window_and_stride
 
     # Before torch is imported: a mistyped name is told at once.
+    side, step = window_and_stride(window, stride)
     sources = pictures.find_sources(files, output)
     if labels:
         pictures.require_pictures(sources)
@@ -73,12 +75,13 @@ def command(  # noqa: PLR0913 - one parameter an option
     from topformer_cli.api.places import Places
     from topformer_cli.api.reading import STDIO
 
-    looks = segmenting.looks_of(window, stride)
     source = models.ModelSource(
         model, weights, size, partial_weights, Places(work_dir), tasks=("segmentation",)
     )
     loaded = models.load_model(source)
-    labeller = segmenting.labeller(loaded, device, looks, as_labels=labels)
+    labeller = segmenting.labeller(
+        loaded, device, Looks(window=side, stride=step), as_labels=labels
+    )
     console.note(f"segmenting with {loaded.took}")
     with console.progress("segment", pictures.unit(sources)) as update:
         batch = drawing.draw_files(labeller, list(zip(sources, targets, strict=True)), update)

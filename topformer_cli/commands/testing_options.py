@@ -12,14 +12,13 @@ from topformer_cli.commands import options
 
 if TYPE_CHECKING:
     from topformer_cli.api.evaluating import EvalRequest, ProtocolName
-    from topformer_cli.api.evaluating_files import FileRequest, Fit
+    from topformer_cli.api.evaluating_files import FileRequest
+    from topformer_cli.api.evaluating_fixed import Fit
     from topformer_cli.data.looks import Looks
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 MOST_SCALE: Final = 8.0
-SHARE_OF_WINDOW: Final = 2 / 3
-"""The usual stride of windows, which mmsegmentation's sliding tests take (341 of 512)."""
 
 
 class Scales(click.ParamType):  # type: ignore[type-arg]
@@ -74,24 +73,12 @@ class Testing:
         """Return how often a network looks at an image.
 
         Raises:
-            UsageError: a stride without windows, or one that leaves gaps between them.
+            UsageError: see `window_and_stride`.
         """
-        from topformer_cli.data.looks import WHOLE, Looks
-        from topformer_cli.errors import UsageError
+        from topformer_cli.data.looks import WHOLE, Looks, window_and_stride
 
-        if self.window is None:
-            if self.stride is not None:
-                message = f"--stride {self.stride}: of windows; name their side with --window"
-                raise UsageError(message)
-            return Looks(self.scales or WHOLE.scales, self.flip)
-        stride = self.stride or max(int(self.window * SHARE_OF_WINDOW), 1)
-        if stride > self.window:
-            message = (
-                f"--stride {stride}: leaves gaps between windows of {self.window}; give at most "
-                "their side"
-            )
-            raise UsageError(message)
-        return Looks(self.scales or WHOLE.scales, self.flip, self.window, stride)
+        scales = self.scales or WHOLE.scales
+        return Looks(scales, self.flip, *window_and_stride(self.window, self.stride))
 
     def of_network(self, request: "EvalRequest") -> "EvalRequest":
         """Add what concerns a checkpoint.
@@ -120,7 +107,7 @@ class Testing:
             phone = BenchChoices(
                 devices=(self.phone,), engine="tnn", runner=self.runner, places=request.places
             )
-        return FileRequest(request, self.fit or "stretch", self.against, self.images, phone)
+        return FileRequest(request, self.fit, self.against, self.images, phone)
 
     def _of_networks(self) -> "Iterator[str]":
         given = {
@@ -161,7 +148,7 @@ _OPTIONS: Final = (
     ),
     click.option("--flip", is_flag=True, help="Look at mirror images, too."),
     click.option(
-        "--window", type=click.IntRange(32), metavar="N",
+        "--window", type=click.IntRange(1), metavar="N",
         help="Look through windows of NxN in place of the whole image.",
     ),
     click.option(
@@ -170,7 +157,8 @@ _OPTIONS: Final = (
     ),
     click.option(
         "--fit", type=click.Choice(["stretch", "letterbox"]),
-        help="How images are brought to an exported file's input size (default: stretch).",
+        help="How images are brought to an exported file's input size (default: stretch, of a "
+        "detector letterbox).",
     ),
     click.option(
         "--against", type=options.ANY_PATH,

@@ -1,6 +1,7 @@
 """All boxes of a split as arrays: what counts for training, and what evaluation compares with."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -34,6 +35,12 @@ class BoxTable:
     categories: NDArray[np.int64]
     areas: NDArray[np.float64]
     crowds: NDArray[np.bool_]
+
+    def of_images(self, places: Sequence[int]) -> "BoxTable":
+        """Return the table without the boxes of all other images; none moves to another place."""
+        kept = np.isin(self.owners, np.asarray(places, np.int64))
+        names = ("owners", "boxes", "categories", "areas", "crowds")
+        return replace(self, **{name: getattr(self, name)[kept] for name in names})
 
     def usable(self) -> NDArray[np.bool_]:
         """Say which boxes [N] are trained on: no crowds, nothing below SMALLEST_BOX."""

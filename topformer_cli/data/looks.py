@@ -4,6 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from topformer_cli.errors import UsageError
+
+STEP: Final = 32
+"""Pixels of an input that become one at the network's coarsest scale."""
+
 
 @dataclass(frozen=True, slots=True)
 class Looks:
@@ -34,6 +39,31 @@ class Looks:
 
 WHOLE: Final = Looks()
 """The single look of the paper's tables."""
+
+
+def window_and_stride(window: int | None, stride: int | None) -> tuple[int | None, int]:
+    """Return the fields of `Looks` for windows that are asked for; None where none are.
+
+    The usual stride is two thirds of their side, as in mmsegmentation's tests (341 of 512).
+
+    Raises:
+        UsageError: a window is not of the network's steps, or windows would leave gaps.
+    """
+    if window is None:
+        if stride is not None:
+            message = f"--stride {stride}: it is between windows; give --window, too"
+            raise UsageError(message)
+        return None, WHOLE.stride
+    if window % STEP:
+        near = max(STEP, round(window / STEP) * STEP)
+        message = f"--window {window}: windows have multiples of {STEP} pixels, such as {near}"
+        raise UsageError(message)
+    if stride is not None and stride > window:
+        message = (
+            f"--stride {stride}: leaves gaps between windows of {window}; give {window} or less"
+        )
+        raise UsageError(message)
+    return window, stride or window * 2 // 3
 
 
 class Window(NamedTuple):

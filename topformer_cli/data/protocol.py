@@ -10,18 +10,16 @@ size, both bilinear (whole_inference of mmsegmentation 0.19).
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Literal, Protocol
 
 import cv2
 import numpy as np
 
 from topformer_cli.data.augment import PAD_COLOUR, fitted_size
 from topformer_cli.data.decode import Pixels
+from topformer_cli.data.looks import STEP
 
 Resize = Literal["keep_ratio", "stretch", "letterbox"]
-
-STEP: Final = 32
-"""Pixels of an input that become one at the network's coarsest scale."""
 
 
 class Evaluation(Protocol):

@@ -57,6 +57,30 @@ class FilePredictor:
         return outputs[0][:, : self._channels]
 
 
+class FileOutputs:
+    """One format of an export with all its outputs; what only pads one of them is cut off."""
+
+    def __init__(self, artifact: Artifact, kind: str) -> None:
+        self._runtime = OPENERS[kind](artifact.main_file(kind))
+        self._outputs = artifact.manifest.outputs
+
+    @property
+    def name(self) -> str:
+        """The runtime and the file."""
+        return self._runtime.name
+
+    def __call__(self, values: NDArray[Any]) -> list[NDArray[Any]]:
+        """Compute the outputs, in the order of the manifest, for one input.
+
+        Raises:
+            ExportError: the input does not fit the file, or cannot be computed.
+        """
+        return [
+            one[:, : given.shape[1]] if given.tnn_channels else one
+            for one, given in zip(self._runtime([values]), self._outputs, strict=True)
+        ]
+
+
 def open_predictor(artifact: Artifact, kind: str) -> FilePredictor:
     """Open one format of an export; what only pads its output is cut off."""
     shape = artifact.manifest.output.shape

@@ -12,6 +12,7 @@ import torch
 from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 from torch import Tensor, nn
 
+from topformer_cli.deploy.parts import note_parts, parts_of
 from topformer_cli.errors import ExportError
 from topformer_cli.rundir import atomic_write
 
@@ -79,8 +80,10 @@ def trace_onnx(
         message = f"torch exported nothing for {type(module).__name__}"
         raise ExportError(message)
     model = program.model
+    parts = parts_of(model)
     # The exporter notes stack traces, with the paths of this machine, on every node.
     ClearMetadataAndDocStringPass()(model)
+    note_parts(model, parts)
     model.metadata_props.update(metadata)
     return ir.serde.serialize_model(model)
 

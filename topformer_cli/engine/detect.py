@@ -23,9 +23,13 @@ from topformer_cli.models.inference import fold_batchnorm
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.predictor import FloatArray
 from topformer_cli.results import DetectionResult
+from topformer_cli.torch_threads import heed, one_thread
 
 _PREPARING: Final = 2
-"""Threads that decode and resize images before the network asks for them."""
+"""Pictures on their way to an accelerator: one is decoded while another is computed."""
+
+_MOST_AT_ONCE: Final = 8
+"""Pictures on the CPU; each takes some hundred megabytes at COCO's scale."""
 
 
 class Settings(Selection, Protocol):
@@ -47,6 +51,25 @@ class Input(NamedTuple):
     resized: tuple[int, int]
 
 
+class Finder(Protocol):
+    """What finds the objects in pictures, whatever computes it."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The identity card of the network."""
+
+    @property
+    def protocol(self) -> str:
+        """How pictures are brought to it and boxes chosen, in words."""
+
+    @property
+    def at_once(self) -> int:
+        """How many pictures may be looked at at a time, each by a thread of its own."""
+
+    def __call__(self, image: NDArray[np.uint8]) -> Detections:
+        """Find the objects in a picture [H, W, 3] RGB."""
+
+
 class Detector:
     """A detection network in its inference form, with the protocol that prepares its input."""
 
@@ -56,6 +79,17 @@ class Detector:
         folded = fold_batchnorm(network).to(device)
         self.network = folded.to(memory_format=torch.channels_last)
         self.spec, self.settings, self.device = spec, settings, device
+        threads = min(torch.get_num_threads(), _MOST_AT_ONCE)
+        self.at_once = threads if device.type == "cpu" else _PREPARING
+
+    @property
+    def protocol(self) -> str:
+        """The resize and the choice of boxes."""
+        long, short = self.settings.scale
+        return (
+            f"short side {short}, long side at most {long}, padded to multiples of 32; "
+            f"{selection_name(self.settings)}"
+        )
 
     def __call__(self, image: NDArray[np.uint8]) -> Detections:
         """Find the objects in a picture [H, W, 3] RGB."""
@@ -88,33 +122,33 @@ class Detector:
 
 
 def evaluate_boxes(
-    detector: Detector, split: Split, weights: str, progress: Progress
+    finder: Finder, split: Split, weights: str, progress: Progress
 ) -> DetectionResult:
     """Compare the boxes found with those of a split, single scale, no flip.
 
     Raises:
         DataError: the model's classes are not the set's, or the set holds no boxes.
     """
-    prepared, card = split.prepared, split.prepared.card
-    require_classes(detector.spec, card)
-    counted = AveragePrecision(read_box_table(prepared, split.name), category_ids(card))
-    total = prepared.length(split.name)
-    for index, one in zip(split.indices, _inputs(detector, split), strict=True):
-        found = detector.find(one)
+    card, places = split.prepared.card, split.indices
+    require_classes(finder.spec, card)
+    truth = read_box_table(split.prepared, split.name).of_images(split.places)
+    counted = AveragePrecision(truth, category_ids(card))
+    looks = zip(places, _found(finder, split), strict=True)
+    for done, (index, found) in enumerate(looks, 1):
         counted.add(index, found.boxes, found.scores, found.labels)
-        progress(min(index + split.world.size, total), total)
+        progress(min(done * split.world.size, len(split)), len(split))
     counted.found = split.world.dealt(counted.found)
     return DetectionResult(
-        model=detector.spec.network,
+        model=finder.spec.network,
         weights=weights,
         dataset=card.name,
         split=split.name,
-        images=total,
+        images=len(split),
         boxes=sum(len(boxes) for boxes in counted.found),
-        protocol=protocol_name(detector.settings),
+        protocol=finder.protocol,
         classes=card.classes,
         found=split.world.told(counted.scores),
-        notes=evaluation_notes(detector.spec, card),
+        notes=(*evaluation_notes(finder.spec, card), *split.notes),
     )
 
 
@@ -130,22 +164,26 @@ def has_category_ids(of: Coded) -> bool:
     return len(of.codes) == len(of.classes) and all(code.isdecimal() for code in of.codes)
 
 
-def _inputs(detector: Detector, split: Split) -> Iterator[Input]:
-    """Prepare the images that are this process's in order, a few of them ahead."""
-
-    def prepare(index: int) -> Input:
-        return detector.input(decode_image(split.prepared.boxes(split.name, index).image))
-
-    return in_order(prepare, split.indices, _PREPARING)
-
-
-def protocol_name(settings: Settings) -> str:
-    """Name the resize and the choice of boxes."""
-    scale = f"{settings.scale[0]}x{settings.scale[1]}"
+def selection_name(selection: Selection) -> str:
+    """Say how boxes are chosen."""
     return (
-        f"keep_ratio {scale}, padded to multiples of 32; score {settings.score:g}, "
-        f"{settings.per_level} a level, NMS {settings.iou:g}, {settings.most} boxes; single scale"
+        f"score {selection.score:g}, {selection.per_level} a level, NMS {selection.iou:g}, "
+        f"{selection.most} boxes; single scale"
     )
+
+
+def _found(finder: Finder, split: Split) -> Iterator[Detections]:
+    """Find the objects in the images that are this process's, in order.
+
+    Each image is one thread's from beginning to end, so that its boxes are the same however many
+    images and processes work at a time: see `engine.evaluate`.
+    """
+
+    def look(index: int) -> Detections:
+        return finder(decode_image(split.prepared.boxes(split.name, index).image))
+
+    with one_thread():
+        yield from in_order(look, split.indices, finder.at_once, heed)
 
 
 def _size(image: NDArray[np.uint8]) -> tuple[int, int]:

@@ -36,11 +36,22 @@ class Split:
         return length if self.most is None else min(self.most, length)
 
     @property
+    def places(self) -> Sequence[int]:
+        """The images that are looked at, by all processes."""
+        length = self.prepared.length(self.name)
+        return [place * length // len(self) for place in range(len(self))]
+
+    @property
     def indices(self) -> Sequence[int]:
         """The images of this process."""
-        places = range(self.world.rank, len(self), self.world.size)
+        return self.places[self.world.rank :: self.world.size]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which images are not looked at, for people."""
         length = self.prepared.length(self.name)
-        return [place * length // len(self) for place in places]
+        short = f"{len(self)} of {length} images, from all parts of {self.name}"
+        return (short,) if len(self) < length else ()
 
 
 def evaluate(segmenter: Segmenter, split: Split, weights: str, progress: Progress) -> EvalResult:
@@ -79,14 +90,8 @@ def evaluate(segmenter: Segmenter, split: Split, weights: str, progress: Progres
         found=counted.scores(),
         left_out=left_out,
         by_image=by_image,
-        notes=(*evaluation_notes(spec, card), *_notes(split)),
+        notes=(*evaluation_notes(spec, card), *split.notes),
     )
-
-
-def _notes(split: Split) -> Iterator[str]:
-    """Say which images were not looked at."""
-    if len(split) < (length := split.prepared.length(split.name)):
-        yield f"{len(split)} of {length} images, from all parts of {split.name}"
 
 
 class _Look(NamedTuple):

@@ -4,19 +4,39 @@
 an axis and at most two non-zeros a row. Two resizes in a row are the product of their matrices.
 """
 
-import functools
 from collections.abc import Iterator
+from typing import Final
 
 import torch
 from torch import Tensor
 
+from topformer_cli.engine.kept_by_bytes import kept_by_bytes
 from topformer_cli.models import bilinear
 
 TILE_ELEMENTS = 1 << 20
 """Values of one tile of upsampled logits: 4 MB in fp32, which stays in a core's cache."""
 
+_KEPT: Final = 32 << 20
+"""Bytes of matrices that are kept, and of their tiles: of hundreds of sizes of usual pictures, or
+of some of 50 megapixels."""
 
-@functools.lru_cache(maxsize=256)
+_TILE_BYTES: Final = 1024
+"""What a tile has beside its weights, about; those of large pictures are many and small."""
+
+
+def _bytes_of(matrix: Tensor) -> int:
+    return matrix.nbytes
+
+
+def _bytes_of_tiles(tiles: tuple["RowTile", ...]) -> int:
+    return sum(tile.weights.nbytes + _TILE_BYTES for tile in tiles)
+
+
+def _bytes_of_bands(bands: tuple[Tensor, Tensor]) -> int:
+    return sum(one.nbytes for one in bands)
+
+
+@kept_by_bytes(_KEPT, _bytes_of)
 def resize_matrix(inputs: int, *outputs: int) -> Tensor:
     """Return the [last output, inputs] matrix of resizing one axis through the given lengths."""
     matrix = torch.eye(inputs, dtype=torch.float64)
@@ -25,7 +45,7 @@ def resize_matrix(inputs: int, *outputs: int) -> Tensor:
     return matrix.float()
 
 
-@functools.lru_cache(maxsize=256)
+@kept_by_bytes(_KEPT, _bytes_of_tiles)
 def row_tiles(matrix_key: tuple[int, ...], row_elements: int) -> tuple["RowTile", ...]:
     """Cut the output rows of `resize_matrix(*matrix_key)` into tiles of about TILE_ELEMENTS."""
     return tuple(_tiles(resize_matrix(*matrix_key), max(1, TILE_ELEMENTS // row_elements)))
@@ -74,7 +94,7 @@ def argmax_of_classes(values: Tensor) -> Tensor:
     return values.argmax(-1)
 
 
-@functools.lru_cache(maxsize=64)
+@kept_by_bytes(_KEPT, _bytes_of_bands)
 def interpolation_bands(inputs: int, outputs: int) -> tuple[Tensor, Tensor]:
     """Say between which inputs each output of a resized axis lies.
 

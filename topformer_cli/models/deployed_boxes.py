@@ -1,22 +1,26 @@
 """What an exported RetinaNet ends in: the maps of its head, or the boxes most likely of each level.
 
-On a phone the maps are turned into boxes by the app, as `raw_boxes` and `select_boxes` do it here;
+On a phone the maps are turned into boxes by the app, as `boxes_of_maps` does it here;
 an ONNX file can do that itself (`Candidates`), up to non-maximum suppression, which is written
 into the graph afterwards.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from topformer_cli.models.boxes import (
     ANCHORS,
+    Found,
     RawBoxes,
+    Selection,
     anchor_boxes,
     decode_boxes,
 )
-from topformer_cli.models.detector import RetinaNet
+from topformer_cli.models.detector import RetinaNet, select_boxes
 
 
 class HeadMaps(nn.Module):
@@ -81,6 +85,15 @@ class Candidates(nn.Module):
         anchors: Tensor = getattr(self, f"anchors_{number}")
         boxes = decode_boxes(raw.offsets[0][chosen], anchors[chosen])
         return boxes, best.sigmoid(), order % classes
+
+
+def boxes_of_maps(
+    maps: Sequence[NDArray[Any]], input_hw: tuple[int, int], selection: Selection
+) -> Found:
+    """Return the boxes that a host makes of the maps of one picture, computing in float64."""
+    raw = raw_boxes([torch.from_numpy(one).double() for one in maps])
+    one = RawBoxes(raw.logits[0], raw.offsets[0])
+    return select_boxes(one, input_hw, input_hw, selection)
 
 
 def raw_boxes(maps: Sequence[Tensor]) -> RawBoxes:

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+FIXED: Final = "fixed"
+"""The protocol of an exported file, which has one input size."""
 
 
 @dataclass(frozen=True, slots=True)

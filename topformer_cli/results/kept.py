@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from topformer_cli.results.comparison import Comparison
-from topformer_cli.results.evaluation import Headline
-from topformer_cli.results.segmentation import FIXED
+from topformer_cli.results.evaluation import FIXED, Headline
 
 HEADLINES: Final = {"miou": "mIoU", "ap": "AP", "top1": "top-1"}
 """Key of a headline in a record -> its name."""

@@ -20,9 +20,6 @@ ID_NAMES: Final[Mapping[MapIds, str]] = {
 
 ClassOrder = Literal["id", "name", "iou", "accuracy", "pixels"]
 
-FIXED: Final = "fixed"
-"""The protocol of an exported file, which has one input size."""
-
 NAMED: Final = 3
 """How many of the images that are left out are named."""
 

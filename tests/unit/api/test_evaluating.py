@@ -2,7 +2,7 @@
 
 import pytest
 
-from topformer_cli.api.evaluating import OWN, by_protocol, protocol_of
+from topformer_cli.api.evaluating import MMDETECTION, OWN, by_protocol, protocol_of
 from topformer_cli.errors import UsageError
 from topformer_cli.recipe import Choices, Recipe, load_recipe
 from topformer_cli.sections.segmentation import SegmentationRecipe
@@ -47,6 +47,15 @@ def test_what_is_neither_has_a_name_of_its_own() -> None:
 def test_tasks_without_protocols_refuse_them(name: str) -> None:
     with pytest.raises(UsageError, match=f"recipe {name} has no such protocol"):
         by_protocol(load_recipe(name, Choices()), "paper")
+
+
+def test_detection_is_tested_as_mmdetection_does_or_not() -> None:
+    usual = load_recipe("coco-retinanet", Choices("base"))
+    assert protocol_of(usual) == MMDETECTION
+    rarely = load_recipe("coco-retinanet", Choices(overrides=("evaluation.every=9",)))
+    assert protocol_of(rarely) == MMDETECTION
+    smaller = load_recipe("coco-retinanet", Choices(overrides=("evaluation.scale=[667,400]",)))
+    assert protocol_of(smaller) == OWN
 
 
 def test_a_custom_set_has_no_paper() -> None:

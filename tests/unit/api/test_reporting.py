@@ -4,16 +4,33 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 
 from tests.fakes import bench_sessions
 from topformer_cli.api.paper_tables import segmenters
-from topformer_cli.api.reporting.gathering import Evaluated, Found, Measured, Trained, gather
+from topformer_cli.api.reporting.gathering import (
+    Evaluated,
+    Exported,
+    Found,
+    Measured,
+    Trained,
+    gather,
+)
+from topformer_cli.api.reporting.layers import latency_shares
 from topformer_cli.api.reporting.listing import sheets
 from topformer_cli.api.reporting.panels import scatter
 from topformer_cli.api.reporting.placing import VARIANTS, filled
 from topformer_cli.api.reporting.standing import standing
 from topformer_cli.bench.sessions.history import Entry, History
+from topformer_cli.deploy.manifest import (
+    FileRecord,
+    Manifest,
+    Source,
+    TensorInput,
+    TensorOutput,
+)
+from topformer_cli.deploy.parts import PART_KEY
 from topformer_cli.errors import UsageError
 from topformer_cli.models.spec import BACKBONES, SIZES
 from topformer_cli.recipe import Choices, load_recipe
@@ -25,6 +42,7 @@ from topformer_cli.results import (
     EvalResult,
     Headline,
     LabelScores,
+    LayerTime,
 )
 from topformer_cli.results.comparison import Beside, Comparison
 from topformer_cli.results.kept import KeptEvaluation
@@ -182,6 +200,46 @@ def test_a_row_is_done_only_where_its_score_is_comparable(table_1: PaperTable) -
     assert status(scored(README_ONLY)) == "counted, trained here"
     foreign = scored(FITS, run="")
     assert status(foreign, scored(FITS)) == "counted, weights evaluated, trained here"
+
+
+def test_times_of_layers_are_summed_by_part(tmp_path: Path) -> None:
+    values = {"conv2d": "token_pyramid", "conv2d_1": "token_pyramid", "pool": "", "logits": "head"}
+    nodes = [onnx.helper.make_node("Relu", ["x"], [value]) for value in values]
+    for node, part in zip(nodes, values.values(), strict=True):
+        if part:
+            node.metadata_props.add(key=PART_KEY, value=part)
+    graph = onnx.helper.make_graph(nodes, "net", [], [])
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "net.onnx")
+    exported = Exported(manifest_of(timed().result), tmp_path / "net.json")
+    layers = tuple(
+        LayerTime(name, "Conv", ms)
+        for name, ms in (("conv2d", 2.0), ("conv2d_1", 1.0), ("pool", 0.5), ("reformat", 0.5),
+                         ("logits", 1.0))
+    )  # fmt: skip
+    found = Found(measured=[timed(layers=layers), timed()], exports=[exported])
+    [sheet] = latency_shares(found)
+    assert [row[1:5] for row in sheet.rows] == [
+        ("token pyramid module", "2", "3.000", "60.0%"),
+        ("outside the parts", "1", "0.500", "10.0%"),
+        ("not known", "1", "0.500", "10.0%"),
+        ("head", "1", "1.000", "20.0%"),
+    ]
+    assert latency_shares(Found(measured=found.measured)) == ()
+    found.measured = [timed(layers=layers, emulated=True)]
+    assert latency_shares(found) == ()
+
+
+def manifest_of(result: BenchResult) -> Manifest:
+    """Return the manifest of an export whose files were measured."""
+    shape = (1, 3, 64, 64)
+    return Manifest(
+        name="net", source=Source(), card={}, inputs=(TensorInput(name="x", shape=shape),),
+        outputs=(TensorOutput(name="logits", shape=shape, meaning="logits"),),
+        files=tuple(
+            FileRecord(name=name, sha256=sha256, bytes=1) for name, sha256 in result.files.items()
+        ),
+        parity={}, images="noise", versions={},
+    )  # fmt: skip
 
 
 def test_records_are_gathered_once_and_damaged_ones_are_named(tmp_path: Path) -> None:

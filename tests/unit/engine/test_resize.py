@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from topformer_cli.engine import resize
+from topformer_cli.engine.kept_by_bytes import kept_by_bytes
 from topformer_cli.engine.resize import resize_matrix, row_tiles, upsampled_labels
 
 SIDES = st.tuples(st.integers(1, 9), st.integers(1, 9))
@@ -74,3 +75,29 @@ def test_tiles_cover_every_row_once() -> None:
     assert rows == list(range(37))
     assert all(0 <= tile.low < tile.high <= 5 for tile in tiles)
     assert len(tiles) > 5
+
+
+def test_many_sizes_of_large_photos_are_not_all_kept() -> None:
+    resize_matrix.cache_clear()
+    row_tiles.cache_clear()
+    for height in range(2000, 2020):  # about 2 MB of tiles each
+        row_tiles((8, height), resize.TILE_ELEMENTS)
+    for height in range(8000, 8020):  # 3 MB each
+        resize_matrix(96, height)
+    for kept in (resize_matrix, row_tiles):
+        assert 28 << 20 < kept.bytes <= 32 << 20
+    assert resize_matrix(96, 8019) is resize_matrix(96, 8019)
+
+
+def test_what_was_used_last_is_kept() -> None:
+    made: list[int] = []
+
+    @kept_by_bytes(10, len)
+    def zeros(count: int) -> bytes:
+        made.append(count)
+        return bytes(count)
+
+    for count in (4, 5, 4, 3, 4, 5, 11, 11):
+        assert zeros(count) == bytes(count)
+    assert made == [4, 5, 3, 5, 11, 11]
+    assert zeros.bytes == 9

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from topformer_cli import __version__
 from topformer_cli.api.reporting.gathering import Found, gather
+from topformer_cli.api.reporting.layers import latency_shares
 from topformer_cli.api.reporting.listing import sheets
 from topformer_cli.api.reporting.panels import SHARES_NOTES, scatter, shares
 from topformer_cli.api.reporting.placing import counted_tables, filled
@@ -128,7 +129,7 @@ def survey(found: Found) -> Overview:
         undrawn=plot.undrawn,
         shares=shares(),
         shares_notes=SHARES_NOTES,
-        others=(*sheets(found), standing(tables, found)),
+        others=(*latency_shares(found), *sheets(found), standing(tables, found)),
         curves=tuple(
             RunCurves(run.name, HEADLINES[key], read_curves(run.folder.metrics, key))
             for run in drawn

@@ -84,12 +84,17 @@ class Found:
         return bool(self.runs or self.evaluations or self.exports or self.measured or self.past)
 
     def run_of(self, result: BenchResult) -> str:
-        """Return the run whose export was measured, by the files' hashes; empty if none was."""
+        """Return the run whose export was measured; empty if none was."""
+        export = self.export_of(result)
+        return export.run if export else ""
+
+    def export_of(self, result: BenchResult) -> Exported | None:
+        """Return the export that was measured, by the files' hashes."""
         measured = set(result.files.values())
         for one in self.exports:
             if measured and measured <= {file.sha256 for file in one.manifest.files}:
-                return one.run
-        return ""
+                return one
+        return None
 
 
 def gather(targets: Sequence[Path]) -> Found:

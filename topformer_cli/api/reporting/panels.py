@@ -188,6 +188,6 @@ SHARES_NOTES: Final = (
     "for T need it.",
     "Quoted from the paper, of TopFormer-T: the semantics extractor has 74 % of the parameters and "
     "about 10 % of multiply-adds and latency.",
-    "Shares of the latency are not told: what runners say of layers names operators, not the parts "
-    "that they belong to.",
+    "Shares of the latency are told for what `topformer bench --per-layer` measured, in a table of "
+    "their own; these are counts.",
 )

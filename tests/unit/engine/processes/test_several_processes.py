@@ -104,6 +104,19 @@ def test_uneven_evaluations_give_every_process_the_same(folder: Path) -> None:
     assert "'images': 3" in results.pop()
 
 
+def test_boxes_are_the_same_by_any_number_of_processes_and_threads(folder: Path) -> None:
+    results = [path.read_text() for path in folder.glob("boxes-*")]
+    assert (len(results), len(set(results))) == (3, 1)
+    record = ast.literal_eval(results[0])
+    assert record["images"] == 5
+    assert record["boxes"] > 5
+    alone, first, second = (
+        (folder / f"found-{name}").read_text().splitlines() for name in ("1-0", "2-0", "2-1")
+    )
+    assert (len(alone), len(first), len(second)) == (5, 3, 2)
+    assert sorted(alone) == sorted(first + second)
+
+
 def test_a_killed_process_costs_nothing_but_time(folder: Path) -> None:
     whole, resumed = weights(folder, "whole"), weights(folder, "killed")
     assert [name for name in whole if not torch.equal(whole[name], resumed[name])] == []
