@@ -1,25 +1,21 @@
-"""Weights from elsewhere: the authors' checkpoints, and torchvision's of ImageNet.
+"""Weights from elsewhere: read, recognised by their tensors, and given an identity card.
 
-Key names: facts of hustvl/TopFormer (backbone.tpm, backbone.trans, backbone.SIM, decode_head), and
-for ImageNet, where `backbone.` is missing, of BR-IDL/PaddleViT, which converts those files (tpm,
-trans, head.bn, head.l). torchvision's keys are those of our networks with its backbones. Files are
-read with weights_only, so nothing in them is ever executed.
+What they are called in their files is in `models.foreign.names`, how files are read in
+`models.foreign.files`.
 """
 
-import argparse
-import pickle
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-import torch
 from torch import Tensor
 
 from topformer_cli.errors import DataError
 from topformer_cli.models.build import build_model
-from topformer_cli.models.checkpoint import Checkpoint, load_checkpoint
+from topformer_cli.models.checkpoint import Checkpoint, has_card, load_checkpoint
+from topformer_cli.models.foreign.files import read_file, require_content
+from topformer_cli.models.foreign.names import counters_for, our_names
 from topformer_cli.models.spec import (
     BACKBONES,
     SIZES,
@@ -32,38 +28,14 @@ from topformer_cli.models.spec import (
     unnamed_classes,
 )
 
-BLOCK_PARTS: Final = {
-    "attn.to_q": "attention.query",
-    "attn.to_k": "attention.key",
-    "attn.to_v": "attention.value",
-    "attn.proj.1": "attention.project",
-    "mlp.fc1": "feed_forward.expand",
-    "mlp.dwconv": "feed_forward.depthwise",
-    "mlp.fc2": "feed_forward.project",
-}
-PREFIXES: Final = {
-    "backbone.tpm.stem.0.": "token_pyramid.stem.",
-    "decode_head.linear_fuse.": "head.fuse.",
-    "decode_head.conv_seg.": "head.classify.",
-    "head.bn.": "head.bn.",
-    "head.l.": "head.linear.",
-}
 TORCHVISION: Final[Mapping[BackboneName, tuple[str, tuple[int, ...], str]]] = {
     "shufflenetv2": ("stage4.3.branch2.5.weight", (232, 232, 1, 1), "fc.weight"),
     "mobilenetv3": ("features.15.block.3.0.weight", (160, 960, 1, 1), "classifier.3.weight"),
 }
 """Backbone that is torchvision's -> a tensor that only its size has, and the one of the classes."""
 
-BARE: Final = ("tpm.", "trans.")
-"""What keys of the ImageNet files begin with, where those for segmentation have `backbone.`."""
 
-BLOCK = re.compile(
-    r"backbone\.trans\.transformer_blocks\.(\d+)\.([a-z0-9_.]+?)\.((c|bn)\..+|weight|bias)"
-)
-INJECTION = re.compile(
-    r"backbone\.SIM\.([123])\.(local_embedding|global_embedding|global_act)\.(.+)"
-)
-BOTTLENECK = re.compile(r"backbone\.tpm\.layer(\d+)\.conv\.(\d)\.(.+)")
+_COUNTERS: Final = " ({} of them counters that Paddle does not keep, set to 0)"
 
 
 class ClassSet(Protocol):
@@ -109,6 +81,8 @@ class LoadReport:
         return not (self.missing or self.unexpected or self.reshaped)
 
     def __str__(self) -> str:
+        if self.complete:
+            return f"{self.matched} tensors matched, none missing, none unexpected"
         parts = [f"{self.matched} tensors matched"]
         for what, names in self._unmatched():
             shown = ", ".join(names[:4]) + (", ... (-v lists all)" if len(names) > 4 else "")
@@ -129,7 +103,7 @@ class LoadReport:
 
 
 def read_weights(request: Request) -> Checkpoint:
-    """Read our own safetensors file, an authors' checkpoint, or torchvision's.
+    """Read our own safetensors file, or somebody else's weights.
 
     Size, fuse convolution and class count are read off the shapes; a size that is given as well
     must agree.
@@ -138,81 +112,37 @@ def read_weights(request: Request) -> Checkpoint:
         DataError: the file cannot be read, belongs to another size, or does not match.
     """
     path = request.path
-    if path.suffix == ".safetensors":
-        checkpoint = load_checkpoint(path)
-        if request.size not in (None, checkpoint.spec.size):
-            drop = "; drop --size" if checkpoint.spec.size else ""
-            message = f"{path} holds {checkpoint.spec.network}, not TopFormer-{request.size}{drop}"
-            raise DataError(message)
-        return checkpoint
-    state, meta = _read_mmcv(path)
-    renamed = {_rename(key): value for key, value in state.items()}
-    spec = _recognise(renamed, meta, request)
-    expected, taken, report = match(renamed, spec)
+    require_content(path)
+    if path.suffix == ".safetensors" and has_card(path):
+        return _ours(request)
+    file = read_file(path)
+    weights = our_names(file)
+    counters = counters_for(weights) if file.form == "PaddlePaddle" else {}
+    spec = _recognise(weights, file.meta, request)
+    expected, taken, report = match(weights | counters, spec)
     if not report.complete and not request.partial:
         message = f"{path} does not match {spec.network}: {report}; --partial-weights accepts it"
         refusal = DataError(message)
         refusal.add_note(report.every_name())
         raise refusal
-    origin = {"file": path.name, "report": str(report), "complete": report.complete}
+    words = f"{report}" + _COUNTERS.format(len(counters)) * bool(counters)
+    origin = {
+        "file": path.name,
+        "form": file.form,
+        "report": words,
+        "complete": report.complete,
+    }
     return Checkpoint(spec, expected | taken, origin)
 
 
-def _read_mmcv(path: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
-    try:
-        # timm keeps its command line beside the weights, as a Namespace: plain attributes.
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        message = f"no weights file {path}"
-        raise DataError(message) from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError, KeyError) as error:
-        message = (
-            f"{path} is damaged, or no checkpoint of plain tensors "
-            f"({type(error).__name__}; -v shows more); download or copy it again"
-        )
-        raise DataError(message) from error
-    if isinstance(content, dict):
-        for key in ("state_dict_ema", "state_dict", "model"):
-            if isinstance(content.get(key), dict):
-                return _tensors(content[key], path), content.get("meta") or {}
-    return _tensors(content, path), {}
-
-
-def _tensors(state: Any, path: Path) -> dict[str, Tensor]:  # noqa: ANN401 - a file holds anything
-    named = state.items() if isinstance(state, dict) else ()
-    tensors = {
-        str(name).removeprefix("module."): value
-        for name, value in named
-        if isinstance(value, Tensor)
-    }
-    if not tensors:
-        message = f"{path} holds no named tensors"
+def _ours(request: Request) -> Checkpoint:
+    checkpoint = load_checkpoint(request.path)
+    network, size = checkpoint.spec.network, checkpoint.spec.size
+    if request.size not in (None, size):
+        drop = "; drop --size" if size else ""
+        message = f"{request.path} holds {network}, not TopFormer-{request.size}{drop}"
         raise DataError(message)
-    return tensors
-
-
-def _rename(key: str) -> str:
-    """Translate an authors' key; a key of another kind stays as it is and ends up unexpected."""
-    key = f"backbone.{key}" if key.startswith(BARE) else key
-    if match := BOTTLENECK.fullmatch(key):
-        index, place, rest = int(match[1]) - 1, int(match[2]), match[3]
-        parts = ("depthwise", "project") if index == 0 else ("expand", "depthwise", "project")
-        if place % 2 == 0 and place // 2 < len(parts):
-            return f"token_pyramid.bottlenecks.{index}.{parts[place // 2]}.{_conv(rest)}"
-    if match := INJECTION.fullmatch(key):
-        branch = "global_attention" if match[2] == "global_act" else match[2]
-        return f"semantics_injection.{int(match[1]) - 1}.{branch}.{match[3]}"
-    if (match := BLOCK.fullmatch(key)) and match[2] in BLOCK_PARTS:
-        return f"semantics_extractor.{match[1]}.{BLOCK_PARTS[match[2]]}.{_conv(match[3])}"
-    for prefix, ours in PREFIXES.items():
-        if key.startswith(prefix):
-            return ours + _conv(key.removeprefix(prefix))
-    return key
-
-
-def _conv(rest: str) -> str:
-    return "conv." + rest[2:] if rest.startswith("c.") else rest
+    return checkpoint
 
 
 def _recognise(
@@ -232,14 +162,14 @@ def _recognise(
     if found not in fits:
         message = f"{path} holds TopFormer-{fits[0]}, not {found}; use --size {fits[0]}"
         raise DataError(message)
-    if (linear := weights.get("head.linear.weight")) is not None:
+    if (linear := weights.get("head.linear.weight")) is not None and linear.ndim:
         card = _card("classification", linear.shape[0], meta, request.known_sets)
         return ModelSpec(size=found, head="linear", fuse=None, input_size=(224, 224), **card)
     classify, fuse_weight = (
         weights.get("head.classify.weight"),
         weights.get("head.fuse.conv.weight"),
     )
-    if classify is None or fuse_weight is None:
+    if classify is None or fuse_weight is None or not classify.ndim or fuse_weight.ndim < 2:
         message = f"{path} has no head, neither for segmentation nor for classification"
         raise DataError(message)
     fuse: Fuse = "depthwise" if fuse_weight.shape[1] == 1 else "full"
@@ -258,7 +188,8 @@ def _torchvisions(weights: Mapping[str, Tensor], request: Request) -> ModelSpec 
                 f"RetinaNet takes it with -o model.backbone={backbone}"
             )
             raise DataError(message)
-        if (linear := weights.get(classes_key)) is None:
+        linear = weights.get(classes_key)
+        if linear is None or not linear.ndim:
             message = f"{request.path} has no {classes_key}; give torchvision's whole file"
             raise DataError(message)
         card = _card("classification", linear.shape[0], {}, request.known_sets)
@@ -271,7 +202,7 @@ def _torchvisions(weights: Mapping[str, Tensor], request: Request) -> ModelSpec 
 def _sizes_that_fit(weights: Mapping[str, Tensor]) -> Iterator[SizeName]:
     for name, size in SIZES.items():
         key = f"token_pyramid.bottlenecks.{len(size.bottlenecks) - 1}.project.conv.weight"
-        if key in weights and weights[key].shape[0] == size.token_channels[-1]:
+        if key in weights and weights[key].shape[:1] == (size.token_channels[-1],):
             yield name
 
 
@@ -281,19 +212,28 @@ def _card(
     """Return classes, palette, data set and terms: the file's own words, else a known set's."""
     fitting = (one for one in known_sets if (one.task, len(one.classes)) == (task, classes))
     known = next(fitting, None)
-    names = meta.get("CLASSES") or (known.classes if known else ())
-    palette = meta.get("PALETTE") or (known.palette if known else ())
-    if len(names) != classes:
-        names = unnamed_classes(classes)
-    if len(palette) != classes:
-        palette = [_voc_colour(index + 1) for index in range(classes)]
+    names = _told(meta, "CLASSES", classes) or (known.classes if known else ())
+    palette = _told(meta, "PALETTE", classes) or (known.palette if known else ())
     return {
         "task": task,
-        "classes": tuple(str(name).strip() for name in names),
-        "palette": tuple((int(r), int(g), int(b)) for r, g, b in palette),
+        "classes": tuple(str(name).strip() for name in names) or unnamed_classes(classes),
+        "palette": _colours(palette) or tuple(_voc_colour(index + 1) for index in range(classes)),
         "dataset": known.name if known else UNKNOWN,
         "data_terms": known.terms if known else "",
     }
+
+
+def _told(meta: Mapping[str, Any], key: str, classes: int) -> Sequence[Any]:
+    """Return what a file says of each class, or nothing if it is not that."""
+    value = meta.get(key)
+    return value if isinstance(value, list | tuple) and len(value) == classes else ()
+
+
+def _colours(palette: Sequence[Any]) -> tuple[tuple[int, int, int], ...]:
+    try:
+        return tuple((int(red), int(green), int(blue)) for red, green, blue in palette)
+    except (TypeError, ValueError):
+        return ()
 
 
 def _voc_colour(label: int) -> tuple[int, int, int]:
@@ -312,7 +252,7 @@ def match(
     expected = build_model(spec).state_dict()
     shared = weights.keys() & expected.keys()
     reshaped = {name for name in shared if weights[name].shape != expected[name].shape}
-    taken = {name: weights[name] for name in sorted(shared - reshaped)}
+    taken = {name: weights[name].to(expected[name].dtype) for name in sorted(shared - reshaped)}
     report = LoadReport(
         matched=len(taken),
         missing=tuple(sorted(expected.keys() - weights.keys())),

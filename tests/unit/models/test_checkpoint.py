@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from tests.fakes.disk import files_end_at
@@ -175,3 +176,37 @@ def test_card_of_the_first_version_is_read() -> None:
     spec = ModelSpec.from_json(record, "here")
     assert (spec.task, spec.fuse, spec.palette[1]) == ("segmentation", "depthwise", (4, 5, 6))
     assert spec == ModelSpec.from_json({k: v for k, v in record.items() if k != "task"}, "here")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"classes": 5},
+        {"classes": ["only one"]},
+        {"palette": [[1, 2]] * 5},
+        {"palette": "abcde"},
+        {"input_size": [64]},
+        {"input_size": ["a", "b"]},
+        {"mean": [1, 2]},
+        {"std": "none"},
+        {"dataset": None},
+        {"head": "of another world"},
+        {"head": [1]},
+        {"fuse": "half"},
+        None,
+    ],
+)
+def test_false_cards(
+    checkpoint: Checkpoint, tmp_path: Path, change: dict[str, object] | None
+) -> None:
+    path = tmp_path / "false.safetensors"
+    save_checkpoint(path, checkpoint)
+    with safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()["topformer"])
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    header["spec"] = {**header["spec"], **change} if change else "no card"
+    save_file(weights, path, {"topformer": json.dumps(header)})
+    with pytest.raises(
+        DataError, match=r"false.safetensors: the identity card is (damaged|no rec)"
+    ):
+        load_checkpoint(path)

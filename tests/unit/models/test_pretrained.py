@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torchvision.models import (
     mobilenet_v3_large,
@@ -79,7 +80,7 @@ def test_every_size_and_fuse_is_recognised(
     assert (read.spec.size, read.spec.fuse, read.spec.classes) == (size, fuse, KNOWN.classes)
     assert (read.spec.dataset, read.spec.data_terms) == ("five", "research only")
     assert all(torch.equal(weights[name], value) for name, value in read.weights.items())
-    assert read.origin["report"] == f"{len(weights)} tensors matched"
+    assert read.origin["report"] == f"{len(weights)} tensors matched, none missing, none unexpected"
 
 
 def shapes(path: Path) -> dict[str, Tensor]:
@@ -238,7 +239,7 @@ class Payload:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"PK\x03\x04 and nothing more", b"\x80\x02garbage", b"not a checkpoint at all\n"],
+    [b"PK\x03\x04 and nothing more", b"\x80\x02garbage", b"not a checkpoint at all\n"],
 )
 def test_damaged_files(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "theirs.pth"
@@ -264,9 +265,52 @@ def test_files_that_hold_something_else(tmp_path: Path, content: object, words: 
 
 def test_nothing_in_a_file_is_executed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.save({"state_dict": {}, "meta": Payload()}, tmp_path / "theirs.pth")
-    with pytest.raises(DataError, match="no checkpoint of plain tensors"):
+    with pytest.raises(
+        DataError, match=r"theirs.pth asks for print, which weights have no use for"
+    ):
         read_weights(Request(tmp_path / "theirs.pth"))
     assert capsys.readouterr().out == ""
+
+
+def test_authors_names_in_safetensors(lively: MakeNetwork, tmp_path: Path) -> None:
+    weights = lively().state_dict()
+    path = tmp_path / "theirs.safetensors"
+    save_file(official_state(weights), path)
+    read = read_weights(Request(path, known_sets=(KNOWN,)))
+    assert (read.spec.size, read.spec.dataset, read.origin["form"]) == (
+        "tiny",
+        "five",
+        "safetensors",
+    )
+    assert all(torch.equal(weights[name], value) for name, value in read.weights.items())
+
+
+def test_half_precision_is_widened(lively: MakeNetwork, tmp_path: Path) -> None:
+    weights = {
+        k: v.half() if v.is_floating_point() else v for k, v in lively().state_dict().items()
+    }
+    read = read_weights(Request(save_official(tmp_path / "theirs.pth", weights)))
+    assert read.weights["head.classify.bias"].dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    "meta", [{"CLASSES": 5}, {"CLASSES": ["a"]}, {"PALETTE": [1, 2, 3, 4, 5]}, {"PALETTE": "abcde"}]
+)
+def test_nonsense_about_classes_is_left_alone(
+    lively: MakeNetwork, tmp_path: Path, meta: dict[str, object]
+) -> None:
+    path = save_official(tmp_path / "theirs.pth", lively().state_dict(), meta)
+    spec = read_weights(Request(path, known_sets=(KNOWN,))).spec
+    assert spec.classes == KNOWN.classes
+    assert len(set(spec.palette)) in (1, 5)
+
+
+def test_what_is_no_file_with_content(tmp_path: Path) -> None:
+    (tmp_path / "empty.pth").touch()
+    with pytest.raises(DataError, match=r"empty.pth is empty; download or copy it again"):
+        read_weights(Request(tmp_path / "empty.pth"))
+    with pytest.raises(DataError, match="is a folder; name the weights file in it"):
+        read_weights(Request(tmp_path))
 
 
 def test_missing_file(tmp_path: Path) -> None:

@@ -1,0 +1,95 @@
+"""Other people's names of TopFormer's tensors, and ours.
+
+hustvl/TopFormer: backbone.tpm, backbone.trans, backbone.SIM, decode_head; its ImageNet files lack
+`backbone.` and have tpm, trans, head.bn, head.l (BR-IDL/PaddleViT, which converts those files).
+PaddleSeg (paddleseg/models/topformer.py and backbones/top_transformer.py) has the authors' names,
+but for the statistics of batch normalisation, and no counters beside them; its convolutions have
+the same layout. torchvision's names are those of our networks with its backbones.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from topformer_cli.models.foreign.files import WeightFile
+
+BLOCK_PARTS: Final = {
+    "attn.to_q": "attention.query",
+    "attn.to_k": "attention.key",
+    "attn.to_v": "attention.value",
+    "attn.proj.1": "attention.project",
+    "mlp.fc1": "feed_forward.expand",
+    "mlp.dwconv": "feed_forward.depthwise",
+    "mlp.fc2": "feed_forward.project",
+}
+PREFIXES: Final = {
+    "backbone.tpm.stem.0.": "token_pyramid.stem.",
+    "decode_head.linear_fuse.": "head.fuse.",
+    "decode_head.conv_seg.": "head.classify.",
+    "head.bn.": "head.bn.",
+    "head.l.": "head.linear.",
+}
+PADDLE: Final = {"._mean": ".running_mean", "._variance": ".running_var"}
+"""How Paddle's names of statistics end, and torch's."""
+
+BARE: Final = ("tpm.", "trans.")
+"""What keys of the ImageNet files begin with, where those for segmentation have `backbone.`."""
+
+BLOCK = re.compile(
+    r"backbone\.trans\.transformer_blocks\.(\d+)\.([a-z0-9_.]+?)\.((c|bn)\..+|weight|bias)"
+)
+INJECTION = re.compile(
+    r"backbone\.SIM\.([123])\.(local_embedding|global_embedding|global_act)\.(.+)"
+)
+BOTTLENECK = re.compile(r"backbone\.tpm\.layer(\d+)\.conv\.(\d)\.(.+)")
+COUNTER: Final = "num_batches_tracked"
+
+
+def our_names(file: WeightFile) -> dict[str, Tensor]:
+    """Return a file's tensors under our names; what is of another kind keeps its own."""
+    if file.form != "PaddlePaddle":
+        return {_rename(key): value for key, value in file.tensors.items()}
+    return {_rename(_of_torch(key)): value for key, value in file.tensors.items()}
+
+
+def counters_for(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return, at 0, the counters of batch normalisation that Paddle does not keep."""
+    places = [name.removesuffix("running_mean") for name in tensors if ".running_mean" in name]
+    return {
+        f"{place}{COUNTER}": torch.tensor(0)
+        for place in places
+        if f"{place}{COUNTER}" not in tensors
+    }
+
+
+def _of_torch(key: str) -> str:
+    for paddle, ours in PADDLE.items():
+        if key.endswith(paddle):
+            return key.removesuffix(paddle) + ours
+    return key
+
+
+def _rename(key: str) -> str:
+    """Translate an authors' key; a key of another kind stays as it is and ends up unexpected."""
+    key = f"backbone.{key}" if key.startswith(BARE) else key
+    if match := BOTTLENECK.fullmatch(key):
+        index, place, rest = int(match[1]) - 1, int(match[2]), match[3]
+        parts = ("depthwise", "project") if index == 0 else ("expand", "depthwise", "project")
+        if place % 2 == 0 and place // 2 < len(parts):
+            return f"token_pyramid.bottlenecks.{index}.{parts[place // 2]}.{_conv(rest)}"
+    if match := INJECTION.fullmatch(key):
+        branch = "global_attention" if match[2] == "global_act" else match[2]
+        return f"semantics_injection.{int(match[1]) - 1}.{branch}.{match[3]}"
+    if (match := BLOCK.fullmatch(key)) and match[2] in BLOCK_PARTS:
+        return f"semantics_extractor.{match[1]}.{BLOCK_PARTS[match[2]]}.{_conv(match[3])}"
+    for prefix, ours in PREFIXES.items():
+        if key.startswith(prefix):
+            return ours + _conv(key.removeprefix(prefix))
+    return key
+
+
+def _conv(rest: str) -> str:
+    return "conv." + rest[2:] if rest.startswith("c.") else rest
