@@ -29,7 +29,8 @@ OPTIONS = {
         "-q/--quiet -v/--verbose"
     ),
     "train": (
-        "RECIPE --size --preset -o --device --weights --partial-weights --resume --workers "
+        "RECIPE --size --preset -o --device --weights --partial-weights --reset-head --resume "
+        "--workers "
         "--nproc --keep --skip-corrupt "
         "--tensorboard --dry-run --profile --work-dir --cache-dir --json -q/--quiet -v/--verbose"
     ),

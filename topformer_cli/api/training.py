@@ -103,6 +103,7 @@ class TrainRequest:
     """A new run; weights is a file to start from, command the folder of runs that it goes to.
 
     keep is the number of evaluations whose weights stay (None: as the run has it, or none).
+    reset_head leaves the layer of the classes out of the weights.
 
     fetching is called with bytes done and bytes in all where the set lies elsewhere, decoding with
     images done and images in all where the decoded set is kept.
@@ -118,6 +119,7 @@ class TrainRequest:
     command: str = "train"
     keep: int | None = None
     skip_corrupt: bool = False
+    reset_head: bool = False
     world: World = ALONE
     fetching: Callable[[int, int], None] = lambda _done, _total: None
     decoding: Callable[[int, int], None] = lambda _done, _total: None
@@ -325,14 +327,14 @@ def _started(job: TrainJob, path: Path, request: TrainRequest) -> TrainJob:
     torch.manual_seed(job.recipe.seed)
     partial = request.partial_weights
     given = read_weights(Request(path, job.recipe.size, tuple(DATASETS.values()), partial=partial))
-    start = fit_start(given, job.spec, str(path), partial=partial)
-    reports = [given.origin.get("report"), None if start.report.complete else str(start.report)]
+    start = fit_start(given, job.spec, str(path), partial=partial, reset_head=request.reset_head)
+    foreign = None if given.origin.get("complete", True) else given.origin["report"]
     return replace(
         job,
         spec=job.spec.begun_from(given.spec),
         start=start.checkpoint,
         start_name=path.name,
-        start_report="; ".join(report for report in reports if report),
+        start_report="; ".join(report for report in (foreign, str(start)) if report),
     )
 
 

@@ -42,6 +42,11 @@ class _Remembering(click.Command):
 @options.weights_option
 @options.partial_weights_option
 @click.option(
+    "--reset-head",
+    is_flag=True,
+    help="Take --weights without the layer of their classes, which is learnt anew.",
+)
+@click.option(
     "--resume", metavar="auto|RUN", help="Go on with the latest, or a named, stopped run."
 )
 @click.option(
@@ -76,6 +81,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     device: str,
     weights: Path | None,
     partial_weights: bool,
+    reset_head: bool,
     resume: str | None,
     workers: int | None,
     nproc: int | None,
@@ -100,9 +106,12 @@ def command(  # noqa: PLR0913 - one parameter an option
     fetching = console.progress_lines("fetch the set", console.BYTES)
     request = training.TrainRequest(
         recipe, choices, device, workers, weights, partial_weights, places,
-        keep=keep, skip_corrupt=skip_corrupt, fetching=fetching,
+        keep=keep, skip_corrupt=skip_corrupt, reset_head=reset_head, fetching=fetching,
         decoding=console.progress_lines("decode the set", "images"),
     )  # fmt: skip
+    if reset_head and weights is None:
+        message = "--reset-head says how --weights are taken; name them, or drop it"
+        raise UsageError(message)
     if resume and (recipe or size or preset or overrides or weights):
         message = "--resume continues a run with its own recipe; drop the other settings"
         raise UsageError(message)

@@ -80,6 +80,10 @@ class LoadReport:
         """Whether every tensor found its place and no place was left empty."""
         return not (self.missing or self.unexpected or self.reshaped)
 
+    def but_for(self, names: Sequence[str]) -> bool:
+        """Return whether these are all that is missing, and nothing else is wrong."""
+        return set(self.missing) == set(names) and not (self.unexpected or self.reshaped)
+
     def __str__(self) -> str:
         if self.complete:
             return f"{self.matched} tensors matched, none missing, none unexpected"

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass, replace
 
+import torch
+
 from topformer_cli.errors import DataError
+from topformer_cli.models.build import build_model
 from topformer_cli.models.checkpoint import Checkpoint, require_finite
 from topformer_cli.models.pretrained import LoadReport, match
 from topformer_cli.models.spec import ModelSpec
@@ -10,25 +13,64 @@ from topformer_cli.models.spec import ModelSpec
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A checkpoint cut down to the tensors that a network takes, and what became of all."""
+    """A checkpoint cut down to the tensors that a network takes, and what became of all.
+
+    dropped: the layer of the classes, where it was to be learnt anew.
+    """
 
     checkpoint: Checkpoint
     report: LoadReport
+    dropped: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Say what became of the tensors, in a line."""
+        if not self.dropped:
+            return str(self.report)
+        rest = replace(
+            self.report,
+            missing=tuple(one for one in self.report.missing if one not in self.dropped),
+        )
+        classes = len(self.checkpoint.spec.classes)
+        names = ", ".join(self.dropped)
+        return f"{rest}; dropped and drawn anew: {names} (it had {classes} classes)"
 
 
-def fit_start(checkpoint: Checkpoint, spec: ModelSpec, where: str, *, partial: bool) -> Start:
+def fit_start(
+    checkpoint: Checkpoint,
+    spec: ModelSpec,
+    where: str,
+    *,
+    partial: bool = False,
+    reset_head: bool = False,
+) -> Start:
     """Choose the tensors of a checkpoint that fit a network by name and shape.
 
-    partial accepts that some do not: the network keeps its own there.
+    partial accepts that some do not: the network keeps its own there. reset_head leaves out the
+    layer that has a channel a class, whatever its size; all else must fit.
 
     Raises:
         DataError: a tensor is not finite, does not fit, or none does.
     """
     require_finite(checkpoint, where)
-    _, taken, report = match(checkpoint.weights, spec)
-    if not taken or not (report.complete or partial):
+    dropped = (
+        _of_classes(checkpoint.spec) if reset_head and checkpoint.spec.task == spec.task else ()
+    )
+    kept = {name: one for name, one in checkpoint.weights.items() if name not in dropped}
+    _, taken, report = match(kept, spec)
+    complete = report.complete or report.but_for(dropped)
+    if not taken or not (complete or partial):
         raise _refusal(checkpoint.spec, spec, where, report)
-    return Start(replace(checkpoint, weights=taken), report)
+    return Start(replace(checkpoint, weights=taken), report, dropped)
+
+
+def _of_classes(spec: ModelSpec) -> tuple[str, ...]:
+    """Return the tensors of a network whose shape is that of its classes."""
+    wider = replace(
+        spec, classes=(*spec.classes, "one more"), palette=(*spec.palette, spec.palette[0])
+    )
+    with torch.random.fork_rng(devices=()):
+        here, there = (build_model(one).state_dict() for one in (spec, wider))
+    return tuple(sorted(name for name in here if here[name].shape != there[name].shape))
 
 
 def _refusal(given: ModelSpec, wanted: ModelSpec, where: str, report: LoadReport) -> DataError:
@@ -41,7 +83,7 @@ def _refusal(given: ModelSpec, wanted: ModelSpec, where: str, report: LoadReport
     elif len(given.classes) != len(wanted.classes):
         why = (
             f"has {len(given.classes)} classes, {wanted.dataset} has {len(wanted.classes)}: "
-            "its head does not fit"
+            "its head does not fit; --reset-head drops it"
         )
     else:
         why = "does not fit"

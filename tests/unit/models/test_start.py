@@ -60,7 +60,9 @@ def test_another_task_is_refused_unless_asked_for() -> None:
 def test_other_classes_are_refused_unless_asked_for(lively: MakeNetwork) -> None:
     given = Checkpoint(make_spec(), lively().state_dict(), {})
     other = make_spec(classes=6)
-    with pytest.raises(DataError, match="it has 5 classes, mine has 6: its head does not fit"):
+    with pytest.raises(
+        DataError, match="it has 5 classes, mine has 6: its head does not fit; --reset-head drops"
+    ):
         fit_start(given, other, "it", partial=False)
     start = fit_start(given, other, "it", partial=True)
     assert start.report.reshaped == ("head.classify.bias", "head.classify.weight")
@@ -71,6 +73,41 @@ def test_a_start_of_which_nothing_fits_is_refused() -> None:
     given = Checkpoint(make_spec(), {"other": torch.zeros(2)}, {})
     with pytest.raises(DataError, match=r"it does not fit .0 tensors matched"):
         fit_start(given, make_spec(), "it", partial=True)
+
+
+@pytest.mark.parametrize("classes", [5, 6])
+def test_the_layer_of_the_classes_is_dropped_when_asked(lively: MakeNetwork, classes: int) -> None:
+    weights = lively().state_dict()
+    given = Checkpoint(make_spec(), weights, {})
+    start = fit_start(given, make_spec(classes=classes), "it", reset_head=True)
+    assert start.dropped == ("head.classify.bias", "head.classify.weight")
+    assert start.checkpoint.weights.keys() == weights.keys() - set(start.dropped)
+    assert str(start) == (
+        f"{len(weights) - 2} tensors matched, none missing, none unexpected; dropped and drawn "
+        "anew: head.classify.bias, head.classify.weight (it had 5 classes)"
+    )
+
+
+def test_a_new_head_mends_nothing_else(lively: MakeNetwork) -> None:
+    weights = lively().state_dict()
+    del weights["head.fuse.bn.bias"]
+    with pytest.raises(DataError, match=r"it has 5 classes, mine has 6.*head.fuse.bn.bias"):
+        fit_start(Checkpoint(make_spec(), weights, {}), make_spec(classes=6), "it", reset_head=True)
+    with pytest.raises(DataError, match="for classification, not for segmentation"):
+        fit_start(classifier(), make_spec(), "it", reset_head=True)
+
+
+@pytest.mark.parametrize(("spec", "names"), [
+    (classifier_spec(), ("head.linear.bias", "head.linear.weight")),
+    (replace(classifier_spec(), backbone="mobilenetv3", size=None),
+     ("classifier.3.bias", "classifier.3.weight")),
+    (replace(classifier_spec(), task="detection", head="retinanet"),
+     ("head.classification_head.cls_logits.bias", "head.classification_head.cls_logits.weight")),
+])  # fmt: skip
+def test_every_task_has_a_layer_of_its_classes(spec: ModelSpec, names: tuple[str, ...]) -> None:
+    given = Checkpoint(spec, build_model(spec).state_dict(), {})
+    wider = replace(spec, classes=(*spec.classes, "x"), palette=(*spec.palette, (0, 0, 0)))
+    assert fit_start(given, wider, "it", reset_head=True).dropped == names
 
 
 @pytest.mark.parametrize("backbone", TORCHVISION)
