@@ -32,6 +32,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "bench": ("topformer_cli.commands.bench", "Measure latency on a phone or on this host."),
     "sweep": ("topformer_cli.commands.sweep", "Find what fits my phone: sizes x inputs x engines."),
     "runner": ("topformer_cli.commands.runner", "Build and check the programs for phones."),
+    "weights": (
+        "topformer_cli.commands.weights",
+        "List, fetch, convert and recognise others' weights.",
+    ),
     "info": ("topformer_cli.commands.info", "Show a resolved recipe and what its model costs."),
     "report": ("topformer_cli.commands.report", "Put runs and measurements beside the paper."),
     "doctor": ("topformer_cli.commands.doctor", "Say what is missing on this machine."),

@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "cli": {"errors"},  # commands are imported by name, when they are used
     "commands": {
         "commands", "api", "console", "draw", "report", "recipe", "sections",
-        "models.spec", "bench.protocol", "data.looks",  # plain records, for choices and protocols
+        "models.spec", "models.zoo", "bench.protocol", "data.looks",  # plain records
     },
     "api": {
         "api", "engine", "models", "data", "deploy", "bench", "draw", "recipe", "sections",
@@ -81,8 +81,8 @@ ONLY_IN = {
 
 LIGHT = (
     "cli", "errors", "results", "rundir", "recipe", "cache", "console", "process", "units",
-    "models", "models.spec", "models.design", "data", "data.spec", "data.catalog", "data.datasets",
-    "commands", "bench", "bench.protocol",
+    "models", "models.spec", "models.design", "models.zoo", "data", "data.spec", "data.catalog",
+    "data.datasets", "commands", "bench", "bench.protocol",
 )  # fmt: skip
 HEAVY = {
     "torch", "torchvision", "numpy", "cv2", "onnx", "onnxruntime", "onnxscript", "datasets",

@@ -80,6 +80,10 @@ OPTIONS = {
     "runner fetch": (
         "NAME --version --from --url --again --cache-dir --json -q/--quiet -v/--verbose"
     ),
+    "weights list": ("--cache-dir --json -q/--quiet -v/--verbose"),
+    "weights fetch": ("NAME --from --url --unverified --cache-dir --json -q/--quiet -v/--verbose"),
+    "weights convert": ("FILE TARGET --cache-dir --json -q/--quiet -v/--verbose"),
+    "weights info": ("FILE --size --cache-dir --json -q/--quiet -v/--verbose"),
     "info": (
         "TARGET --size --preset -o --input --diff --table --work-dir --cache-dir --json "
         "-q/--quiet -v/--verbose"

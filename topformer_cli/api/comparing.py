@@ -87,7 +87,11 @@ def compare(evidence: Evidence, result: Result) -> Comparison | None:
         return None
     if evidence.ours:
         return judge(result.headline, [_judge_ours(evidence, result, row) for row in rows])
-    theirs = _rows_of_file(rows, str(evidence.origin.get("file", "")))
+    if evidence.origin.get("form") == "PaddlePaddle":
+        retrained = [Judged(row, ("weights of PaddleSeg's own training",)) for row in rows]
+        return judge(result.headline, retrained)
+    file = evidence.origin.get("title") or evidence.origin.get("file", "")
+    theirs = _rows_of_file(rows, str(file))
     if not theirs:
         unknown = [Judged(row, ("weights of unknown origin",)) for row in rows]
         return judge(result.headline, unknown)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from topformer_cli.models.spec import SIZES
+from topformer_cli.models.zoo import ZOO
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -64,6 +65,33 @@ class InputSize(click.ParamType):  # type: ignore[type-arg]
         return int(match[1]), int(match[2] or match[1])
 
 
+class WeightsFile(click.ParamType):  # type: ignore[type-arg]
+    """A weights file, the name of published weights, or an address of the hub.
+
+    Whatever is no file yet is fetched into the cache.
+    """
+
+    name = "FILE|NAME|hf://OWNER/REPO"
+
+    def convert(
+        self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        """Return the file."""
+        if isinstance(value, Path):
+            return value
+        if not value.startswith("hf://") and (value not in ZOO or Path(value).exists()):
+            return Path(EXISTING_FILE.convert(value, param, ctx))
+        from topformer_cli.api.places import Places
+        from topformer_cli.api.weights import find_weights
+        from topformer_cli.commands.fetch_view import following
+
+        # --cache-dir is eager: it was read before this, wherever it stands.
+        cache = ctx.params.get("cache_dir") if ctx else None
+        places = Places(cache=cache if isinstance(cache, Path) else None)
+        with following(value) as view:
+            return find_weights(value, places, view)
+
+
 def _verbosity(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001
     if value:
         from topformer_cli import console
@@ -78,7 +106,7 @@ def verbosity_options(function: Command) -> Command:
         (("-q", "--quiet"), "No progress."),
     ):
         function = click.option(
-            *flags, is_flag=True, expose_value=False, callback=_verbosity, help=text
+            *flags, is_flag=True, is_eager=True, expose_value=False, callback=_verbosity, help=text
         )(function)
     return function
 
@@ -96,13 +124,18 @@ device_option = click.option(
     "--device", type=TorchDevice(), default="auto", show_default=True, help="Torch device."
 )
 cache_option = click.option(
-    "--cache-dir", type=ANY_PATH, help="Where prepared data lies (default: TOPFORMER_HOME or XDG)."
+    "--cache-dir",
+    type=ANY_PATH,
+    is_eager=True,
+    help="Where prepared data lies (default: TOPFORMER_HOME or XDG).",
 )
 work_dir_option = click.option(
     "--work-dir", type=ANY_PATH, default=Path("runs"), show_default=True, help="Where runs lie."
 )
 weights_option = click.option(
-    "--weights", type=EXISTING_FILE, help="A weights file in place of a run: ours or the authors'."
+    "--weights",
+    type=WeightsFile(),
+    help="Weights in place of a run: a file, anybody's, or a name of `topformer weights list`.",
 )
 partial_weights_option = click.option(
     "--partial-weights", is_flag=True, help="Accept --weights that do not match the whole network."

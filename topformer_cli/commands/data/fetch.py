@@ -1,16 +1,16 @@
 """`topformer data fetch`."""
 
-import contextlib
 import dataclasses
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from topformer_cli.commands import options
+from topformer_cli.commands.fetch_view import following
 
 if TYPE_CHECKING:
     from topformer_cli.api.fetching import FetchChoices
@@ -83,7 +83,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         return
     choices = _with_terms(choices, plan)
     try:
-        with _following(name) as view:
+        with following(name) as view:
             fetched = fetching.fetch_set(choices, view)
     except KeyboardInterrupt as stop:
         message = f"stopped; what came is kept, go on with: {plan.request.line()}"
@@ -151,46 +151,6 @@ def _with_terms(choices: "FetchChoices", plan: "FetchPlan") -> "FetchChoices":
     if not click.confirm(f"use {choices.name} under its terms ({terms})?", err=True):
         return choices
     return dataclasses.replace(choices, accept_terms=True)
-
-
-class _View:
-    """Shows each step of a fetch as a progress line of its own."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.what = ""
-        self.line = contextlib.ExitStack()
-        self.update: Callable[..., None] | None = None
-
-    def progress(self, what: str, done: int, total: int, text: str = "") -> None:
-        """Show how much of a step is done."""
-        from topformer_cli import console
-
-        if what != self.what or self.update is None:
-            self.line.close()
-            self.what = what
-            unit = "images" if what == "prepare" else console.BYTES
-            self.update = self.line.enter_context(console.progress(f"{what} {self.name}", unit))
-        self.update(done, total, text)
-
-    def note(self, text: str) -> None:
-        """Show something a person should know."""
-        from topformer_cli import console
-
-        console.note(text)
-
-    def warn(self, text: str) -> None:
-        """Show something that is wrong and does not end the fetch."""
-        from topformer_cli import console
-
-        console.warn(text)
-
-
-@contextlib.contextmanager
-def _following(name: str) -> Iterator[_View]:
-    view = _View(name)
-    with view.line:
-        yield view
 
 
 def _show(plan: "FetchPlan", fetched: "Fetched") -> None:

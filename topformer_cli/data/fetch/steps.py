@@ -61,7 +61,7 @@ def _from_archives(plan: FetchPlan, ledger: Ledger, watcher: Watcher) -> Fetched
     parts = [Unpacking(one.archive, one.path, one.verified.sha256) for one in archives]
     unpack_all(parts, request.tree, watcher)
     # Not before: what could be unpacked to its end is no half of an archive.
-    _lock_first_uses(archives, ledger, watcher)
+    lock_first_uses(archives, ledger, watcher)
     card = _prepare(request, request.tree, warnings, watcher) if request.prepare else None
     keeps = request.keep_raw or card is None
     if not keeps:
@@ -80,7 +80,7 @@ def _warnings(archives: Sequence[FetchedArchive]) -> tuple[str, ...]:
     )
 
 
-def _lock_first_uses(archives: Sequence[FetchedArchive], ledger: Ledger, watcher: Watcher) -> None:
+def lock_first_uses(archives: Sequence[FetchedArchive], ledger: Ledger, watcher: Watcher) -> None:
     """Remember what nobody published a checksum of, and say so the first time."""
     for one in archives:
         known = ledger.first_use(one.archive.name)

@@ -7,6 +7,7 @@ reader of their own.
 import argparse
 import pickle
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,7 +88,8 @@ def _native(array: Any) -> Any:  # noqa: ANN401 - NumPy's types of arrays differ
 def _pytorch(path: Path) -> WeightFile:
     try:
         # timm keeps its command line beside the weights, as a Namespace: plain attributes.
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's words about the pickle's protocol
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (
         pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError, LookupError, TypeError,
