@@ -21,7 +21,7 @@ from topformer_cli.data.spec import Archive
 from topformer_cli.errors import DataError, UsageError, did_you_mean
 from topformer_cli.models.checkpoint import Checkpoint, build_from, save_checkpoint
 from topformer_cli.models.foreign.files import SUFFIXES
-from topformer_cli.models.pretrained import Request, read_weights
+from topformer_cli.models.pretrained import LoadReport, Request, read_weights
 from topformer_cli.models.spec import ModelSpec, SizeName
 from topformer_cli.models.zoo import ZOO, PublishedWeights
 from topformer_cli.rundir import file_sha256
@@ -141,12 +141,12 @@ def describe_weights(path: Path, size: SizeName | None = None) -> WeightsFacts:
     checkpoint = _read(path, size, partial=True)
     network = build_from(checkpoint, str(path))
     spec, origin = checkpoint.spec, dict(checkpoint.origin)
-    count = len(network.state_dict())
+    count = len(network.state_dict())  # `build_from` takes all of them or none
     return WeightsFacts(
         path=path,
         spec=spec,
         parameters=sum(one.numel() for one in network.parameters()),
-        report=str(origin.get("report") or f"{count} tensors matched, none missing"),
+        report=str(origin.get("report") or LoadReport(count)),
         complete=bool(origin.get("complete", True)),
         sha256=file_sha256(path),
         origin=origin,

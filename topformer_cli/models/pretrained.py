@@ -71,9 +71,9 @@ class LoadReport:
     """What became of every tensor of a foreign file."""
 
     matched: int
-    missing: tuple[str, ...]
-    unexpected: tuple[str, ...]
-    reshaped: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    reshaped: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -117,7 +117,7 @@ def read_weights(request: Request) -> Checkpoint:
     """
     path = request.path
     require_content(path)
-    if path.suffix == ".safetensors" and has_card(path):
+    if path.suffix.lower() == ".safetensors" and has_card(path):
         return _ours(request)
     file = read_file(path)
     weights = our_names(file)

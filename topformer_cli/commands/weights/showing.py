@@ -48,7 +48,7 @@ def _origin(facts: "WeightsFacts") -> str:
     file = str(origin.get("file", facts.path.name))
     form = f" ({origin['form']})" if "form" in origin else ""
     if "name" in origin:
-        return f"{origin['publisher']}: {origin['title']}, {file}{form}"
+        return f"{origin.get('publisher')}: {origin.get('title')}, {file}{form}"
     if "from" in origin:
         return f"{origin['from']}, {file}{form}"
     may = f"; by its tensors it may be {', '.join(facts.fits)}" if facts.fits else ""
