@@ -1,4 +1,4 @@
-"""What the ablations of the paper change in the network (Tables 2 to 8).
+"""What ablations of the paper (Tables 2 to 8), or ports of the network, change in it.
 
 Plain frozen records: no torch, so that the command line and recipes can read them.
 """
@@ -26,10 +26,14 @@ Injection = Literal["both", "attention", "semantics"]
 PooledStride = Literal[32, 64, 128]
 """How much smaller than the image the pooled tokens are (Table 8)."""
 
+Pooling = Literal["adaptive", "windows"]
+"""How tokens are pooled where a side is no multiple of the pooled stride: adaptively, as by the
+authors, or by whole windows, which leave a rest out, as by PaddleSeg."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
-    """How a network is built where the paper tried other ways; by itself, the paper's own.
+    """How a network is built where the paper or a port has other ways; by itself, the paper's own.
 
     width: M, the channels after semantics injection (Table 7); None for those of the size.
     """
@@ -40,6 +44,7 @@ class Design:
     injection: Injection = "both"
     width: int | None = None
     pooled_stride: PooledStride = 64
+    pooling: Pooling = "adaptive"
 
     @property
     def scales(self) -> int:

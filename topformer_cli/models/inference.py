@@ -9,6 +9,7 @@ divides, and two constant matrix products where it does not.
 
 import copy
 import itertools
+from collections.abc import Iterable
 from typing import TypeVar
 
 import torch
@@ -64,8 +65,16 @@ def _fix_pooling(trunk: Trunk, height: int, width: int) -> None:
     """Replace what pools to a size that depends on the input, in place."""
     sizes = [(height // stride, width // stride) for stride in (4, 8, 16, 32)]
     (pooling,) = (one for one in trunk.pool.modules() if isinstance(one, TokenPooling))
-    target = pooled_size(*sizes[-1], pooling.stride)
-    fixed = FixedTokenPooling(sizes[-pooling.scales :], target)
+    step = pooling.stride // 32
+    rows, columns = sizes[-1]
+    if pooling.windows:
+        target = max(rows // step, 1), max(columns // step, 1)
+        windows = [(min(step, rows) * 2**n, min(step, columns) * 2**n) for n in (3, 2, 1, 0)]
+        pools: list[nn.Module] = [nn.AvgPool2d(window) for window in windows]
+    else:
+        target = pooled_size(rows, columns, pooling.stride)
+        pools = [_fixed_pool(size, target) for size in sizes]
+    fixed = FixedTokenPooling(pools[-pooling.scales :])
     if trunk.pool is pooling:
         trunk.pool = fixed
     else:
@@ -94,14 +103,14 @@ def check_input_size(height: int, width: int) -> None:
 
 
 class FixedTokenPooling(nn.Module):
-    """TokenPooling for tokens of known sizes."""
+    """TokenPooling for tokens of known sizes: a pool for each of the coarsest scales."""
 
-    def __init__(self, sizes: list[tuple[int, int]], target: tuple[int, int]) -> None:
+    def __init__(self, pools: Iterable[nn.Module]) -> None:
         super().__init__()
-        self.pools = nn.ModuleList(_fixed_pool(size, target) for size in sizes)
+        self.pools = nn.ModuleList(pools)
 
     def forward(self, tokens: list[Tensor]) -> Tensor:
-        """Map tokens to [B, sum of channels, *target]."""
+        """Map tokens to [B, sum of channels, H / stride, W / stride]."""
         taken = zip(self.pools, tokens[-len(self.pools) :], strict=True)
         return torch.cat([pool(x) for pool, x in taken], dim=1)
 

@@ -5,7 +5,7 @@ What they are called in their files is in `models.foreign.names`, how files are 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -123,6 +123,8 @@ def read_weights(request: Request) -> Checkpoint:
     weights = our_names(file)
     counters = counters_for(weights) if file.form == "PaddlePaddle" else {}
     spec = _recognise(weights, file.meta, request)
+    if file.form == "PaddlePaddle":
+        spec = replace(spec, design=replace(spec.design, pooling="windows"))
     expected, taken, report = match(weights | counters, spec)
     if not report.complete and not request.partial:
         message = f"{path} does not match {spec.network}: {report}; --partial-weights accepts it"

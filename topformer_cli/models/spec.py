@@ -165,7 +165,9 @@ class ModelSpec:
     def network(self) -> str:
         """What people call it, as in `TopFormer-tiny` or `RetinaNet with MobileNetV3`."""
         size = f"-{self.size}" if self.size else ""
-        other = f" ({self.design.changes})" if self.design != OWN else ""
+        # A port is the same network, though it may pool otherwise.
+        ablated = replace(self.design, pooling=OWN.pooling).changes
+        other = f" ({ablated})" if ablated else ""
         backbone = f"{BACKBONES[self.backbone]}{size}{other}"
         return f"RetinaNet with {backbone}" if self.task == "detection" else backbone
 

@@ -47,13 +47,20 @@ class TokenPyramid(nn.Module):
 class TokenPooling(nn.Module):
     """Average-pool the tokens of the coarsest scales to one resolution and concatenate them."""
 
-    def __init__(self, stride: int = POOLED_STRIDE, scales: int = 4) -> None:
+    def __init__(self, design: Design = OWN, scales: int = 4) -> None:
         super().__init__()
-        self.stride = stride
+        self.stride = design.pooled_stride
+        self.windows = design.pooling == "windows"
         self.scales = scales
 
     def forward(self, tokens: Sequence[Tensor]) -> Tensor:
-        """Map tokens to [B, sum of channels, ceil(H / stride), ceil(W / stride)]."""
+        """Map tokens to [B, sum of channels, H / stride, W / stride].
+
+        Sides that do not divide are rounded up, or down where windows leave a rest out.
+        """
+        last = tokens[-1]
+        if self.windows:
+            tokens = [whole_windows(x, self.stride // 32, last) for x in tokens]
         size = pooled_size(tokens[-1].shape[2], tokens[-1].shape[3], self.stride)
         return torch.cat([F.adaptive_avg_pool2d(x, size) for x in tokens[-self.scales :]], dim=1)
 
@@ -61,14 +68,20 @@ class TokenPooling(nn.Module):
 class LastTokenPooling(nn.Module):
     """Pool the last token alone and expand it to the channels of all (Table 2)."""
 
-    def __init__(self, channels: Sequence[int], stride: int) -> None:
+    def __init__(self, channels: Sequence[int], design: Design) -> None:
         super().__init__()
-        self.pool = TokenPooling(stride, scales=1)
+        self.pool = TokenPooling(design, scales=1)
         self.expand = ConvBN(channels[-1], sum(channels))
 
     def forward(self, tokens: Sequence[Tensor]) -> Tensor:
         """Map tokens to [B, sum of channels, ceil(H / stride), ceil(W / stride)]."""
         return self.expand(self.pool(tokens))
+
+
+def whole_windows(x: Tensor, step: int, last: Tensor) -> Tensor:
+    """Cut a token to whole windows, of `step` positions of the last token; one at least."""
+    rows, columns = (max(side // step, 1) * step for side in last.shape[2:])
+    return x[:, :, : rows * x.shape[2] // last.shape[2], : columns * x.shape[3] // last.shape[3]]
 
 
 def pooled_size(height_32: int, width_32: int, stride: int = POOLED_STRIDE) -> tuple[int, int]:
@@ -107,9 +120,9 @@ class Trunk(nn.Module):
         self.channels = list(size.token_channels)
         self.token_pyramid = TokenPyramid(size)
         self.pool: nn.Module = (
-            TokenPooling(design.pooled_stride)
+            TokenPooling(design)
             if design.tokens == "pyramid"
-            else LastTokenPooling(self.channels, design.pooled_stride)
+            else LastTokenPooling(self.channels, design)
         )
         self.semantics_extractor = EXTRACTORS[design.extractor](size, drop_path)
 

@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,11 @@ from tests.fakes.paddle_seg import PaddleForward, paddle_state, save_pdparams
 from tests.unit.models.conftest import MakeNetwork
 from tests.unit.models.test_pretrained import KNOWN
 from topformer_cli.errors import DataError
+from topformer_cli.models.build import build_model
 from topformer_cli.models.checkpoint import build_from
+from topformer_cli.models.design import OWN
 from topformer_cli.models.foreign.pdparams import read_pdparams
+from topformer_cli.models.inference import fix_input_size
 from topformer_cli.models.pretrained import Request, read_weights
 from topformer_cli.models.spec import SIZES, SizeName
 
@@ -40,7 +44,13 @@ def test_weights_give_what_paddleseg_computes(
         # At sides that are no multiple of 64 its fixed windows leave a rest out.
         images = images[:, :, :96, :160]
         theirs = PaddleForward(size, paddle_state(weights))(images)
-        assert farthest(network(images), theirs) > 1e-2
+        assert farthest(network(images), theirs) <= 1e-4
+        assert farthest(fix_input_size(network, 96, 160)(images), theirs) <= 1e-4
+        authors = build_model(replace(read.spec, design=OWN)).eval()
+        authors.load_state_dict(read.weights)
+        assert farthest(authors(images), theirs) > 1e-2
+        small = images[:, :, :32, :64]
+        assert farthest(fix_input_size(network, 32, 64)(small), network(small)) <= 1e-4
 
 
 def test_card_and_report(lively: MakeNetwork, tmp_path: Path) -> None:

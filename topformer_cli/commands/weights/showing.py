@@ -1,16 +1,11 @@
 """How a weights file is described."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from topformer_cli import console
 
 if TYPE_CHECKING:
     from topformer_cli.api.weights import WeightsFacts
-
-_PADDLE: Final = (
-    "PaddleSeg pools tokens by fixed windows, which leave a rest out where a side is no multiple "
-    "of 64; there this program pools as the authors do, and computes something else than PaddleSeg"
-)
 
 
 def show(facts: "WeightsFacts") -> None:
@@ -28,7 +23,6 @@ def show(facts: "WeightsFacts") -> None:
         ("score", str(origin.get("scored", ""))),
         ("licence", str(origin.get("licence", ""))),
         ("data", spec.data_terms),
-        ("note", _PADDLE if origin.get("form") == "PaddlePaddle" else ""),
         ("SHA-256", facts.sha256),
     ]
     console.facts([(label, text) for label, text in pairs if text])
