@@ -103,7 +103,7 @@ def test_score_iou_and_classes_choose_the_boxes(boxed: Road, tmp_path: Path) -> 
 
 def test_nothing_found_is_said(boxed: Road, tmp_path: Path) -> None:
     done = quietly(detect(boxed, picture(boxed), "-o", tmp_path))
-    assert done.out == f"{tmp_path}/007-boxes.png  nothing found\n"
+    assert done.out == f"{tmp_path}/007-boxes.png  nothing of score 0.3 or more\n"
     assert (pixels(tmp_path / "007-boxes.png")[:4, :4] != 0).any()
 
 
@@ -153,7 +153,7 @@ def test_a_video_stays_a_video(boxed: Road, tmp_path: Path) -> None:
         "clip-boxes.mp4", "street-boxes.png",
     ]  # fmt: skip
     done = quietly(detect(boxed, folder / "clip.avi", "-o", tmp_path / "drawn.mp4"))
-    assert done.out == f"{tmp_path}/drawn.mp4  5 frames, nothing found\n"
+    assert done.out == f"{tmp_path}/drawn.mp4  5 frames, nothing of score 0.3 or more\n"
 
 
 def test_what_is_left_of_a_cut_video_is_kept_and_said(boxed: Road, tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_what_is_left_of_a_cut_video_is_kept_and_said(boxed: Road, tmp_path: Pat
     with Video(tmp_path / "clip-boxes.mp4") as video:
         assert 3 < video.frames < 12
         assert f"ends after {video.frames} frames, its header tells of 20" in warning
-        assert done.out.endswith(f"{video.frames} frames, nothing found\n")
+        assert done.out.endswith(f"{video.frames} frames, nothing of score 0.3 or more\n")
 
 
 @pytest.mark.parametrize("content", [b"", b"no video"])

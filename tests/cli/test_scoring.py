@@ -71,7 +71,7 @@ def test_images_are_found_by_their_names(
         record = quietly(files.score("--json")).record
         assert (record["ap"], record["class_ap"]) == (usual["ap"], usual["class_ap"])
         (note,) = record["notes"]
-        assert "of another image by their image_id than by their file_name: taken by fi" in note
+        assert "images are told by file_name: the image_id of" in note
         assert note in quietly(files.score()).out
 
 

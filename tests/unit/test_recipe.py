@@ -132,7 +132,7 @@ def test_the_command_line_beats_preset_and_size() -> None:
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("optimizer.lrr=1", "optimizer.lrr: unknown key; did you mean 'lr'?"),
+        ("optimizer.lrr=1", "optimizer.lrr: unknown key; did you mean 'optimizer.lr'?"),
         ("optimiser.lr=1", "no section 'optimiser'; did you mean 'optimizer'?"),
         ("batchh=4", "batchh: unknown key; did you mean 'batch'?"),
         ("iterations=40", "-o iterations: unknown key; did you mean 'schedule.iterations'?"),
@@ -157,7 +157,7 @@ def test_the_command_line_beats_preset_and_size() -> None:
         ("optimizer.lr=.nan", "optimizer.lr"),
         ("optimizer.lr=-1", "optimizer.lr: input should be greater than 0, got -1"),
         ("augment.crop=[500,512]", "augment.crop.0: input should be a multiple of 32, got 500"),
-        ("augment.crop=512", "augment.crop: input should be a valid tuple, got 512"),
+        ("augment.crop=512", "augment.crop: expected a list, as in [512, 512], got 512"),
         ("model.head=fancy", "model.head: input should be 'simple' or 'concat', got 'fancy'"),
         ("task=detection", "-o task: a recipe is for one task; name a recipe of the other one"),
         ("amp=bf32", "amp: input should be 'auto', 'fp32', 'bf16' or 'fp16', got 'bf32'"),
@@ -312,7 +312,7 @@ def test_resolved_file_that_was_changed_is_refused(tmp_path: Path) -> None:
 def test_a_typed_mistake_is_told_apart_from_one_in_the_file() -> None:
     with pytest.raises(RecipeError) as error:
         load_recipe("ade20k", Choices(overrides=("optimizer.wieght_decay=1", "batch=0")))
-    assert "-o optimizer.wieght_decay: unknown key; did you mean 'weight_decay'?" in str(
+    assert "-o optimizer.wieght_decay: unknown key; did you mean 'optimizer.weight_decay'?" in str(
         error.value
     )
     assert "-o batch: " in str(error.value)

@@ -118,8 +118,11 @@ Seen: TypeAlias = Drawn[Detections]
 """A picture or video with the boxes of each of its frames."""
 
 
-def summary(one: Seen, spec: ModelSpec) -> str:
-    """Say how many of each class were found; of a video the most in one of its frames."""
+def summary(one: Seen, spec: ModelSpec, least: float) -> str:
+    """Say how many of each class were found; of a video the most in one of its frames.
+
+    least is the score of which nothing was below.
+    """
     most: Counter[int] = Counter()
     for found in one.frames:
         most |= Counter(found.labels.tolist())
@@ -128,8 +131,9 @@ def summary(one: Seen, spec: ModelSpec) -> str:
         parts.append(f"{others} other class{'es' if others > 1 else ''}")
     words = ", ".join(parts)
     if not is_video(one.file):
-        return words or "nothing found"
-    return f"{one.frames_told}, {f'at once at most {words}' if words else 'nothing found'}"
+        return words or f"nothing of score {least:g} or more"
+    at_once = f"at once at most {words}" if words else f"nothing of score {least:g} or more"
+    return f"{one.frames_told}, {at_once}"
 
 
 def to_json(one: Seen, spec: ModelSpec) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from topformer_cli.data.augment import PAD_COLOUR
 from topformer_cli.data.protocol import letterboxed
 from topformer_cli.deploy.box_decoding import BoxDecoding, steps
-from topformer_cli.deploy.box_proof import Boxes, BoxProof
+from topformer_cli.deploy.box_proof import Boxes, BoxProof, Proposals
 from topformer_cli.deploy.manifest import (
     Images,
     Source,
@@ -74,6 +74,13 @@ class ExportedDetector:
 
         found = boxes_of_maps(maps, self.input_hw, self.settings)
         return Boxes(*(part.numpy() for part in found))
+
+    def proposals_of_maps(self, maps: Arrays) -> Proposals:
+        """Return the boxes of one picture that compete, and more, computing in float64."""
+        from topformer_cli.models.deployed_boxes import proposals_of_maps
+
+        found, least = proposals_of_maps(maps, self.input_hw, self.settings)
+        return Proposals(Boxes(*(part.numpy() for part in found)), least.numpy())
 
 
 def detector_subject(detector: ExportedDetector, ending: Ending, source: Source) -> Subject:
@@ -184,6 +191,7 @@ def _prove(detector: ExportedDetector, graph: _Graph) -> Proof:
             boxes_of=detector.boxes_of_maps,
             references=[detector.boxes_of_maps(maps) for maps in exact],
             rule=detector.rule,
+            proposals=lambda number: detector.proposals_of_maps(exact[number]),
         ),
     )
 

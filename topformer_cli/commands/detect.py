@@ -103,5 +103,5 @@ def command(  # noqa: PLR0913 - one parameter an option
             )
         else:
             for one in batch.drawn:
-                console.result(f"{one.output}  {detecting.summary(one, loaded.spec)}")
+                console.result(f"{one.output}  {detecting.summary(one, loaded.spec, score)}")
     batch.require_all()

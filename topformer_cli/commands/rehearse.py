@@ -20,8 +20,8 @@ def dry_run(request: "TrainRequest", *, as_json: bool) -> None:
         console.result(found.recipe.to_yaml().rstrip())
     for text in found.notes:
         console.warn(f"{found.recipe.dataset}: {text}")
-    if found.recipe.schedule.oddity:
-        console.warn(found.recipe.schedule.oddity)
+    for text in found.recipe.oddities:
+        console.warn(text)
     if found.plan is None:
         console.note(f"the recipe alone, for no step was tried: {found.problem}")
         return

@@ -105,15 +105,15 @@ def training(plan: "TrainPlan") -> Iterator[TrainingView]:
     console.note(
         f"{job.spec.network} on {card.name} ({images} images, "
         f"{len(card.classes)} classes), {recipe.schedule.iterations} iterations at batch "
-        f"{recipe.batch}{divided}, {seen}, crop {recipe.input_size[0]}x{recipe.input_size[1]}, "
+        f"{recipe.batch}{divided}, {seen}, {recipe.trained_on}, "
         f"preset {recipe.preset}, {start}, on {job.device}"
     )
     if job.start_report:
         console.note(f"{job.start_name}: {job.start_report}")
     for text in plan.notes:
         console.warn(f"{card.name}: {text}")
-    if recipe.schedule.oddity:
-        console.warn(recipe.schedule.oddity)
+    for text in recipe.oddities:
+        console.warn(text)
     with console.progress("train", "steps") as update:
         yield TrainingView(update)
 
@@ -276,8 +276,11 @@ def _agreement(parity: "ParityRecord") -> str:
 
 
 def _same_boxes(boxes: "BoxRecord") -> str:
+    others = boxes.found - boxes.same
+    apart = others or boxes.same < boxes.expected
     return (
-        f"{boxes.same} of the network's {boxes.expected} boxes, {boxes.found - boxes.same} others; "
+        f"{boxes.same} of the network's {boxes.expected} boxes, {others} others"
+        f"{' (where rounding decides: equal scores, or at a limit)' if apart else ''}; "
         f"moved by at most {boxes.px:.1e} pixels and {boxes.score:.1e} in score"
     )
 

@@ -138,17 +138,19 @@ def evaluate_boxes(
         counted.add(index, found.boxes, found.scores, found.labels)
         progress(min(done * split.world.size, len(split)), len(split))
     counted.found = split.world.dealt(counted.found)
+    boxes = sum(len(boxes) for boxes in counted.found)
+    none = () if boxes else ("no box was sure enough to count; train longer",)
     return DetectionResult(
         model=finder.spec.network,
         weights=weights,
         dataset=card.name,
         split=split.name,
         images=len(split),
-        boxes=sum(len(boxes) for boxes in counted.found),
+        boxes=boxes,
         protocol=finder.protocol,
         classes=card.classes,
         found=split.world.told(counted.scores),
-        notes=(*evaluation_notes(finder.spec, card), *split.notes),
+        notes=(*evaluation_notes(finder.spec, card), *split.notes, *none),
     )
 
 

@@ -6,7 +6,7 @@ into the graph afterwards.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import torch
 from numpy.typing import NDArray
@@ -20,7 +20,10 @@ from topformer_cli.models.boxes import (
     anchor_boxes,
     decode_boxes,
 )
-from topformer_cli.models.detector import RetinaNet, select_boxes
+from topformer_cli.models.detector import RetinaNet, best_of_levels, select_boxes
+
+MORE: Final = 4
+"""How many times as many proposals are looked at as are compared."""
 
 
 class HeadMaps(nn.Module):
@@ -94,6 +97,26 @@ def boxes_of_maps(
     raw = raw_boxes([torch.from_numpy(one).double() for one in maps])
     one = RawBoxes(raw.logits[0], raw.offsets[0])
     return select_boxes(one, input_hw, input_hw, selection)
+
+
+def proposals_of_maps(
+    maps: Sequence[NDArray[Any]], input_hw: tuple[int, int], selection: Selection
+) -> tuple[Found, Tensor]:
+    """Return what `boxes_of_maps` chooses from, and of each box the least score of its level.
+
+    There are more than are compared, so that those are among them which rounding alone leaves out;
+    the least score [n] is of those that are compared, 0 where a level is not full.
+    """
+    raw = raw_boxes([torch.from_numpy(one).double() for one in maps])
+    one, most = RawBoxes(raw.logits[0], raw.offsets[0]), selection.per_level
+    levels = best_of_levels(one, input_hw, selection.score, MORE * most)
+    boxes, scores, labels = (torch.cat(part) for part in zip(*levels, strict=True))
+    limit = boxes.new_tensor([input_hw[1], input_hw[0]]).repeat(2)
+    least = []
+    for found in levels:
+        last = float(found.scores[most - 1]) if len(found.scores) >= most else 0.0
+        least.append(torch.full_like(found.scores, last))
+    return Found(boxes.clamp(min=0).minimum(limit), scores, labels), torch.cat(least)
 
 
 def raw_boxes(maps: Sequence[Tensor]) -> RawBoxes:

@@ -109,14 +109,7 @@ def select_boxes(
     Shapes: raw without the batch axis, [A, classes] and [A, 4], in fp32; size is the input's
     (height, width), image_size the part of it that is not padding, to which boxes are clipped.
     """
-    levels = anchor_boxes(*size, raw.logits.device)
-    lengths = [len(anchors) for anchors in levels]
-    parts = [
-        _best_of_level(RawBoxes(logits, offsets), anchors, selection)
-        for logits, offsets, anchors in zip(
-            torch.split(raw.logits, lengths), torch.split(raw.offsets, lengths), levels, strict=True
-        )
-    ]
+    parts = best_of_levels(raw, size, selection.score, selection.per_level)
     boxes, scores, labels = (torch.cat(part) for part in zip(*parts, strict=True))
     limit = boxes.new_tensor([image_size[1], image_size[0]]).repeat(2)
     boxes = boxes.clamp(min=0).minimum(limit)
@@ -126,13 +119,25 @@ def select_boxes(
     return Found(boxes[kept], scores[kept], labels[kept])
 
 
-def _best_of_level(raw: RawBoxes, anchors: Tensor, selection: Selection) -> Found:
+def best_of_levels(raw: RawBoxes, size: tuple[int, int], score: float, most: int) -> list[Found]:
+    """Take the best boxes above a score of each level of one image, before any suppression."""
+    levels = anchor_boxes(*size, raw.logits.device)
+    lengths = [len(anchors) for anchors in levels]
+    return [
+        _best_of_level(RawBoxes(logits, offsets), anchors, score, most)
+        for logits, offsets, anchors in zip(
+            torch.split(raw.logits, lengths), torch.split(raw.offsets, lengths), levels, strict=True
+        )
+    ]
+
+
+def _best_of_level(raw: RawBoxes, anchors: Tensor, score: float, most: int) -> Found:
     """Take the highest scores among all pairs of anchor and class."""
     classes = raw.logits.shape[1]
     logits = raw.logits.flatten()
-    least = torch.logit(torch.tensor(selection.score, dtype=torch.float64)).item()
+    least = torch.logit(torch.tensor(score, dtype=torch.float64)).item()
     candidates = (logits > least).nonzero()[:, 0]
-    best, order = logits[candidates].topk(min(selection.per_level, len(candidates)))
+    best, order = logits[candidates].topk(min(most, len(candidates)))
     pairs = candidates[order]
     numbers = pairs // classes
     boxes = decode_boxes(raw.offsets[numbers], anchors[numbers])

@@ -114,6 +114,8 @@ def _explain(problem: Any, kind: type[Recipe]) -> str:  # noqa: ANN401 - pydanti
         return f"{key}: unknown key{_meant(location, kind)}"
     if problem["type"] == "missing":
         return f"{key}: missing"
+    if problem["type"] == "tuple_type":
+        return f"{key}: expected a list, as in [512, 512], got {_shown(problem['input'])}"
     if problem["input"] == "auto":
         return f"{key}: `auto` needs a prepared set; run `topformer data prepare` first"
     if problem["type"] == "literal_error" and location[-1] == "size":
@@ -124,7 +126,8 @@ def _explain(problem: Any, kind: type[Recipe]) -> str:  # noqa: ANN401 - pydanti
 
 def _meant(location: Sequence[Any], kind: type[Recipe]) -> str:
     """Return what an unknown key is called here, or the keys whose last name is closest to its."""
-    last, beside = str(location[-1]), _fields_at(kind, location[:-1])
+    *section, last = (str(part) for part in location)
+    beside = _fields_at(kind, section)
     if last in _OTHER_NAMES:
         return f"; did you mean {_OTHER_NAMES[last]}?"
     by_name: dict[str, list[str]] = {}
@@ -133,7 +136,7 @@ def _meant(location: Sequence[Any], kind: type[Recipe]) -> str:
     close = difflib.get_close_matches(last, by_name, n=1)
     if not close:
         return ""
-    meant = close if close[0] in beside else by_name[close[0]]
+    meant = [".".join((*section, close[0]))] if close[0] in beside else by_name[close[0]]
     return f"; did you mean {' or '.join(map(repr, meant))}?"
 
 

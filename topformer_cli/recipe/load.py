@@ -90,8 +90,10 @@ def _fill_auto(values: dict[str, Any], facts: SetFacts, kind: type[Recipe]) -> N
     place = facts.place or facts.name
     for key, value in {"dataset": place, **sizes, "schedule.iterations": steps}.items():
         _fill(values, key, value)
-    if isinstance(iterations := values["schedule"]["iterations"], int):
-        _fill(values, "evaluation.every", max(1, iterations // 10))
+    iterations = values["schedule"]["iterations"]
+    # Where it is no number only that is told.
+    tenth = iterations // 10 if isinstance(iterations, int) else 1
+    _fill(values, "evaluation.every", max(1, tenth))
 
 
 def _fill(values: dict[str, Any], dotted: str, value: Any) -> None:  # noqa: ANN401

@@ -31,6 +31,8 @@ def loss_picture(curves: Curves) -> bytes:
         if _drawn(below, curves.rate, _BLUE):
             below.set_ylim(bottom=0)
             below.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3), useMathText=True)
+        if ends := [points[-1][0] for points in (curves.loss, curves.rate) if points]:
+            below.set_xlim(0, 1.1 * max(ends))  # what is beyond would be drawn outside
 
     return picture(SIZE_IN, draw, "png")
 
@@ -72,7 +74,6 @@ def _draw_loss(axes: "Axes", points: Points) -> None:
     if smooth is not points:
         axes.plot(*zip(*smooth, strict=True), color=_ORANGE, linewidth=2)
     value = smooth[-1][1]
-    axes.set_xlim(0, points[-1][0] * 1.1)
     axes.set_ylim(0, max(loss for _, loss in smooth) * 1.15 or 1)
     axes.annotate(  # beside the curve, which goes on under nothing
         f"{value:.3f}",

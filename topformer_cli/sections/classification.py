@@ -144,6 +144,12 @@ class ClassificationRecipe(Recipe):
         return Design(tokens=self.model.tokens, extractor=self.model.extractor)
 
     @property
+    def trained_on(self) -> str:
+        """The training crop, which need not be that of evaluations."""
+        height, width = self.augment.crop
+        return f"crop {height}x{width}"
+
+    @property
     def input_size(self) -> tuple[int, int]:
         """The crop of evaluations."""
         return self.evaluation.crop

@@ -140,6 +140,25 @@ class DetectionRecipe(Recipe):
         return short, long
 
     @property
+    def trained_on(self) -> str:
+        """The scale of training images."""
+        long, short = self.augment.scale
+        return f"scale {long}x{short}"
+
+    @property
+    def oddities(self) -> tuple[str, ...]:
+        """What is allowed and hardly meant: also a size of tests that none is trained at."""
+        augment, tested = self.augment, list(self.evaluation.scale)
+        if augment.least_short <= tested[1] <= augment.scale[1]:
+            return super().oddities
+        long, short = augment.scale
+        words = (
+            f"evaluation.scale {tested} tests at another size than augment.scale {[long, short]} "
+            f"trains at; give -o evaluation.scale=[{long},{short}]"
+        )
+        return (*super().oddities, words)
+
+    @property
     def needs_weights(self) -> str | None:
         """Frozen batch normalisation has no statistics of its own."""
         if self.model.norm != "frozen":

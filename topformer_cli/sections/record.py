@@ -182,6 +182,17 @@ class Recipe(Section):
         """(height, width) in pixels of the network's usual input."""
 
     @property
+    def trained_on(self) -> str:
+        """The size of training images, as in `crop 512x512`."""
+        height, width = self.input_size
+        return f"crop {height}x{width}"
+
+    @property
+    def oddities(self) -> tuple[str, ...]:
+        """What is allowed and hardly meant, with the remedy."""
+        return (self.schedule.oddity,) if self.schedule.oddity else ()
+
+    @property
     def needs_weights(self) -> str | None:
         """Why a run cannot begin from scratch, and what to do; None where it can."""
         return None

@@ -61,17 +61,17 @@ def test_a_class_may_have_commas_in_its_name() -> None:
 @pytest.mark.parametrize(
     ("one", "words"),
     [
-        (seen("a.jpg", found()), "nothing found"),
+        (seen("a.jpg", found()), "nothing of score 0.3 or more"),
         (seen("a.jpg", found(0, 1, 0)), "2 car, 1 person"),
         (
             seen("a.mp4", found(0), found(1, 1), found(0)),
             "3 frames, at once at most 2 person, 1 car",
         ),
-        (seen("a.MOV", found()), "1 frame, nothing found"),
+        (seen("a.MOV", found()), "1 frame, nothing of score 0.3 or more"),
     ],
 )
 def test_what_was_found_is_told_in_a_line(one: Seen, words: str) -> None:
-    assert summary(one, spec()) == words
+    assert summary(one, spec(), 0.3) == words
 
 
 def test_a_line_names_the_most_frequent_classes() -> None:
@@ -79,7 +79,7 @@ def test_a_line_names_the_most_frequent_classes() -> None:
         {**spec(()).to_json(), "classes": [f"c{n}" for n in range(9)], "palette": [[0, 0, 0]] * 9},
         "it",
     )
-    line = summary(seen("a.jpg", found(8, 8, *range(8))), many)
+    line = summary(seen("a.jpg", found(8, 8, *range(8))), many, 0.3)
     assert line == "2 c8, 1 c0, 1 c1, 1 c2, 1 c3, 1 c4, 3 other classes"
 
 

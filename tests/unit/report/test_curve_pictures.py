@@ -45,7 +45,13 @@ def test_the_best_is_marked() -> None:
 
 
 @pytest.mark.parametrize(
-    "curves", [Curves(), Curves(((20, 0.0),), ((20, 0.0),), ((20, 0.0),)), CURVES]
+    "curves",
+    [
+        Curves(),
+        Curves(((20, 0.0),), ((20, 0.0),), ((20, 0.0),)),
+        CURVES,
+        Curves(((20, 1.6),), (), tuple((step, 1e-3) for step in range(90))),  # barely begun
+    ],
 )
 def test_anything_recorded_is_drawn(curves: Curves) -> None:
     for picture in (loss_picture(curves), headline_picture(curves, "AP")):

@@ -46,8 +46,8 @@ def owners_of(path: Path, entries: Sequence[Entry], truth: Truth) -> Owners:
     _refuse_shared(path, entries, truth, by_name)
     apart = int((by_name != by_id).sum())
     note = (
-        f"{apart} of {len(entries)} boxes are of another image by their image_id than by their "
-        "file_name: taken by file_name"
+        f"images are told by file_name: the image_id of {apart} of {len(entries)} boxes is not "
+        "the annotations'"
     )
     return Owners(by_name, (note,) if apart else ())
 

@@ -84,14 +84,14 @@ def classes_by_id(path: Path, file: CocoFile) -> dict[int, str]:
     """Return the category names by id, in order of the ids: the order of the train ids.
 
     Raises:
-        DataError: there are none, or two share a name or an id.
+        DataError: there are none, one has no name, or two share a name or an id.
     """
     if not file.categories:
         message = f"{path}: no categories; give each category its own name and id"
         raise DataError(message)
     ordered = sorted(file.categories, key=lambda one: one.id)
     for what, values in (
-        ("category", [repr(one.name) for one in ordered]),
+        ("category", [repr(one.name.strip()) for one in ordered]),
         ("category id", [str(one.id) for one in ordered]),
     ):
         value, count = Counter(values).most_common(1)[0]
@@ -101,7 +101,10 @@ def classes_by_id(path: Path, file: CocoFile) -> dict[int, str]:
                 "and id"
             )
             raise DataError(message)
-    return {one.id: one.name for one in ordered}
+    if nameless := [one.id for one in ordered if not one.name.strip()]:
+        message = f"{path}: category id {nameless[0]} has no name; give each category its own"
+        raise DataError(message)
+    return {one.id: one.name.strip() for one in ordered}
 
 
 def disagreements(path: Path, file: CocoFile, categories: Collection[int]) -> list[Finding]:
