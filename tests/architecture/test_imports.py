@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "bench": {"bench", "onnx_session"},
     "report": {"report", "draw"},
     "recipe": {"recipe", "models.spec", "data.catalog", "sections"},
-    "sections": {"models.spec", "models.design", "sections"},
+    "sections": {"models.spec", "models.design", "models.baselines.table", "sections"},
     "console": set(),
     "draw": {"draw"},
     "errors": set(),
@@ -76,13 +76,16 @@ ONLY_IN = {
     "rich": {"console"},
     "torch": {"models", "engine", "data", "deploy", "api", "bench", "torch_threads"},
     "torchvision": {"models"},
+    "timm": {"models"},
+    "transformers": {"models"},
 }
 """Library -> the only parts that may import it, anywhere."""
 
 LIGHT = (
     "cli", "errors", "results", "rundir", "recipe", "cache", "console", "process", "units",
-    "models", "models.spec", "models.design", "models.zoo", "data", "data.spec", "data.catalog",
-    "data.datasets", "commands", "bench", "bench.protocol",
+    "models", "models.spec", "models.design", "models.zoo", "models.baselines",
+    "models.baselines.table", "data", "data.spec", "data.catalog", "data.datasets", "commands",
+    "bench", "bench.protocol",
 )  # fmt: skip
 HEAVY = {
     "torch", "torchvision", "numpy", "cv2", "onnx", "onnxruntime", "onnxscript", "datasets",

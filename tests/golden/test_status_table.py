@@ -4,6 +4,8 @@ import os
 import re
 from pathlib import Path
 
+import pytest
+
 from topformer_cli.api.reporting import status_sheet
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -12,6 +14,9 @@ BLOCK = re.compile(r"(<!-- status: .*? -->\n)(.*?)(<!-- end of status -->)", re.
 
 
 def test_status_table_is_made_from_the_records() -> None:
+    # Rows whose networks these make are counted with them only.
+    pytest.importorskip("timm")
+    pytest.importorskip("transformers")
     _, _, made = status_sheet((), ROOT / "scripts" / "records").markdown().partition("\n\n")
     text = README.read_text(encoding="utf-8")
     if os.environ.get("TOPFORMER_UPDATE_GOLDEN"):

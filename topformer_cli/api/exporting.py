@@ -38,7 +38,6 @@ from topformer_cli.errors import DataError, ExportError, UsageError
 from topformer_cli.models.deployed import end_in, take_bytes
 from topformer_cli.models.inference import fix_input_size
 from topformer_cli.models.spec import ENDINGS, Ending, InputType, ModelSpec
-from topformer_cli.models.topformer import TopFormer
 from topformer_cli.parity import compare, tolerance_for
 from topformer_cli.rundir import file_sha256
 from topformer_cli.sections.detection import DetectionRecipe
@@ -131,7 +130,6 @@ def usual_formats(ending: Ending | None) -> tuple[str, ...]:
 
 
 def _segmenter(model: Model, choices: ExportChoices, order: Order, places: Places) -> Exported:
-    assert isinstance(model.network, TopFormer)
     assert choices.ending is not None
     input_hw = choices.input_hw or model.spec.input_size
     fixed: nn.Module = end_in(fix_input_size(model.network, *input_hw), choices.ending, input_hw)

@@ -51,7 +51,7 @@ def begin_ledger(job: TrainJob, reference: Recipe, named: str) -> Ledger:
     recipe, card = job.recipe, job.prepared.card
     return Ledger(
         recipe=recipe.name,
-        size=recipe.size or recipe.backbone,
+        size=recipe.variant,
         preset=recipe.preset,
         preset_sets=preset_sets(named, Choices(recipe.size, recipe.preset)),
         departures=departures(recipe, reference),

@@ -23,4 +23,6 @@ def show(table: "PaperTable", *, as_json: bool) -> None:
     columns = ("network", "", *(column.title for column in printed.columns))
     console.table(title, columns, table.lines(), left=(0, 1))
     console.facts([(letter, why) for why, letter in table.marks.items()])
+    if printed.star:
+        console.facts([("*", printed.star)])
     console.facts([("note", note) for note in (*table.notes, COUNTS_ONLY)])

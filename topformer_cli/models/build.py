@@ -13,6 +13,11 @@ from topformer_cli.models.topformer import TopFormer
 
 
 def _segmentation(spec: ModelSpec, drop_path: float, dropout: float) -> nn.Module:
+    if (row := spec.baseline) is not None:
+        # Imported here: torchvision takes seconds.
+        from topformer_cli.models.baselines.network import build_baseline
+
+        return build_baseline(row, len(spec.classes), drop_path, dropout)
     size = spec.topformer
     design = spec.design
     plan = HeadPlan(

@@ -123,7 +123,7 @@ def _card(record: Any, path: Path) -> ModelSpec:  # noqa: ANN401 - a header hold
         and all(len(one) == 3 and all(isinstance(part, int) for part in one) for one in colours)
         and len(sides) == 2
         and all(isinstance(one, int) and one > 0 for one in sides)
-        and (spec.task != "segmentation" or spec.head in tuple(HEADS))
+        and (spec.task != "segmentation" or spec.baseline or spec.head in tuple(HEADS))
         and spec.fuse in (None, *get_args(Fuse))
     )
     if not sound:

@@ -17,7 +17,7 @@ paper says only that there are more of them."""
 
 
 def _rates(drop_path: float, count: int) -> list[float]:
-    found: list[float] = torch.linspace(0, drop_path, count).tolist()
+    found: list[float] = torch.linspace(0, drop_path, count, device="cpu").tolist()
     return found
 
 

@@ -9,7 +9,7 @@ divides, and two constant matrix products where it does not.
 
 import copy
 import itertools
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TypeVar
 
 import torch
@@ -58,6 +58,8 @@ def fix_input_size(network: Network, height: int, width: int) -> Network:
     fixed = fold_batchnorm(network)
     if isinstance(fixed, Trunk):
         _fix_pooling(fixed, height, width)
+    else:
+        _fix_bins(fixed, height, width)
     return fixed
 
 
@@ -85,6 +87,39 @@ def _fix_pooling(trunk: Trunk, height: int, width: int) -> None:
                 bins = child.output_size
                 assert isinstance(bins, int), f"{name} pools to {bins}"
                 setattr(module, name, _fixed_pool(target, (bins, bins)))
+
+
+def _fix_bins(network: nn.Module, height: int, width: int) -> None:
+    """Replace adaptive pooling to more than the mean, as PSPNet's, in place."""
+    bins = {
+        name: module.output_size
+        for name, module in network.named_modules()
+        if isinstance(module, nn.AdaptiveAvgPool2d) and module.output_size != 1
+    }
+    for name, size in _sizes_reaching(network, bins, (height, width)).items():
+        target = bins[name]
+        assert isinstance(target, int), f"{name} pools to {target}"
+        parent, _, child = name.rpartition(".")
+        setattr(network.get_submodule(parent), child, _fixed_pool(size, (target, target)))
+
+
+def _sizes_reaching(
+    network: nn.Module, names: Collection[str], input_hw: tuple[int, int]
+) -> dict[str, tuple[int, int]]:
+    """Return the sizes of the maps that some modules get."""
+    found: dict[str, tuple[int, int]] = {}
+    if not names:
+        return found
+    sketch = copy.deepcopy(network).to("meta")
+    for name in names:
+
+        def note(_: nn.Module, inputs: tuple[Tensor], name: str = name) -> None:
+            found[name] = (inputs[0].shape[2], inputs[0].shape[3])
+
+        sketch.get_submodule(name).register_forward_pre_hook(note)
+    with torch.no_grad():
+        sketch(torch.zeros(1, 3, *input_hw, device="meta"))
+    return found
 
 
 def check_input_size(height: int, width: int) -> None:

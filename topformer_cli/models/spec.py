@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final, Literal, get_args
 
 from topformer_cli.errors import DataError
+from topformer_cli.models.baselines.table import ENCODER_NAMES, Baseline, baseline_of
 from topformer_cli.models.design import OWN, Design
 
 SizeName = Literal["tiny", "small", "base"]
@@ -36,12 +37,12 @@ Norm = Literal["frozen", "plain", "sync"]
 """A detector's batch normalisation in training: with the statistics it began with (scale and shift
 still learn), with each device's own, or with those of all devices together."""
 
-BACKBONES: Final[Mapping[BackboneName, str]] = {
+BACKBONES: Final[Mapping[str, str]] = {
     "topformer": "TopFormer",
     "shufflenetv2": "ShuffleNetV2",
     "mobilenetv3": "MobileNetV3",
 }
-"""Backbone -> what people call it; the networks are in `models.backbones`."""
+"""Backbone of a detector -> what people call it; the networks are in `models.backbones`."""
 
 IMAGENET_MEAN: Final = (123.675, 116.28, 103.53)
 IMAGENET_STD: Final = (58.395, 57.12, 57.375)
@@ -141,13 +142,14 @@ class ModelSpec:
 
     It travels in the checkpoint, in the ONNX metadata and in the manifest beside a TNN file.
     input_size is (height, width) in pixels; mean and std are per RGB channel on the 0..255 scale;
-    palette has one RGB colour a class; fuse is None where the head has no such convolution, size
-    where the backbone is not TopFormer; codes are the classes' names in the set's own files, such
+    palette has one RGB colour a class; backbone is one of BACKBONES or, with a head of theirs, an
+    encoder of the baselines; fuse is None where the head has no such convolution, size where the
+    backbone is not TopFormer; codes are the classes' names in the set's own files, such
     as COCO's category ids, or nothing; design says what an ablation changed.
     """
 
     task: Task = "segmentation"
-    backbone: BackboneName = "topformer"
+    backbone: str = "topformer"
     size: SizeName | None
     head: str = "simple"
     fuse: Fuse | None
@@ -162,8 +164,15 @@ class ModelSpec:
     design: Design = OWN
 
     @property
+    def baseline(self) -> Baseline | None:
+        """The row of the baselines' table; None for a network that is not of it."""
+        return baseline_of(self.head, self.backbone) if self.task == "segmentation" else None
+
+    @property
     def network(self) -> str:
         """What people call it, as in `TopFormer-tiny` or `RetinaNet with MobileNetV3`."""
+        if self.baseline is not None:
+            return self.baseline.name
         size = f"-{self.size}" if self.size else ""
         # A port is the same network, though it may pool otherwise.
         ablated = replace(self.design, pooling=OWN.pooling).changes
@@ -178,8 +187,8 @@ class ModelSpec:
 
     @property
     def variant(self) -> str:
-        """What tells it from others of its task: the size, or another backbone's name."""
-        return self.size or self.backbone
+        """What tells it from others of its task: size, another backbone, or key of a baseline."""
+        return self.size or (self.baseline.key if self.baseline else self.backbone)
 
     @property
     def short_name(self) -> str:
@@ -221,11 +230,11 @@ class ModelSpec:
             {"size", "fuse", "classes", "palette", "input_size", "dataset"} - set(record)
         )
         problems = [f"fields {', '.join(wrong)}"] if wrong else []
-        topformer = record.get("backbone", "topformer") == "topformer"
-        backbones = ("topformer",) if record.get("task") == "segmentation" else tuple(BACKBONES)
+        backbone = record.get("backbone", "topformer")
+        topformer = backbone == "topformer"
         for name, known in (
             ("task", get_args(Task)),
-            ("backbone", backbones),
+            ("backbone", _backbones(record)),
             ("size", tuple(SIZES) if topformer else (None,)),
         ):
             if name in record and record[name] not in known:
@@ -238,6 +247,14 @@ class ModelSpec:
         values = {name: _as_tuple(value) for name, value in record.items()}
         values["design"] = Design.from_json(record.get("design", {}), where)
         return cls(**values)
+
+
+def _backbones(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the backbones that a card may have, beside its head."""
+    if record.get("task", "segmentation") != "segmentation":
+        return tuple(BACKBONES)
+    head = str(record.get("head"))
+    return ("topformer", *(name for name in ENCODER_NAMES if baseline_of(head, name)))
 
 
 def _as_tuple(value: Any) -> Any:  # noqa: ANN401 - JSON holds anything

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from topformer_cli.errors import DataError
+from topformer_cli.models.baselines.table import encoder_name
 from topformer_cli.models.build import build_model
 from topformer_cli.models.checkpoint import Checkpoint, require_finite
 from topformer_cli.models.pretrained import LoadReport, match
@@ -56,6 +57,8 @@ def fit_start(
         _of_classes(checkpoint.spec) if reset_head and checkpoint.spec.task == spec.task else ()
     )
     kept = {name: one for name, one in checkpoint.weights.items() if name not in dropped}
+    if spec.baseline is not None and checkpoint.spec.task == "classification":
+        kept = {encoder_name(name): one for name, one in kept.items()}
     _, taken, report = match(kept, spec)
     complete = report.complete or report.but_for(dropped)
     if not taken or not (complete or partial):

@@ -22,7 +22,10 @@ CUSTOM: Final[Mapping[str, str]] = {
 
 
 ABLATIONS: Final = "ablations"
-"""The folder, beside the other recipes, of those that repeat the paper's ablations."""
+BASELINES: Final = "baselines"
+FOLDERS: Final = (ABLATIONS, BASELINES)
+"""The folders, beside the other recipes, of those that repeat the paper's ablations, and of those
+that train the networks it compares with."""
 
 
 def recipes_dir() -> Path:
@@ -33,13 +36,22 @@ def recipes_dir() -> Path:
 
 
 def recipe_names() -> list[str]:
-    """Return the names of the recipes that say which data set they are for, ablations last."""
-    return [*_main_names(), *ablation_names()]
+    """Return the names of the recipes that say which data set they are for; main ones first."""
+    return [*_main_names(), *ablation_names(), *baseline_names()]
 
 
 def ablation_names() -> list[str]:
     """Return the names of the recipes that repeat the paper's ablations."""
-    return sorted(path.stem for path in (recipes_dir() / ABLATIONS).glob("*.yaml"))
+    return _names_in(ABLATIONS)
+
+
+def baseline_names() -> list[str]:
+    """Return the names of the recipes of the networks that the paper compares with."""
+    return _names_in(BASELINES)
+
+
+def _names_in(folder: str) -> list[str]:
+    return sorted(path.stem for path in (recipes_dir() / folder).glob("*.yaml"))
 
 
 def _main_names() -> list[str]:
@@ -61,7 +73,7 @@ def recipe_of_set(dataset: str) -> str | None:
 
 def find_recipe(name: str) -> str | None:
     """Return the recipe that a name stands for: itself, a file, or a set's; None where none is."""
-    name = name.removeprefix(f"{ABLATIONS}/")
+    name = _bare(name)
     if name not in recipe_names():
         name = recipe_of_set(name) or name
     return name if name in recipe_names() or name.endswith((".yaml", ".yml")) else None
@@ -78,19 +90,25 @@ def recipe_path(name: str, folder: Path = Path()) -> Path:
     Raises:
         RecipeError: there is no recipe of that name.
     """
-    ablation = name.removeprefix(f"{ABLATIONS}/")
-    if ablation in ablation_names():
-        return recipes_dir() / ABLATIONS / f"{ablation}.yaml"
+    for group in FOLDERS:
+        if (bare := _bare(name)) in _names_in(group):
+            return recipes_dir() / group / f"{bare}.yaml"
     if name.endswith((".yaml", ".yml")) or os.sep in name:
         return folder / name
     path = recipes_dir() / f"{name}.yaml"
     if not path.is_file():
         message = (
             f"no recipe {name!r}{did_you_mean(name, recipe_names())}; recipes: "
-            f"{', '.join(_main_names())}; and the ablations of {recipes_dir() / ABLATIONS}"
+            f"{', '.join(_main_names())}; and those in {' and '.join(FOLDERS)} of {recipes_dir()}"
         )
         raise RecipeError(message)
     return path
+
+
+def _bare(name: str) -> str:
+    """Return the name of a recipe without its folder."""
+    folder, _, rest = name.rpartition("/")
+    return rest if folder in FOLDERS else name
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -1,14 +1,16 @@
 """A recipe by name, resolved: overrides applied, `auto` filled, every value checked."""
 
+import copy
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from topformer_cli.errors import RecipeError
 from topformer_cli.recipe.check import apply, kind_of, validate
 from topformer_cli.recipe.files import CUSTOM, read_yaml, recipe_path
-from topformer_cli.recipe.layers import Choices, read_recipe, take_layers
+from topformer_cli.recipe.layers import Choices, Layer, read_recipe, take_layers
 from topformer_cli.sections.record import Recipe
 
 
@@ -38,6 +40,8 @@ def load_recipe(name: str, choices: Choices, facts: SetFacts | None = None) -> R
     read = read_recipe(path)
     values, kind = read.values, kind_of(read.values)
     layers = take_layers(read, choices)
+    if not _has_sizes(read.values, layers[1:], kind):
+        layers[0] = replace(layers[0], dotted={})
     for layer in layers:
         apply(values, layer, kind)
     if facts is not None:
@@ -47,10 +51,20 @@ def load_recipe(name: str, choices: Choices, facts: SetFacts | None = None) -> R
         values["name"] = _called(str(values["dataset"]), facts)
     usual = kind.usual_size(values)
     if choices.size and usual is None:
-        message = f"--size {choices.size}: {values['model']['backbone']} comes in one size; drop it"
+        model = values["model"]
+        named = model.get("network", model.get("backbone"))
+        message = f"--size {choices.size}: {named} comes in one size; drop it"
         raise RecipeError(message)
     values["size"] = choices.size or (usual and read.size)
     return validate(values, read.file.name, layers[2:])
+
+
+def _has_sizes(values: dict[str, Any], layers: Sequence[Layer], kind: type[Recipe]) -> bool:
+    """Say whether the network that layers choose comes in sizes, which by_size is for."""
+    chosen = copy.deepcopy(values)
+    for layer in layers:
+        apply(chosen, layer, kind)
+    return kind.usual_size(chosen) is not None
 
 
 def _called(dataset: str, facts: SetFacts | None) -> str:

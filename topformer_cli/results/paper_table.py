@@ -29,7 +29,8 @@ class PrintedRow:
     """A network as the paper calls it, and its figures; None where it prints a dash.
 
     variant: what it is here (see `ModelSpec.variant`), empty where it is not here. side: of the
-    input, in pixels, in a table that has a network at several; 0 elsewhere.
+    input, in pixels, in a table that has a network at several; 0 elsewhere. starred: keys of the
+    columns whose figures here the table's star is about.
     """
 
     network: str
@@ -37,6 +38,7 @@ class PrintedRow:
     figures: tuple[float | None, ...]
     encoder: str = ""
     side: int = 0
+    starred: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -59,7 +61,7 @@ class PrintedTable:
     """A table as it is printed; the figures of a row stand in the order of the columns.
 
     conditions: what the paper says of how it came to them. scores: a data set -> the key of the
-    column that holds the score on it.
+    column that holds the score on it. star: what a star at a figure says.
     """
 
     number: int
@@ -68,6 +70,7 @@ class PrintedTable:
     rows: tuple[PrintedRow, ...]
     conditions: str = ""
     scores: Mapping[str, str] = field(default_factory=dict)
+    star: str = ""
 
     def figure(self, row: PrintedRow, key: str) -> float | None:
         """Return a figure of a row by the key of its column."""
@@ -128,7 +131,7 @@ class PaperTable:
         marks = self.marks
         found: list[tuple[str, ...]] = []
         for row, cells in zip(self.printed.rows, self.cells, strict=True):
-            found.append((row.label, "paper", *(c.column.text(c.paper) for c in cells)))
+            found.append((row.label, "paper", *(_printed(row, cell) for cell in cells)))
             if row.variant:
                 found.append(("", "here", *(_ours(cell, marks) for cell in cells)))
             if any(cell.strict is not None for cell in cells):
@@ -194,6 +197,10 @@ def lettered(reasons: Iterable[str]) -> Mapping[str, str]:
 def _letters() -> Iterator[str]:
     for length in itertools.count(1):
         yield from map("".join, itertools.product(ascii_lowercase, repeat=length))
+
+
+def _printed(row: PrintedRow, cell: Cell) -> str:
+    return f"{cell.column.text(cell.paper)}{' *' if cell.column.key in row.starred else ''}"
 
 
 def _ours(cell: Cell, marks: Mapping[str, str]) -> str:

@@ -117,7 +117,7 @@ class DetectionRecipe(Recipe):
         return self.model.head
 
     @property
-    def backbone(self) -> BackboneName:
+    def backbone(self) -> str:
         """The backbone's name on the identity card."""
         return self.model.backbone
 

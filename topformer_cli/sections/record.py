@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from topformer_cli.models.design import OWN, Design
-from topformer_cli.models.spec import BackboneName, Fuse, SizeName, Task
+from topformer_cli.models.spec import Fuse, SizeName, Task
 
 DEFAULT_SIZE: Final[SizeName] = "tiny"
 LEAST_SIDE: Final = 32
@@ -162,14 +162,19 @@ class Recipe(Section):
         return OWN
 
     @property
-    def backbone(self) -> BackboneName:
+    def backbone(self) -> str:
         """The backbone's name on the identity card."""
         return "topformer"
 
     @property
+    def variant(self) -> str:
+        """What tells the network from others of its task, as `ModelSpec.variant` does."""
+        return self.size or self.backbone
+
+    @property
     def run_name(self) -> str:
         """What its runs are called, as in `ade20k-tiny` or `coco-retinanet-mobilenetv3`."""
-        return f"{self.name}-{self.size or self.backbone}"
+        return self.name if self.name == self.variant else f"{self.name}-{self.variant}"
 
     @property
     def stands_for(self) -> Mapping[str, Any]:

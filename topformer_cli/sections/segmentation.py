@@ -1,10 +1,19 @@
 """Recipes of segmentation."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
+from topformer_cli.errors import did_you_mean
+from topformer_cli.models.baselines.table import BASELINES, Baseline
 from topformer_cli.models.design import (
     Design,
     Extractor,
@@ -15,6 +24,7 @@ from topformer_cli.models.design import (
 )
 from topformer_cli.models.spec import SIZES, Fuse, SizeName
 from topformer_cli.sections.record import (
+    DEFAULT_SIZE,
     AdamWSection,
     Count,
     Crop,
@@ -28,24 +38,60 @@ from topformer_cli.sections.record import (
     Side,
 )
 
+TOPFORMER: Final = "topformer"
+
 
 class SegmentationModel(Section):
-    """The network; fuse `auto` is the released form of each size.
+    """The network: TopFormer, or one of those that the paper compares it with.
 
-    The rest is what the paper's ablations change (Tables 2 to 8), its own network by default; width
-    is M.
+    drop_path drops branches of blocks, where a network has such; dropout is before the last
+    convolution. The rest is TopFormer's alone: fuse `auto` is the released form of each size; from
+    tokens on it is what the paper's ablations change (Tables 2 to 8), its own network by default;
+    width is M.
     """
 
-    head: Literal["simple", "concat"]
-    fuse: Literal["auto", "depthwise", "full"]
+    network: str = TOPFORMER
     drop_path: Rate
     dropout: Rate
+    head: Literal["simple", "concat"] = "simple"
+    fuse: Literal["auto", "depthwise", "full"] = "auto"
     tokens: Tokens = "pyramid"
     extractor: Extractor = "sase"
     injected: Injected = "1/8"
     injection: Injection = "both"
     width: Literal["auto"] | Annotated[int, Field(ge=4, multiple_of=4)] = "auto"
     pooled_stride: PooledStride = 64
+
+    @field_validator("network")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if name != TOPFORMER and name not in BASELINES:
+            known = (TOPFORMER, *BASELINES)
+            message = f"expected one of {', '.join(known)}{did_you_mean(name, known)}"
+            raise ValueError(message)
+        return name
+
+    @field_validator(
+        "head", "tokens", "extractor", "injected", "injection", "width", "pooled_stride"
+    )
+    @classmethod
+    def _of_topformer(cls, value: object, info: ValidationInfo) -> object:
+        network = info.data.get("network", TOPFORMER)
+        if network != TOPFORMER and value != cls.model_fields[str(info.field_name)].default:
+            message = f"it is TopFormer's; {network} has its own parts, so leave it out"
+            raise ValueError(message)
+        return value
+
+    @model_serializer(mode="wrap")
+    def _what_the_network_has(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what only TopFormer has where it is another network."""
+        values: dict[str, Any] = whole(self)
+        every = ("network", "drop_path", "dropout")
+        return {
+            name: value
+            for name, value in values.items()
+            if self.network == TOPFORMER or name in every
+        }
 
     @model_validator(mode="after")
     def _what_is_injected_is_extracted(self) -> Self:
@@ -92,7 +138,6 @@ class SegmentationRecipe(Recipe):
     """A resolved recipe of a segmentation network."""
 
     task: Literal["segmentation"]
-    size: SizeName
     model: SegmentationModel
     augment: SegmentationAugment
     optimizer: AdamWSection
@@ -100,21 +145,45 @@ class SegmentationRecipe(Recipe):
     loss: SegmentationLoss
     evaluation: SegmentationEvaluation
 
+    @model_validator(mode="after")
+    def _sizes_are_topformers(self) -> Self:
+        if (self.size is None) != (self.baseline is not None):
+            message = f"size {self.size or 'null'} does not go with network {self.model.network}"
+            raise ValueError(message)
+        return self
+
+    @property
+    def baseline(self) -> Baseline | None:
+        """The row of the baselines' table; None for TopFormer."""
+        return BASELINES.get(self.model.network)
+
     @property
     def head(self) -> str:
         """The head's name on the identity card."""
-        return self.model.head
+        return self.baseline.head if self.baseline else self.model.head
+
+    @property
+    def backbone(self) -> str:
+        """The backbone's name on the identity card."""
+        return self.baseline.encoder if self.baseline else super().backbone
+
+    @property
+    def variant(self) -> str:
+        """The size, or the baseline's key."""
+        return self.baseline.key if self.baseline else super().variant
 
     @property
     def fuse(self) -> Fuse | None:
         """The fuse convolution, with `auto` resolved by size; None where the head has none."""
-        if self.head != "simple":
+        if self.size is None or self.head != "simple":
             return None
         return SIZES[self.size].fuse if self.model.fuse == "auto" else self.model.fuse
 
     @property
     def stands_for(self) -> Mapping[str, Any]:
         """The fuse convolution, and M."""
+        if self.size is None:
+            return {}
         width = self.design.width or SIZES[self.size].width
         fuse = {"model.fuse": self.fuse} if self.fuse else {}
         return {**fuse, "model.width": width}
@@ -136,12 +205,23 @@ class SegmentationRecipe(Recipe):
     def _width(self) -> int | None:
         """M where it is not the size's own."""
         width = self.model.width
-        return None if width == "auto" or width == SIZES[self.size].width else width
+        return (
+            None
+            if width == "auto" or self.size is None or width == SIZES[self.size].width
+            else width
+        )
 
     @property
     def input_size(self) -> tuple[int, int]:
         """The training crop."""
         return self.augment.crop
+
+    @staticmethod
+    def usual_size(values: Mapping[str, Any]) -> SizeName | None:
+        """Return the usual size of TopFormer, None for other networks."""
+        model = values.get("model")
+        network = model.get("network", TOPFORMER) if isinstance(model, dict) else TOPFORMER
+        return None if network in BASELINES else DEFAULT_SIZE
 
     @staticmethod
     def auto_sizes(median_size: tuple[int, int]) -> Mapping[str, Any]:

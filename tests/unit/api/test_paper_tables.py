@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from torch import nn
+from torchvision.models import mobilenet_v3_large
 
 from topformer_cli.api.paper_tables import TABLES, paper_table, segmenters
 from topformer_cli.api.paper_tables.detectors import (
@@ -16,6 +17,9 @@ from topformer_cli.api.paper_tables.detectors import (
 from topformer_cli.api.paper_tables.segmenters import Reasons, segmenter_card
 from topformer_cli.errors import UsageError
 from topformer_cli.models.backbones.topformer import TopFormerRetinaNet
+from topformer_cli.models.baselines.encoders import ENCODERS
+from topformer_cli.models.baselines.heads import HEADS, HeadPlan, auxiliary_head
+from topformer_cli.models.baselines.table import BASELINES
 from topformer_cli.models.build import build_model
 from topformer_cli.models.cost import cost_by_part
 from topformer_cli.models.detector import FPN_WIDTH, RetinaNet
@@ -92,7 +96,7 @@ def test_rows_of_a_table_are_told_apart() -> None:
         assert {len(row.figures) for row in printed.rows} == {len(printed.columns)}
         assert set(printed.scores.values()) <= {column.key for column in printed.columns}
     for printed in (TABLE_1, TABLE_9, TABLE_10):
-        assert {row.variant for row in printed.rows} == {"", *SIZES}
+        assert {"", *SIZES} <= {row.variant for row in printed.rows} <= {"", *SIZES, *BASELINES}
 
 
 @pytest.mark.parametrize(
@@ -112,6 +116,62 @@ def test_reasons_of_segmenters_are_true() -> None:
     assert [int(100 * (cell.here or 0)) / 100 for cell in tiny[:2]] == [0.49, 0.15]
 
 
+def of_row(table: PaperTable, key: str, column: str) -> float:
+    keys = [row.key for row in table.printed.rows]
+    (found,) = (one.here for one in table.cells[keys.index(key)] if one.column.key == column)
+    assert found is not None
+    return found
+
+
+def test_reasons_of_other_networks_are_true() -> None:
+    first, tenth = paper_table(1), paper_table(10)
+    beside = {
+        key: of_row(first, key, "mparams")
+        + sum(p.numel() for p in auxiliary_head(*row.auxiliary, 150).parameters()) / 1e6
+        for key, row in BASELINES.items()
+        if row.auxiliary
+    }
+    assert {key: round(value, 1) for key, value in beside.items()} == {
+        "fcn8s-mobilenetv2": 9.8, "pspnet-mobilenetv2": 13.7, "deeplabv3plus-mobilenetv2": 15.3,
+        "deeplabv3plus-efficientnet": 17.2, "deeplabv3plus-shufflenetv2-x1.5": 16.9,
+        "liteaspp-resnet18": 12.5, "liteaspp-mobilenetv2": 2.9, "raspp-mobilenetv2": 2.2,
+    }  # fmt: skip
+    assert round(of_row(first, "fcn8s-mobilenetv2", "gmadds"), 2) == 39.65
+    assert round(of_row(first, "deeplabv3plus-efficientnet", "gmadds"), 2) == 26.95
+    assert round(sum(TABLE_10.rows[0].figures[:2]), 1) == 52.9  # type: ignore[arg-type]
+    assert round(of_row(tenth, "deeplabv3plus-mobilenetv2", "backbone_gmadds"), 2) == 2.50
+
+
+def test_the_reduced_encoders_of_libraries_have_more_parameters() -> None:
+    ours = BASELINES["lraspp-mobilenetv3-large-reduced"]
+    head = HEADS[ours.head](HeadPlan((24, 40, 112, 480), ours.width, ours.low, 150, 0.0))
+    wide = HEADS[ours.head](HeadPlan((24, 40, 112, 960), ours.width, ours.low, 150, 0.0))
+    halved = ENCODERS[ours.encoder](ours.stride, 0.0)
+    # mmsegmentation ends in 960 channels all the same.
+    last = 80 * (960 - 480) + 2 * (960 - 480)
+    torchvisions = mobilenet_v3_large(reduced_tail=True).features
+    for encoder, more, its_head, total in ((torchvisions, 0, head, 1.8), (halved, last, wide, 1.7)):
+        parameters = [*encoder.parameters(), *its_head.parameters()]
+        assert round((sum(p.numel() for p in parameters) + more) / 1e6, 1) == total
+
+
+@pytest.mark.parametrize(
+    ("number", "reasons"),
+    [(1, segmenters.REASONS_1), (9, segmenters.REASONS_9), (10, segmenters.REASONS_10)],
+)
+def test_near_is_within_two_per_cent(number: int, reasons: Reasons) -> None:
+    table = paper_table(number)
+    near = {
+        (row.key, cell.column.key): abs((cell.here or 0) / (cell.paper or 1) - 1)
+        for row, cells in zip(table.printed.rows, table.cells, strict=True)
+        for cell in cells
+        if cell.why == segmenters.NEAR
+    }
+    assert set(near) == {key for key, why in reasons.items() if why == segmenters.NEAR}
+    step = 0.05 / 2.0 if number == 1 else 0
+    assert all(0 < off < 0.02 + step for off in near.values())
+
+
 def test_the_released_tiny_has_fewer_parameters() -> None:
     full = build_model(segmenter_card("tiny", "ade20k", 512))
     released = build_model(replace(segmenter_card("tiny", "ade20k", 512), fuse="depthwise"))
@@ -120,7 +180,7 @@ def test_the_released_tiny_has_fewer_parameters() -> None:
 
 
 def test_only_tables_that_are_there_are_filled() -> None:
-    assert all(TABLES[number]().printed.number == number for number in TABLES)
+    assert all(paper_table(number).printed.number == number for number in TABLES)
     assert set(TABLES) == {*PRINTED, *ABLATIONS}
     with pytest.raises(
         UsageError, match="--table 12: nothing is counted for it here; there is: 1, 2, 3"

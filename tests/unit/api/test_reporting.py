@@ -32,6 +32,7 @@ from topformer_cli.deploy.manifest import (
 )
 from topformer_cli.deploy.parts import PART_KEY
 from topformer_cli.errors import UsageError
+from topformer_cli.models.baselines.table import BASELINES
 from topformer_cli.models.spec import BACKBONES, SIZES
 from topformer_cli.recipe import Choices, load_recipe
 from topformer_cli.report.overview.records import Line
@@ -88,7 +89,7 @@ def ours(table: PaperTable, found: Found) -> list[Line]:
 
 
 def test_every_network_of_the_tables_is_known_by_its_name() -> None:
-    assert set(VARIANTS.values()) == {*SIZES, *BACKBONES} - {"topformer"}
+    assert set(VARIANTS.values()) == {*SIZES, *BACKBONES, *BASELINES} - {"topformer"}
     assert VARIANTS[CARD.network] == "tiny"
 
 

@@ -7,6 +7,7 @@ from topformer_cli.bench.sessions.paper import (
     reproduction_text,
     statement,
 )
+from topformer_cli.models.baselines.table import BASELINES, Baseline
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,14 @@ def test_the_paper_s_rival_has_its_row() -> None:
     row = paper_row({"head": "lraspp"}, (1, 3, 512, 512))
     assert row is not None
     assert (row.name, latency_of(row)) == ("LR-ASPP with MobileNetV3-Large", 126)
+
+
+@pytest.mark.parametrize(("key", "row"), BASELINES.items())
+def test_other_networks_have_their_rows(key: str, row: Baseline) -> None:
+    printed = paper_row({"head": row.head, "backbone": row.encoder}, (1, 3, 512, 512))
+    assert printed is not None
+    assert printed.variant == key
+    assert ("of a graph edited by hand" in statement(printed)) == row.edited
 
 
 def test_statement_quotes_both_conditions_in_one_line() -> None:

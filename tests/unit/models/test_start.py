@@ -50,6 +50,19 @@ def test_a_classifier_gives_its_whole_trunk_to_segmentation(size: SizeName) -> N
     assert start.report.reshaped == ()
 
 
+def test_torchvisions_classifier_gives_its_whole_encoder_to_lr_aspp() -> None:
+    spec = replace(classifier_spec(), size=None, backbone="mobilenetv3")
+    pretrained = Checkpoint(spec, build_model(spec).state_dict(), {})
+    wanted = replace(make_spec(), size=None, fuse=None, head="lraspp", backbone="mobilenetv3-large")
+    start = fit_start(pretrained, wanted, "it", partial=True)
+    assert {name.split(".")[0] for name in start.report.missing} == {"head"}
+    assert {name.split(".")[1] for name in start.report.unexpected} == {"classifier"}
+    assert start.report.reshaped == ()
+    assert torch.equal(
+        start.checkpoint.weights["encoder.16.0.weight"], pretrained.weights["features.16.0.weight"]
+    )
+
+
 def test_another_task_is_refused_unless_asked_for() -> None:
     words = r"it is of a network for classification, not for segmentation \(\d+ tensors matched; .*"
     with pytest.raises(DataError, match=words + r"--partial-weights takes what fits") as error:

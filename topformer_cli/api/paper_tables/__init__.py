@@ -1,7 +1,7 @@
 """The paper's tables with our own figures; a new one is a module here and a line in TABLES."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Final
 
 from topformer_cli.api.paper_tables import ablations, detectors, segmenters
@@ -19,8 +19,9 @@ TABLES: Final[Mapping[int, Callable[[], PaperTable]]] = {
 """The number of a table -> the function that fills it."""
 
 
+@cache
 def paper_table(number: int) -> PaperTable:
-    """Fill a table of the paper.
+    """Fill a table of the paper, once in a process.
 
     Raises:
         UsageError: there is nothing of ours for a table of that number.

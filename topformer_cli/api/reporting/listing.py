@@ -33,7 +33,7 @@ EXPORT_COLUMNS = ("name", "run", "input", "ends with", "MB", "parity", "verified
 def _runs(found: Found) -> Iterator[tuple[str, ...]]:
     for one in found.runs:
         recipe, ledger = one.recipe, one.ledger
-        network = f"{recipe.task}, {recipe.size or recipe.backbone}"
+        network = f"{recipe.task}, {recipe.variant}"
         departs = "; ".join(map(str, ledger.departures)) or "nothing" if ledger else ABSENT
         yield (
             one.name,

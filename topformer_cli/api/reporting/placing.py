@@ -7,6 +7,7 @@ from topformer_cli.api.paper_tables import paper_table
 from topformer_cli.api.reporting.gathering import Evaluated, Found, Measured
 from topformer_cli.bench.sessions.history import Entry
 from topformer_cli.bench.sessions.paper import about_latency, paper_row
+from topformer_cli.models.baselines.table import BASELINES
 from topformer_cli.models.spec import BACKBONES, SIZES
 from topformer_cli.report.overview.records import Figure, Line, ReportTable, Whose
 from topformer_cli.results.comparison import Comparison
@@ -16,6 +17,7 @@ from topformer_cli.results.printed import PRINTED
 LATENCY: Final = "latency_ms"
 VARIANTS: Final[Mapping[str, str]] = {
     **{f"{kind}TopFormer-{size}": size for size in SIZES for kind in ("", "RetinaNet with ")},
+    **{row.name: key for key, row in BASELINES.items()},
     **{f"RetinaNet with {name}": key for key, name in BACKBONES.items() if key != "topformer"},
 }
 """What a network is called in records (see `ModelSpec.network`) -> its variant."""
@@ -47,7 +49,13 @@ def filled(table: PaperTable, found: Found) -> ReportTable:
 def _lines(
     table: PaperTable, row: PrintedRow, cells: tuple[Cell, ...], found: Found
 ) -> Iterator[Line]:
-    quoted = tuple(Figure(cell.column.text(cell.paper)) for cell in cells)
+    quoted = tuple(
+        Figure(
+            cell.column.text(cell.paper),
+            table.printed.star if cell.column.key in row.starred else "",
+        )
+        for cell in cells
+    )
     yield Line(row.label, "quoted", quoted, table.printed.conditions)
     if any(cell.here is not None for cell in cells):
         yield Line(row.label, "counted", tuple(map(_counted, cells)), "; ".join(table.notes))

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from topformer_cli.results import BenchResult
 from topformer_cli.results.paper_table import PrintedRow
-from topformer_cli.results.printed import LATENCY_SAYS, TABLE_1
+from topformer_cli.results.printed import LATENCY, LATENCY_SAYS, TABLE_1
 
 COMMAND_DOES: Final = (
     "armeabi-v7a, TNN's profiler inside the timed region, no core pinned, precision AUTO "
@@ -21,8 +21,8 @@ CLASSES: Final = 150
 SIDE: Final = 512
 """Of the input of nearly all rows, in pixels."""
 
-_FOREIGN: Final = {"lraspp": "LR-ASPP"}
-"""Head of a card -> the network that the paper calls so, with MobileNetV3-Large."""
+_LR_ASPP: Final = "mobilenetv3-large"
+"""The encoder of a card that names the head of LR-ASPP and nothing else, as foreign ones do."""
 
 
 def paper_row(card: Mapping[str, Any], input_shape: Sequence[int]) -> PrintedRow | None:
@@ -34,17 +34,17 @@ def paper_row(card: Mapping[str, Any], input_shape: Sequence[int]) -> PrintedRow
     head = str(card.get("head", "simple"))
     if card.get("task", "segmentation") != "segmentation" or height != width:
         return None
+    own = card.get("size") if head == "simple" else None
+    variant = own or f"{head}-{card.get('backbone', _LR_ASPP)}"
     for row in TABLE_1.rows:
-        own = head == "simple" and bool(row.variant) and row.variant == card.get("size")
-        other = (row.network, row.encoder) == (_FOREIGN.get(head), "MobileNetV3-Large")
-        if (own or other) and height == (row.side or SIDE) and latency_of(row) is not None:
+        if row.variant == variant and height == (row.side or SIDE) and latency_of(row) is not None:
             return row
     return None
 
 
 def latency_of(row: PrintedRow) -> float | None:
     """Return the latency in ms that the paper prints in a row."""
-    return TABLE_1.figure(row, "latency_ms")
+    return TABLE_1.figure(row, LATENCY)
 
 
 def statement(row: PrintedRow, card: Mapping[str, Any] | None = None) -> str:
@@ -53,8 +53,9 @@ def statement(row: PrintedRow, card: Mapping[str, Any] | None = None) -> str:
     words = f"the paper prints {latency_of(row):g} ms for {row.name} at {side}x{side} (Table 1)"
     classes = len((card or {}).get("classes", ()))
     other = f"; its network has {CLASSES} classes, this one {classes}" if classes else ""
+    star = f"; {TABLE_1.star}" if LATENCY in row.starred else ""
     return (
-        f"{words}: {LATENCY_SAYS}{other if classes != CLASSES else ''}. "
+        f"{words}{star}: {LATENCY_SAYS}{other if classes != CLASSES else ''}. "
         f"The authors' published command does this: {COMMAND_DOES}"
     )
 

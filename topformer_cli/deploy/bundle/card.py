@@ -58,10 +58,13 @@ def model_card(artifact: Artifact, golden: Golden, sample: Sample, figures: Figu
 
 def _what(manifest: Manifest) -> str:
     card = manifest.card
+    if card.get("backbone", "topformer") == "topformer":
+        network = f"TopFormer-{card.get('size', UNKNOWN)} (Zhang et al., CVPR 2022)"
+    else:
+        network = f"the head {card.get('head', UNKNOWN)} on {card['backbone']}"
     return (
-        f"A semantic segmentation network, TopFormer-{card.get('size', UNKNOWN)} (Zhang et al., "
-        f"CVPR 2022), of {len(card['classes'])} classes of {card.get('dataset', UNKNOWN)}. It "
-        "gives every pixel of a picture one class."
+        f"A semantic segmentation network, {network}, of {len(card['classes'])} classes of "
+        f"{card.get('dataset', UNKNOWN)}. It gives every pixel of a picture one class."
     )
 
 
@@ -70,7 +73,7 @@ def _facts(manifest: Manifest, figures: Figures) -> str:
     digest = f" (SHA-256 {source.sha256})" if source.sha256 else ""
     height, width = manifest.input.shape[2:]
     rows = {
-        "size": manifest.card.get("size", UNKNOWN),
+        "size": manifest.card.get("size", UNKNOWN) or "the only one",
         "parameters": _count(figures.parameters),
         f"multiply-adds at {height}x{width}": _count(figures.multiply_adds),
         "made from": f"{source.name or UNKNOWN}{digest}",

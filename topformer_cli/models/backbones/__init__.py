@@ -10,16 +10,16 @@ from torch import nn
 
 from topformer_cli.models.backbones import mobilenetv3, shufflenetv2, topformer
 from topformer_cli.models.detector import RetinaNet
-from topformer_cli.models.spec import BackboneName, ModelSpec, Norm
+from topformer_cli.models.spec import ModelSpec, Norm
 
-DETECTORS: Final[Mapping[BackboneName, Callable[[ModelSpec, float, Norm], RetinaNet]]] = {
+DETECTORS: Final[Mapping[str, Callable[[ModelSpec, float, Norm], RetinaNet]]] = {
     "topformer": topformer.detector,
     "shufflenetv2": shufflenetv2.detector,
     "mobilenetv3": mobilenetv3.detector,
 }
 """Backbone -> the function that builds its RetinaNet from card, drop-path rate and norm."""
 
-CLASSIFIERS: Final[Mapping[BackboneName, Callable[[int], nn.Module]]] = {
+CLASSIFIERS: Final[Mapping[str, Callable[[int], nn.Module]]] = {
     "shufflenetv2": shufflenetv2.classifier,
     "mobilenetv3": mobilenetv3.classifier,
 }

@@ -1,0 +1,245 @@
+"""The networks that the paper compares with: their cost is the paper's, and they can all it can.
+
+Those that need the extra `[baselines]` skip without it.
+"""
+
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from torch import nn
+
+from tests.fakes.conditioned import well_conditioned
+from tests.unit.engine.conftest import SHORT, Watcher, prepare_scenes
+from topformer_cli.data.store import PreparedSet
+from topformer_cli.deploy.artifact import load_artifact
+from topformer_cli.deploy.export import ExportRequest, export
+from topformer_cli.engine.feed import FeedOptions
+from topformer_cli.engine.job import TrainJob
+from topformer_cli.engine.tasks import make_task, model_spec
+from topformer_cli.engine.train import train
+from topformer_cli.errors import DataError, RecipeError, UsageError
+from topformer_cli.models.baselines import encoders, heads
+from topformer_cli.models.baselines.table import (
+    BASELINES,
+    ENCODER_NAMES,
+    HEAD_NAMES,
+    NOT_BUILT,
+    Baseline,
+)
+from topformer_cli.models.build import build_model
+from topformer_cli.models.checkpoint import build_from, load_checkpoint
+from topformer_cli.models.cost import cost_by_part
+from topformer_cli.models.inference import fix_input_size
+from topformer_cli.models.spec import SIZES, ModelSpec, SizeName
+from topformer_cli.parity import compare, tolerance_for
+from topformer_cli.recipe import Choices, baseline_names, differences, load_recipe, parse_resolved
+from topformer_cli.results.printed import TABLE_1
+from topformer_cli.rundir import new_run
+
+STRIDES = {"lraspp": 8, "raspp": 16, "pspnet": 8, "fcn8s": 8}
+"""Head -> the stride of its logits where that is not 4."""
+
+COUNTED: dict[str, tuple[int, int]] = {
+    "lraspp-mobilenetv3-large": (3_243_468, 2_063),
+    "lraspp-mobilenetv3-large-reduced": (1_527_820, 1_255),
+    "segformer-mit-b0": (3_752_694, 8_387),
+    "raspp-mobilenetv2": (2_146_710, 2_637),
+    "liteaspp-mobilenetv2": (2_823_314, 4_232),
+    "liteaspp-resnet18": (12_337_042, 19_135),
+    "deeplabv3plus-mobilenetv2": (15_084_998, 25_567),
+    "deeplabv3plus-efficientnet": (16_868_674, 26_747),
+    "deeplabv3plus-shufflenetv2-x1.5": (16_024_678, 15_177),
+    "pspnet-mobilenetv2": (13_460_886, 52_687),
+    "fcn8s-mobilenetv2": (9_559_446, 39_391),
+    "fcn-hrnet-w18-small": (3_974_810, 10_186),
+}
+"""Network -> parameters and 10^6 multiply-adds, strictly counted, at 512x512 with 150 classes."""
+
+EVERY = pytest.mark.parametrize("name", BASELINES)
+QUICK = ("lraspp-mobilenetv3-large", "segformer-mit-b0", "pspnet-mobilenetv2")
+"""What is exported in every run of the tests."""
+
+
+def card(row: Baseline, classes: int, side: int) -> ModelSpec:
+    return ModelSpec(
+        size=None,
+        backbone=row.encoder,
+        head=row.head,
+        fuse=None,
+        classes=tuple(f"class {index}" for index in range(classes)),
+        palette=((0, 0, 0),) * classes,
+        input_size=(side, side),
+        dataset="random",
+    )
+
+
+def build(row: Baseline, classes: int = 11, side: int = 64) -> nn.Module:
+    pytest.importorskip(row.library)
+    return build_model(card(row, classes, side))
+
+
+def off(ours: float, printed: float) -> float:
+    """How far a figure is from all that the paper's, of one decimal, may stand for; as a share."""
+    return max(0.0, printed - 0.05 - ours, ours - printed - 0.05) / printed
+
+
+def test_the_table_the_parts_and_the_recipes_are_of_each_other() -> None:
+    assert {row.encoder for row in BASELINES.values()} == {*ENCODER_NAMES} == {*encoders.ENCODERS}
+    assert {row.head for row in BASELINES.values()} == {*HEAD_NAMES} == {*heads.HEADS}
+    assert {*BASELINES} == {*baseline_names()} == {*COUNTED}
+    foreign = {row.name: row for row in TABLE_1.rows if row.variant not in SIZES}
+    here = {row.variant: row for row in foreign.values() if row.variant}
+    assert {*here} == {*BASELINES}
+    assert {name for name, row in foreign.items() if not row.variant} == {*NOT_BUILT}
+    assert {key: row.figures[:2] for key, row in here.items()} == {
+        key: row.printed for key, row in BASELINES.items()
+    }
+
+
+@EVERY
+def test_parameters_and_multiply_adds_are_the_papers(name: str) -> None:
+    row = BASELINES[name]
+    network = build(row, classes=150)
+    whole = cost_by_part(network, 512, 512)[-1]
+    assert (whole.parameters, whole.multiply_adds // 10**6) == COUNTED[name]
+    beside = heads.auxiliary_head(*row.auxiliary, 150) if row.auxiliary else nn.Identity()
+    parameters = whole.parameters + sum(p.numel() for p in beside.parameters())
+    counted = whole.multiply_adds if row.rule == "strict" else whole.by_mmcv
+    assert off(parameters / 1e6, row.printed[0]) < 0.02
+    assert off(counted / 1e9, row.printed[1]) < 0.02
+
+
+@EVERY
+def test_every_parameter_learns(name: str) -> None:
+    torch.manual_seed(0)
+    network = build(BASELINES[name])
+    network(torch.randn(2, 3, 64, 64)).square().sum().backward()
+    assert {key for key, p in network.named_parameters() if p.grad is None} == set()
+
+
+@EVERY
+def test_a_recipe_is_the_base_with_another_network(name: str) -> None:
+    row, own = BASELINES[name], load_recipe(name, Choices())
+    found = differences(own, load_recipe("ade20k", Choices("small")))
+    assert found.pop("model.network") == (name, "topformer")
+    assert {key for key in found if not key.startswith("model.")} <= {"batch"}
+    assert (own.size, own.variant, own.run_name) == (None, name, name)
+    assert own.batch == (16 if row.head == "segformer" else 32)
+    assert load_recipe(f"baselines/{name}", Choices()) == own
+
+
+@pytest.mark.parametrize(
+    ("overrides", "size", "said"),
+    [
+        (("model.network=lraspp-mobilenetv3",), None,
+         "-o model.network: expected one of topformer, lraspp-mobilenetv3-large, "),
+        (("model.network=pspnet-mobilenetv2", "model.tokens=last"), None,
+         "-o model.tokens: it is topformer's; pspnet-mobilenetv2 has its own parts, so leave it "
+         "out, got 'last'"),
+        (("model.network=pspnet-mobilenetv2",), "tiny",
+         "--size tiny: pspnet-mobilenetv2 comes in one size; drop it"),
+    ],
+)  # fmt: skip
+def test_what_does_not_go_with_a_network(
+    overrides: tuple[str, ...], size: SizeName | None, said: str
+) -> None:
+    with pytest.raises(RecipeError) as error:
+        load_recipe("ade20k", Choices(size, None, overrides))
+    assert str(error.value).startswith(said)
+
+
+def test_what_is_set_by_size_or_for_topformers_head_leaves_another_network_alone() -> None:
+    network = "model.network=raspp-mobilenetv2"
+    code, paper = (
+        load_recipe("ade20k", Choices(preset=preset, overrides=(network,)))
+        for preset in ("code", "paper")
+    )
+    assert (code.optimizer.lr, paper.optimizer.lr, paper.fuse) == (1.2e-4, 1.2e-4, None)
+    assert parse_resolved(yaml.safe_load(code.to_yaml()), "it") == code
+
+
+def test_a_card_of_a_network_that_is_not_in_the_table_is_refused() -> None:
+    known = card(BASELINES["raspp-mobilenetv2"], 3, 64)
+    assert ModelSpec.from_json(known.to_json(), "a card") == known
+    for changed in ({"head": "lraspp"}, {"backbone": "vgg16"}, {"size": "tiny"}):
+        with pytest.raises(DataError, match="a card: the identity card does not fit this version"):
+            ModelSpec.from_json(known.to_json() | changed, "a card")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in BASELINES],
+)
+def test_it_is_exported_and_verified(name: str, tmp_path: Path) -> None:
+    row, side = BASELINES[name], 96
+    spec = card(row, 11, side)
+    torch.manual_seed(1)
+    network = well_conditioned(build(row))
+    images = np.random.default_rng(2).standard_normal((1, 3, side, side), np.float32)
+    with torch.inference_mode():
+        single = network(torch.from_numpy(images)).numpy()
+        exact = network.double()(torch.from_numpy(images).double()).numpy()
+    stride = STRIDES.get(row.head, 4)
+    assert single.shape == (1, 11, side // stride, side // stride)
+    request = ExportRequest(
+        name=spec.short_name,
+        output_dir=tmp_path,
+        input_hw=(side, side),
+        images=images,
+        reference=exact.astype(np.float32),
+        tolerance=tolerance_for(compare(exact, single).relative),
+    )
+    fixed = fix_input_size(network.float(), side, side)
+    made = export(fixed, spec.to_json(), request).artifact
+    assert made.tnnproto.name == f"{name}.tnnproto"
+    assert ModelSpec.from_json(load_artifact(made.tnnproto).card, "manifest") == spec
+    assert {"onnx", "tnn"} <= set(made.manifest.parity)
+    assert all(parity.labels_equal == 1 for parity in made.manifest.parity.values())
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> PreparedSet:
+    return prepare_scenes(tmp_path_factory.mktemp("scenes"))
+
+
+@pytest.mark.parametrize("name", ["lraspp-mobilenetv3-large-reduced", "segformer-mit-b0"])
+def test_it_is_trained_and_evaluated(name: str, scenes: PreparedSet, tmp_path: Path) -> None:
+    row = BASELINES[name]
+    pytest.importorskip(row.library)
+    short = ("schedule.iterations=2", "schedule.warmup=1", "evaluation.every=2")
+    recipe = load_recipe("scenes", Choices(overrides=(*SHORT, *short, f"model.network={name}")))
+    spec = model_spec(recipe, scenes.card)
+    assert (spec.network, spec.variant, spec.short_name, spec.size) == (row.name, name, name, None)
+    run = new_run(tmp_path, "train", "short")
+    result = train(
+        TrainJob(recipe, scenes, spec, FeedOptions(device=torch.device("cpu"))), run, Watcher()
+    )
+    checkpoint = load_checkpoint(run.weights("last"))
+    assert checkpoint.spec == spec
+    network = build_from(checkpoint, "last")
+    again = make_task(recipe, scenes, spec).evaluate(network, "val", "it", lambda *_: None)
+    assert (again.scores, again.model) == (result.scores, row.name)
+
+
+def test_without_its_library_a_network_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = importlib.import_module
+
+    def without(name: str) -> object:
+        if name in ("timm", "transformers"):
+            raise ImportError(name)
+        return real(name)
+
+    monkeypatch.setattr(importlib, "import_module", without)
+    for row in BASELINES.values():
+        if row.library == "torchvision":
+            continue
+        with pytest.raises(UsageError) as error:
+            encoders.ENCODERS[row.encoder](32, 0.0)
+        assert str(error.value) == (
+            f"this network is made with {row.library}, which is not installed: "
+            "pip install 'topformer-cli[baselines]'"
+        )

@@ -1,0 +1,144 @@
+"""The networks that the paper compares TopFormer with, as one table; a new one is a row here.
+
+Plain frozen records: no torch, so that the command line and recipes can read them. Encoders are in
+`encoders`, heads in `heads`; widths are mmsegmentation's, except those of R-ASPP and of Lite-ASPP
+with MobileNetV2, which it has not: there MobileNetV2's paper and its own for ResNet18 are followed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+ENCODER_NAMES: Final[Mapping[str, str]] = {
+    "mobilenetv2": "MobileNetV2",
+    "mobilenetv3-large": "MobileNetV3-Large",
+    "mobilenetv3-large-reduced": "MobileNetV3-Large-reduce",
+    "efficientnet": "EfficientNet",
+    "shufflenetv2-x1.5": "ShuffleNetV2-1.5x",
+    "resnet18": "ResNet18",
+    "hrnet-w18-small": "HRNet-W18-Small",
+    "mit-b0": "MiT-B0",
+}
+"""Encoder -> what people call it."""
+
+HEAD_NAMES: Final[Mapping[str, str]] = {
+    "lraspp": "LR-ASPP",
+    "raspp": "R-ASPP",
+    "liteaspp": "Lite-ASPP",
+    "deeplabv3plus": "DeepLabV3+",
+    "pspnet": "PSPNet",
+    "fcn8s": "FCN-8s",
+    "fcn": "FCN",
+    "segformer": "SegFormer",
+}
+"""Head -> what people call it."""
+
+Rule = Literal["strict", "mmcv"]
+"""How the paper's multiply-adds come out: convolutions and matrix products alone, or as mmcv's
+counter has it, with batch normalisation, activations and pooling."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """One network.
+
+    stride: of the encoder's last map. width, low: channels the head works with, and those that
+    DeepLab's fine map is reduced to. printed: parameters (10^6) and multiply-adds (10^9) in the
+    paper's Table 1. rule: by which it counted the latter. auxiliary: channels and width of the head
+    that mmsegmentation trains beside, which the paper's parameters include and this network has
+    not. edited: the paper measured the latency of a graph edited by hand (hustvl/TopFormer,
+    issue 25). library: what its encoder is of; all but torchvision need the extra `[baselines]`.
+    """
+
+    head: str
+    encoder: str
+    stride: int
+    width: int
+    low: int = 0
+    printed: tuple[float, float]
+    rule: Rule = "mmcv"
+    auxiliary: tuple[int, int] | None = None
+    edited: bool = False
+    library: str = "torchvision"
+
+    @property
+    def key(self) -> str:
+        """What it is called in recipes and file names, as in `lraspp-mobilenetv3-large`."""
+        return f"{self.head}-{self.encoder}"
+
+    @property
+    def name(self) -> str:
+        """What people call it, as in `LR-ASPP with MobileNetV3-Large`."""
+        return f"{HEAD_NAMES[self.head]} with {ENCODER_NAMES[self.encoder]}"
+
+
+_ROWS: Final = (
+    Baseline(
+        head="lraspp", encoder="mobilenetv3-large", stride=16, width=128,
+        printed=(3.2, 2.0), rule="strict",
+    ),
+    Baseline(
+        head="lraspp", encoder="mobilenetv3-large-reduced", stride=16, width=128,
+        printed=(1.6, 1.3), rule="strict",
+    ),
+    Baseline(
+        head="segformer", encoder="mit-b0", stride=32, width=256,
+        printed=(3.8, 8.4), rule="strict", edited=True, library="transformers",
+    ),
+    Baseline(
+        head="raspp", encoder="mobilenetv2", stride=16, width=256,
+        printed=(2.2, 2.8), auxiliary=(96, 64),
+    ),
+    Baseline(
+        head="liteaspp", encoder="mobilenetv2", stride=16, width=128, low=12,
+        printed=(2.9, 4.4), auxiliary=(96, 64),
+    ),
+    Baseline(
+        head="liteaspp", encoder="resnet18", stride=16, width=128, low=12,
+        printed=(12.5, 19.2), auxiliary=(256, 64),
+    ),
+    Baseline(
+        head="deeplabv3plus", encoder="mobilenetv2", stride=16, width=512, low=48,
+        printed=(15.4, 25.8), auxiliary=(96, 256),
+    ),
+    Baseline(
+        head="deeplabv3plus", encoder="efficientnet", stride=16, width=512, low=48,
+        printed=(17.1, 26.9), auxiliary=(112, 256),
+    ),
+    Baseline(
+        head="deeplabv3plus", encoder="shufflenetv2-x1.5", stride=32, width=512, low=48,
+        printed=(16.9, 15.3), auxiliary=(352, 256),
+    ),
+    Baseline(
+        head="pspnet", encoder="mobilenetv2", stride=8, width=512,
+        printed=(13.7, 52.2), auxiliary=(96, 256),
+    ),
+    Baseline(
+        head="fcn8s", encoder="mobilenetv2", stride=8, width=512,
+        printed=(9.8, 39.6), auxiliary=(96, 256),
+    ),
+    Baseline(
+        head="fcn", encoder="hrnet-w18-small", stride=32, width=270,
+        printed=(4.0, 10.2), rule="strict", library="timm",
+    ),
+)  # fmt: skip
+
+BASELINES: Final[Mapping[str, Baseline]] = {row.key: row for row in _ROWS}
+"""Key -> the network; all agree with the paper's figures within 2 %, which a test computes."""
+
+NOT_BUILT: Final[Mapping[str, str]] = {
+    "HR-NAS-A": "found by a search: no library has it",
+    "HR-NAS-B": "found by a search: no library has it",
+    "Semantic FPN with ConvMLP-S": "torchvision, timm and transformers have no ConvMLP",
+}
+"""A network of Table 1 -> why it is not here."""
+
+
+def encoder_name(name: str) -> str:
+    """Return what a tensor of a torchvision classifier is called in the networks of the table."""
+    return f"encoder.{name.removeprefix('features.')}"
+
+
+def baseline_of(head: str, encoder: str) -> Baseline | None:
+    """Return the row of a head on an encoder, None where the table has none."""
+    return BASELINES.get(f"{head}-{encoder}")
