@@ -12,6 +12,7 @@ import torch
 import yaml
 from torch import nn
 
+from tests.fakes import real_tnn
 from tests.fakes.conditioned import well_conditioned
 from tests.unit.engine.conftest import SHORT, Watcher, prepare_scenes
 from topformer_cli.data.store import PreparedSet
@@ -198,6 +199,10 @@ def test_it_is_exported_and_verified(name: str, tmp_path: Path) -> None:
     assert made.tnnproto.name == f"{name}.tnnproto"
     assert ModelSpec.from_json(load_artifact(made.tnnproto).card, "manifest") == spec
     assert {"onnx", "tnn"} <= set(made.manifest.parity)
+    if real_tnn.NAMED:
+        (found,) = real_tnn.run_real_tnn(made.tnnproto, images.reshape(-1)).values()
+        logits = found.reshape(1, -1, *exact.shape[2:])[:, :11]
+        assert np.abs(logits - exact).max() < 1e-4 * np.abs(exact).max()
     assert all(parity.labels_equal == 1 for parity in made.manifest.parity.values())
 
 
