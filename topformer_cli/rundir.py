@@ -3,7 +3,7 @@
 runs/<command>/<recipe>-<size>-NNN/
     recipe.yaml  env.json  ledger.json  job.txt  metrics.jsonl  log.txt  result.json
     loss.png  miou.png (top1.png, ap.png: the headline's, by task)
-    eval-<set>-<split>.json  confusion.png  confusion.csv (label maps, of the latest evaluation)
+    eval-<set>-<split>.json  eval-<set>-<split>/{confusion.png,confusion.csv,worst.png} (label maps)
     pictures/step-NNNNNN.png  val.png (labels of a few validation images; val.png is the latest)
     checkpoints/{last,best,step-NNNNNN}.safetensors  checkpoints/state.pt  .lock
 runs/<command>/latest -> the newest of them

@@ -41,7 +41,7 @@ def test_pictures_of_an_evaluation_lie_in_the_run_or_where_they_are_wanted(
     road: Road, tmp_path: Path
 ) -> None:
     done = well(road.run("eval"))
-    assert f"worst images: {road.latest / 'worst.png'}" in done.err
+    assert f"worst images: {road.latest / 'eval-little-val' / 'worst.png'}" in done.err
     well(road.run("eval", "--output", tmp_path / "seen"))
     assert {path.name for path in (tmp_path / "seen").iterdir()} == {
         "confusion.png", "confusion.csv", "worst.png",
@@ -100,9 +100,29 @@ def test_what_is_of_no_run_is_kept_under_its_content(road: Road, tmp_path: Path)
     assert f"kept as {kept[0]}" in done.err or f"kept as {kept[1]}" in done.err
     weights = {json.loads(path.read_text())["weights"] for path in kept}
     assert weights == {str(mine), str(other)}
-    assert all((path.parent / "worst.png").is_file() for path in kept)
+    assert all((path.with_suffix("") / "worst.png").is_file() for path in kept)
     well(road.run("report", *words, "--output", tmp_path / "page", work_dir=False, cache=False))
     assert str(mine) in (tmp_path / "page" / "report.md").read_text()
+
+
+def test_a_torn_copy_of_a_set_takes_the_place_of_no_record(road: Road, tmp_path: Path) -> None:
+    well(road.run("eval"))
+    whole = (road.latest / "eval-little-val.json").read_bytes()
+    folder = shutil.copytree(next(road.cache.glob("*/little")), tmp_path / "copy")
+    (shard,) = (path for path in (folder / "val").iterdir() if path.suffix == ".arrow")
+    content = bytearray(shard.read_bytes())
+    start = content.index(b"JFIF")  # of a picture
+    content[start : start + 40] = bytes(40)
+    shard.write_bytes(content)
+    done = road.run("eval", "--dataset", folder)
+    assert done.code == 3
+    assert "1 of 2 images left out (scene_0000: the image cannot be decoded)" in done.err
+    assert (road.latest / "eval-little-val.json").read_bytes() == whole
+    (record,) = road.latest.glob("eval-little-val-*-incomplete.json")
+    assert json.loads(record.read_text())["images"] == 1
+    assert (record.with_suffix("") / "confusion.csv").is_file()
+    record.unlink()
+    shutil.rmtree(record.with_suffix(""))
 
 
 def test_label_maps_and_bytes_are_evaluated_too(road: Road, tmp_path: Path) -> None:

@@ -109,8 +109,9 @@ def test_eval_json_is_the_record(road: Road) -> None:
 
 def test_eval_draws_the_confusion_into_the_run_or_elsewhere(road: Road, tmp_path: Path) -> None:
     pixels = quietly(road.run("eval", "--sort", "pixels", "--json")).record["pixels"]
-    assert (road.latest / "confusion.png").is_file()
-    rows = (road.latest / "confusion.csv").read_text().splitlines()[1:]
+    drawn = road.latest / "eval-little-val"
+    assert (drawn / "confusion.png").is_file()
+    rows = (drawn / "confusion.csv").read_text().splitlines()[1:]
     assert [sum(map(int, row.split(",")[1:])) for row in rows] == pixels
     last = road.latest / "checkpoints" / "last.safetensors"
     quietly(road.run("eval", last, "--output", tmp_path))

@@ -79,6 +79,8 @@ def test_an_ablation_differs_from_its_base_in_one_setting(name: str) -> None:
     assert found == {key: (value, other)}
     assert ModelSpec.from_json(card(own, 64, 64).to_json(), "card") == card(own, 64, 64)
     assert load(f"ablations/{name}") == load(name)
+    # Under a name of its own, so that its scores are not taken for the paper's network's.
+    assert (card(own, 64, 64).network == f"TopFormer-{size}") == name.startswith("fuse-")
 
 
 @dataclass(frozen=True)

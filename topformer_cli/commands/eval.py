@@ -1,6 +1,7 @@
 """`topformer eval`: the score of a run, a checkpoint, a weights file, or somebody's answers."""
 
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -71,7 +72,7 @@ OF_A_NETWORK: Final = ("target", "size", "weights", "partial_weights", "device",
 )
 @click.option(
     "--fail-under",
-    type=options.Amount(0),
+    type=options.Amount(0, 100),
     metavar="PERCENT",
     help="Exit with 7 below this mIoU, top-1 accuracy or AP.",
 )
@@ -128,15 +129,39 @@ def command(  # noqa: PLR0913 - one parameter an option
     measured, folder = (_of_file if of_file else _of_network)(ctx, source, request, testing)
     show.evaluation(measured, order, as_json=as_json)
     result = measured.result
-    kind = f"-{target.name}" if is_exported(target) and target else ""
-    record = folder / f"eval-{result.dataset}-{split}{kind}{testing.slug()}.json"
+    words = (_asked(target, dataset, result), testing.slug(), _left_out(result))
+    record = folder / f"eval-{result.dataset}-{split}{''.join(words)}.json"
     write_json(record, measured.to_json())
     console.note(f"kept as {record}")
-    _draw(measured, output or folder)
+    _draw(measured, output or record.with_suffix(""))
     if isinstance(result, EvalResult) and result.incomplete:
         message = f"{result.dataset} {split}: {result.incomplete}; the scores are of the others"
         raise DataError(message)
     _hold(result, fail_under)
+
+
+def _asked(target: Path | None, dataset: str | None, result: "Result") -> str:
+    """Return what tells records of other files or places from those of the usual one.
+
+    A set at another address may have the usual one's name and other images.
+    """
+    from topformer_cli.api.evaluating_files import is_exported
+
+    words = []
+    if target is not None and is_exported(target):
+        words.append(target.name)
+    elif target is not None and target.is_file() and target.stem != "best":
+        words.append(target.stem)
+    if dataset not in (None, result.dataset):
+        words.append(sha256(str(dataset).encode()).hexdigest()[:8])
+    return "".join(f"-{word}" for word in words)
+
+
+def _left_out(result: "Result") -> str:
+    """Return what tells a record of some of the images from one of all."""
+    from topformer_cli.results import EvalResult
+
+    return "-incomplete" if isinstance(result, EvalResult) and result.incomplete else ""
 
 
 def _of_network(

@@ -49,6 +49,9 @@ IMAGENET_STD: Final = (58.395, 57.12, 57.375)
 """Per RGB channel, on the 0..255 scale."""
 
 
+SIMPLE: Final = "simple"
+"""The paper's own segmentation head."""
+
 UNKNOWN: Final = "unknown"
 """The data set of weights that do not say what they were trained on."""
 
@@ -151,7 +154,7 @@ class ModelSpec:
     task: Task = "segmentation"
     backbone: str = "topformer"
     size: SizeName | None
-    head: str = "simple"
+    head: str = SIMPLE
     fuse: Fuse | None
     classes: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
@@ -175,7 +178,10 @@ class ModelSpec:
             return self.baseline.name
         size = f"-{self.size}" if self.size else ""
         # A port is the same network, though it may pool otherwise.
-        ablated = replace(self.design, pooling=OWN.pooling).changes
+        changed = [replace(self.design, pooling=OWN.pooling).changes]
+        if self.task == "segmentation" and self.head != SIMPLE:
+            changed.append(f"head {self.head}")
+        ablated = ", ".join(filter(None, changed))
         other = f" ({ablated})" if ablated else ""
         backbone = f"{BACKBONES[self.backbone]}{size}{other}"
         return f"RetinaNet with {backbone}" if self.task == "detection" else backbone
