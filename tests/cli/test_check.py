@@ -61,7 +61,7 @@ def test_a_damaged_set_ends_with_3(road: Road, tmp_path: Path) -> None:
     shard.write_bytes(data)
     done = copied.data("check", "little")
     assert done.code == 3
-    assert "is not as prepare wrote it" in " ".join(done.out.split())
+    assert "not as prepare wrote it" in " ".join(done.out.split())
     assert "wrong: " in done.out.splitlines()[-1]
     shard.unlink()
     assert "prepare" in refused(copied.data("check", "little"), 3)

@@ -15,6 +15,7 @@ from topformer_cli.engine.segmentation import SegmentationTask
 from topformer_cli.engine.task import Progress, Task
 from topformer_cli.engine.tasks import make_task
 from topformer_cli.errors import UsageError
+from topformer_cli.models.spec import UNKNOWN
 from topformer_cli.recipe import Choices, Recipe, load_recipe, preset_names, recipe_names
 from topformer_cli.results import DetectionResult, EvalResult
 from topformer_cli.rundir import RunDir, file_sha256
@@ -55,9 +56,16 @@ def evaluate_model(model: Model, request: EvalRequest, progress: Progress) -> Me
     """Measure a model on a split of a prepared set, and hold it against published scores.
 
     Raises:
-        UsageError: there is no such protocol for its recipe, or it cannot look so often.
+        UsageError: there is no such protocol for its recipe, it cannot look so often, or what the
+            model was trained on is not known.
         DataError: the set is not prepared, is of another task or has other classes.
     """
+    if request.dataset is None and model.spec.dataset == UNKNOWN:
+        message = (
+            f"{model.file} does not say what it was trained on; name a prepared set that has its "
+            f"{len(model.spec.classes)} classes with --dataset"
+        )
+        raise UsageError(message)
     recipe = by_protocol(model.recipe, request.protocol)
     prepared = open_set(request.dataset or recipe.dataset, request.places)
     task = _looking(make_task(recipe, prepared, model.spec), request.looks)

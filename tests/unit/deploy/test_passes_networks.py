@@ -12,12 +12,13 @@ import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from onnx import version_converter
 from torch import Tensor, nn
 
-from tests.contract.test_export_sizes import well_conditioned
+from tests.fakes.conditioned import well_conditioned
 from tests.fakes.onnx_text import apply, operators
 from topformer_cli.deploy.from_onnx import load_unchanged
 from topformer_cli.deploy.onnx_graph import compute_graph, noise_for
 from topformer_cli.deploy.passes import TNN_PASSES, Rewritten, rewrite
 from topformer_cli.deploy.to_onnx import OPSET, export_onnx
+from topformer_cli.models.build import build_model
 from topformer_cli.models.inference import fix_input_size
 from topformer_cli.models.spec import Fuse, ModelSpec, SizeName
 
@@ -92,7 +93,7 @@ def test_what_topformer_has_for_them(
         input_size=(96, 160),
         dataset="random",
     )
-    network = fix_input_size(well_conditioned(spec), 96, 160)
+    network = fix_input_size(well_conditioned(build_model(spec)), 96, 160)
     export_onnx(network, torch.randn(1, 3, 96, 160), tmp_path / "net.onnx", metadata={})
     before = load_unchanged(tmp_path / "net.onnx")
     done = rewrite(before)
