@@ -1,11 +1,12 @@
 """Pictures after the paper's Figures 1 and 3."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from topformer_cli.report.ink import FAINT, INK, colour, picture
 from topformer_cli.report.overview.records import Panel, PartShare, Point
+from topformer_cli.results.paper_table import lettered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,10 +20,16 @@ AREA_PER_M: Final = 26.0
 """Points squared for 10^6 parameters."""
 TICKS: Final = ((1000, (1,)), (60, (1, 2, 5)), (1, (1, 1.5, 2, 3, 5, 7)))
 """Where the longest is so many times the shortest: the digits with a tick in each decade."""
-PLACES: Final = ((7, 4, "left"), (7, -10, "left"), (-7, 4, "right"), (-7, -10, "right"))
-"""Where a name may stand beside its point: offset in points and the side it begins or ends at."""
+PLACES: Final = ((7, 4), (7, -10), (-7, 4), (-7, -10))
+"""Where a name may stand beside its point: offsets in points, to the left of it if negative."""
 
 LETTER_PT: Final = (4.1, 8.0)
+LINE_PT: Final = 10.5
+"""From line to line of the key."""
+EDGE_PT: Final = 8
+"""From the key to the edges of the axes."""
+ROOM_PT: Final = 4.5
+"""The least radius of a point that holds a letter."""
 Box = tuple[float, float, float, float]
 
 
@@ -65,27 +72,86 @@ def _scale(axes: "Axes", panel: Panel) -> None:
 
 
 def _name_points(axes: "Axes", points: Sequence[Point]) -> None:
-    """Write names beside the points where they cover neither one another nor a point."""
+    """Write names beside points where they cover nothing; letters with a key elsewhere."""
     scale = axes.figure.dpi / 72
+    left, low, right, high = (side / scale for side in axes.get_window_extent().extents)
     centres = [axes.transData.transform((point.x, point.miou)) / scale for point in points]
-    inside = axes.get_window_extent().bounds
-    edges = (inside[0] / scale, (inside[0] + inside[2]) / scale)
-    boxes: list[Box] = [(x - 4, y - 4, x + 4, y + 4) for x, y in centres]
-    for point, (x, y) in zip(points, centres, strict=True):
-        width, height = LETTER_PT[0] * len(point.name), LETTER_PT[1]
-        gap = math.sqrt(AREA_PER_M * point.mparams / math.pi) - 3
-        for dx, dy, side in PLACES:
-            at = x + math.copysign(abs(dx) + gap, dx)
-            left = at if side == "left" else at - width
-            box = (left, y + dy - 1, left + width, y + dy + height)
-            fits = edges[0] <= box[0] and box[2] <= edges[1]
-            if fits and not any(_overlap(box, other) for other in boxes):
-                boxes.append(box)
-                axes.annotate(
-                    point.name, (point.x, point.miou), xytext=(at - x, dy),
-                    textcoords="offset points", ha=side, fontsize=7.5,
-                )  # fmt: skip
-                break
+    covered = [
+        (x - radius, y - radius, x + radius, y + radius)
+        for (x, y), radius in zip(centres, map(_radius, points), strict=True)
+    ]
+
+    def clashes(box: Box) -> int:
+        outside = box[0] < left or box[1] < low or box[2] > right or box[3] > high
+        return len(points) * outside + sum(_overlap(box, other) for other in covered)
+
+    def write(point: Point, x: float, y: float, text: str, *, at_any_rate: bool) -> bool:
+        boxes = {place: _box(x, y, place, len(text)) for place in _places(point)}
+        place = min(boxes, key=lambda place: clashes(boxes[place]))
+        if clashes(boxes[place]) and not at_any_rate:
+            return False
+        covered.append(boxes[place])
+        side = "left" if place[0] > 0 else "right"
+        _annotate(axes, point, text, place, side)
+        return True
+
+    placed = [(point, float(x), float(y)) for point, (x, y) in zip(points, centres, strict=True)]
+    nameless = [one for one in placed if not write(*one, one[0].name, at_any_rate=False)]
+    letters = lettered(point.name for point, _, _ in nameless)
+    for point, x, y in nameless:
+        if _radius(point) >= ROOM_PT:
+            _annotate(axes, point, letters[point.name], (0, -2.7), "center")
+        else:
+            write(point, x, y, letters[point.name], at_any_rate=True)
+    _write_key(axes, letters, (left, low, right, high), clashes)
+
+
+def _radius(point: Point) -> float:
+    """Return how far a point reaches, in points."""
+    return math.sqrt(AREA_PER_M * point.mparams / math.pi)
+
+
+def _places(point: Point) -> list[tuple[float, float]]:
+    gap = _radius(point) - 3
+    return [(math.copysign(abs(dx) + gap, dx), dy) for dx, dy in PLACES]
+
+
+def _box(x: float, y: float, place: tuple[float, float], letters: int) -> Box:
+    """Return what so many letters cover whose point is at (x, y)."""
+    width = LETTER_PT[0] * letters
+    left = x + place[0] - (0 if place[0] > 0 else width)
+    return (left, y + place[1] - 1, left + width, y + place[1] + LETTER_PT[1])
+
+
+def _annotate(axes: "Axes", point: Point, text: str, place: tuple[float, float], side: str) -> None:
+    inside = side == "center"
+    axes.annotate(
+        text, (point.x, point.miou), xytext=place, textcoords="offset points", ha=side,
+        fontsize=7.5, zorder=4, weight="bold" if inside else "normal",
+        color="white" if inside and point.stable else INK,
+    )  # fmt: skip
+
+
+def _write_key(
+    axes: "Axes", letters: Mapping[str, str], edges: Box, clashes: Callable[[Box], int]
+) -> None:
+    """Write what the letters stand for into the corner where that covers least."""
+    if not letters:
+        return
+    lines = [f"{letter}  {name}" for name, letter in letters.items()]
+    width, height = LETTER_PT[0] * max(map(len, lines)), LINE_PT * len(lines)
+    left, low, right, high = edges
+    corners = [
+        (x, y, x + width, y + height)
+        for x in (left + EDGE_PT, right - EDGE_PT - width)
+        for y in (low + EDGE_PT, high - EDGE_PT - height)
+    ]
+    begin, bottom, *_ = min(corners, key=clashes)
+    axes.annotate(
+        "\n".join(lines), (0, 0), xycoords="axes fraction", xytext=(begin - left, bottom - low),
+        textcoords="offset points", va="bottom", fontsize=7.5, linespacing=1.3,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 2},
+    )  # fmt: skip
 
 
 def _overlap(one: Box, other: Box) -> bool:
