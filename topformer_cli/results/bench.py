@@ -234,6 +234,13 @@ class BenchResult:
         ]
         return "; ".join(told)
 
+    @property
+    def doubt(self) -> str:
+        """The verdict with its reasons; nothing where it is `stable` or has none."""
+        if self.verdict == "stable" or not self.reasons:
+            return ""
+        return f"{self.verdict} ({'; '.join(self.reasons)})"
+
     def latency_statement(self) -> str:
         """Say in one line what was measured and what the number covers."""
         return f"{self.headline()}: {self.conditions}"

@@ -50,6 +50,7 @@ from topformer_cli.results.kept import KeptEvaluation
 from topformer_cli.results.paper_table import PaperTable
 from topformer_cli.rundir import RunDir, write_json
 
+USUAL = "keep_ratio 2048x512, sides to multiples of 32; whole image, single scale"
 CARD = segmenters.segmenter_card("tiny", "ade20k", 512)
 FITS = Comparison(
     beside=(Beside(source="paper Table 1", value=32.8, difference=0.1),), nearest="paper Table 1"
@@ -68,7 +69,8 @@ def table_1() -> PaperTable:
 def scored(comparison: Comparison | None, run: str = "runs/train/a") -> Evaluated:
     kept = KeptEvaluation(
         model="TopFormer-tiny", weights="best.safetensors", dataset="ade20k", split="val",
-        images=2000, protocol="p", headline=Headline("miou", "mIoU", 32.9), comparison=comparison,
+        images=2000, protocol=f"code: {USUAL}", headline=Headline("miou", "mIoU", 32.9),
+        comparison=comparison,
     )  # fmt: skip
     return Evaluated(kept, Path("eval-ade20k-val.json"), run)
 
@@ -154,11 +156,15 @@ def test_of_equal_conditions_the_last_latency_stands(table_1: PaperTable) -> Non
     assert "2027-01-01" in line.conditions
 
 
-class Linked(Found):
-    """A find in which every measurement is of one run."""
-
-    def run_of(self, result: BenchResult) -> str:  # noqa: ARG002
-        return "runs/train/a"
+def linked(measured: list[Measured], evaluations: list[Evaluated]) -> Found:
+    """Return a find in which every measurement is of one run's best checkpoint."""
+    exports = [
+        Exported(manifest_of(one.result), Path("runs/train/a/export/net.json"), "runs/train/a")
+        for one in measured
+    ]
+    return Found(
+        runs=[trained()], evaluations=evaluations, exports=exports, measured=measured
+    )  # fmt: skip
 
 
 def test_hosts_and_phones_never_share_a_panel_and_ratios_are_of_phones() -> None:
@@ -167,9 +173,7 @@ def test_hosts_and_phones_never_share_a_panel_and_ratios_are_of_phones() -> None
     phone = replace(phone, session=BenchSession((rival, phone.result)))
     host = timed(device=DeviceFacts(kind="host", model="Some Processor"))
     other_input = timed(input_shape=(1, 3, 256, 256))
-    found = Linked(
-        measured=[phone, host, other_input], evaluations=[scored(FITS)], runs=[trained()]
-    )
+    found = linked([phone, host, other_input], [scored(FITS)])
     assert any("of another input" in text for text in scatter(found).undrawn)
     panels = scatter(found).panels
     assert [panel.title for panel in panels] == [
@@ -183,6 +187,83 @@ def test_hosts_and_phones_never_share_a_panel_and_ratios_are_of_phones() -> None
     assert ours_.x == pytest.approx(43 / 126, rel=0.05)
     (tiny,) = (p for p in panels[3].points if p.whose == "quoted" and p.name == "TopFormer-T")
     assert tiny.x == pytest.approx(43 / 126)
+
+
+def test_of_several_evaluations_that_of_the_run_as_it_tests_is_drawn() -> None:
+    own = scored(FITS)
+    others = [
+        other(own, dataset="zoo"),
+        other(own, weights="checkpoints/last.safetensors"),
+        other(own, split="train"),
+        other(own, protocol=f"fixed: {USUAL}"),
+        other(own, protocol=USUAL.replace("2048x512", "2048x448")),
+        other(own, protocol=USUAL.replace("single scale", "scales 0.75, 1, flipped too")),
+        other(own, protocol=USUAL.replace("whole image", "windows of 512x512 every 341")),
+        other(own, headline=None, flaws=("no score: no pixel is labelled",)),
+        other(own, flaws=("incomplete: 1 of 8 images left out",)),
+    ]
+    moved = replace(other(own), path=Path("eval-ade20k-val-0a1b2c3d.json"))
+    found = linked([timed()], [moved, *others, own, *others, moved])
+    (point,) = scatter(found).panels[1].points
+    assert point.miou == 32.9
+    assert point.told == f"mIoU by the protocol code: {USUAL}; latency at input 512x512"
+    plot = scatter(linked([timed()], others))
+    assert len(plot.panels) == 1
+    assert any("1 latencies are not drawn" in text for text in plot.undrawn)
+
+
+def other(one: Evaluated, **changed: Any) -> Evaluated:
+    """Return an evaluation of the same run with another score."""
+    away = {"headline": Headline("miou", "mIoU", 99.0), **changed}
+    return replace(one, kept=replace(one.kept, **away))
+
+
+def test_without_a_score_or_with_images_left_out_no_column_of_the_paper_has_a_figure(
+    table_1: PaperTable,
+) -> None:
+    record = evaluation().to_json()
+    none = kept(record | {"miou": None})
+    part = kept(record | {"images": 7, "left_out": ["x: the image cannot be decoded"]})
+    assert (none.headline, none.score, part.score) == (None, "no score", "mIoU 1.00 (incomplete)")
+    assert "2 images; no score: no pixel is labelled; p" in none.conditions
+    assert "7 images; incomplete: 1 of 8 images left out; p" in part.conditions
+    found = Found(evaluations=[Evaluated(one, Path("e.json"), "a") for one in (none, part)])
+    assert ours(table_1, found) == []
+    assert filled(table_1, found).notes[-2:] == (
+        "not in this table: a, no score: no pixel is labelled",
+        "not in this table: a, incomplete: 1 of 8 images left out",
+    )
+    rows = standing([table_1], found).rows
+    assert next(row[2] for row in rows if row[1] == "TopFormer-T, 512x512") == "counted"
+    (sheet,) = sheets(found)
+    assert [row[2] for row in sheet.rows] == ["no score", "mIoU 1.00 (incomplete)"]
+    assert [row[3] for row in sheet.rows] == [
+        "–", "not comparable: incomplete: 1 of 8 images left out",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("key", "why"), [("ap", "no score: no object is labelled"), ("top1", "no score")]
+)
+def test_boxes_and_classes_may_have_no_score_either(key: str, why: str) -> None:
+    record = {name: value for name, value in evaluation().to_json().items() if name != "miou"}
+    one = kept(record | {key: None})
+    assert (one.score, one.flaws) == ("no score", (why,))
+    assert kept(record | {key: 0.0}).score.endswith(" 0.00")
+
+
+def kept(record: dict[str, Any]) -> KeptEvaluation:
+    found = KeptEvaluation.from_json(record)
+    assert found is not None
+    return found
+
+
+def test_a_verdict_that_is_not_stable_has_its_reasons_beside_it(table_1: PaperTable) -> None:
+    found = Found(measured=[timed(verdict="unstable", reasons=("two speeds", "heat"))])
+    (sheet,) = sheets(found)
+    assert "[unstable]" in sheet.rows[0][1]
+    assert sheet.rows[0][2].startswith("unstable (two speeds; heat); ")
+    assert "; unstable (two speeds; heat); " in ours(table_1, found)[0].conditions
 
 
 def test_a_latency_without_a_score_is_told_not_drawn() -> None:
@@ -234,7 +315,8 @@ def manifest_of(result: BenchResult) -> Manifest:
     """Return the manifest of an export whose files were measured."""
     shape = (1, 3, 64, 64)
     return Manifest(
-        name="net", source=Source(), card={}, inputs=(TensorInput(name="x", shape=shape),),
+        name="net", source=Source(name="best.safetensors"), card={},
+        inputs=(TensorInput(name="x", shape=shape),),
         outputs=(TensorOutput(name="logits", shape=shape, meaning="logits"),),
         files=tuple(
             FileRecord(name=name, sha256=sha256, bytes=1) for name, sha256 in result.files.items()

@@ -23,6 +23,7 @@ from topformer_cli.report.overview.records import (
 )
 from topformer_cli.report.overview.sheet import Sheet
 from topformer_cli.report.records import Curves
+from topformer_cli.results.kept import NO_SCORE
 
 WHY = "not comparable: no <ImageNet> weights"
 TABLE = ReportTable(
@@ -40,9 +41,15 @@ TABLE = ReportTable(
 PANELS = (
     Panel(
         "Quoted from the paper", "latency (ms)", "mIoU",
-        (Point("FCN-8s", 1015, 19.7, 9.8, "quoted"), Point("TopFormer-T", 43, 32.8, 1.4, "quoted")),
+        (
+            Point("FCN-8s", 1015, 19.7, 9.8, "quoted", "at 512x512"),
+            Point("TopFormer-T", 43, 32.8, 1.4, "quoted", "at 512x512"),
+        ),
     ),
-    Panel("Here: some host", "median (ms)", "mIoU", (Point("T", 4, 31, 1.4, "here", False),)),
+    Panel(
+        "Here: some host", "median (ms)", "mIoU",
+        (Point("T", 4, 31, 1.4, "here", "mIoU by <own>; latency at 64x64", stable=False),),
+    ),
 )  # fmt: skip
 
 
@@ -82,6 +89,13 @@ def test_in_spreadsheets_each_line_has_all_that_belongs_to_it() -> None:
     assert rows[2][1:] == ["evaluated here", "runs/a", "", "31.07", WHY, "val, 2 images"]
 
 
+def test_a_score_that_does_not_exist_is_an_empty_cell() -> None:
+    sheet = Sheet("s", "S", ("from", "score"), (("a", NO_SCORE),))
+    assert "| a | no score |" in sheet.markdown()
+    assert sheet.csv().splitlines()[1] == "a,"
+    assert sheet.to_json() == [{"from": "a", "score": ""}]
+
+
 def test_markdown_keeps_tables_whole(overview: Overview) -> None:
     text = render_markdown(overview)
     assert "| *Net <A>* | *quoted from the paper* | *1.4* | *32.8* |  |" in text
@@ -112,6 +126,7 @@ def test_the_page_is_whole_and_stands_alone(overview: Overview) -> None:
         "31.07 b", "not comparable: no <ImageNet> weights", "x <damaged>", "Net <A>",
         "1 run, 1 evaluation, 2 measurements, 0 exports from runs.",
         "No latency in it was measured on a phone.", "2 emulated measurements are not drawn",
+        "the paper: at 512x512", "T: mIoU by <own>; latency at 64x64",
         "74.0%", "90.0%", "quoted: 74 %", "runs/a & b", "3 older runs are not drawn.",
     ],
 )  # fmt: skip
@@ -130,6 +145,13 @@ def test_the_pictures_name_what_they_show() -> None:
     for words in ("FCN-8s", "TopFormer-T", "latency (ms)"):
         assert words in quoted
         assert words not in here
+    crowd = tuple(
+        Point(f"A network with a name, {n}", 1000 + 9 * n, 30 + n / 9, 9.8 - 2 * n, "quoted", "")
+        for n in range(5)
+    )
+    crowded = panel_picture(Panel("many", "ms", "mIoU", crowd)).decode()
+    for point in crowd:
+        assert point.name in crowded
     bars = shares_picture((PartShare("T", "extractor", 740, 10), PartShare("T", "head", 260, 90)))
     for words in ("T: parameters", "T: multiply-adds", "extractor", "74.0", "90.0"):
         assert words in bars.decode()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from topformer_cli.api.reporting.gathering import Found, Trained
 from topformer_cli.report.overview.sheet import Sheet
+from topformer_cli.results.kept import KeptEvaluation
 from topformer_cli.results.paper_table import ABSENT
 
 
@@ -55,14 +56,22 @@ def _best(one: Trained) -> str:
 def _scores(found: Found) -> Iterator[tuple[str, ...]]:
     for one in found.evaluations:
         kept = one.kept
-        against = kept.comparison.line() if kept.comparison else "nothing is printed for it"
-        yield (one.where, kept.model, str(kept.headline), against, kept.conditions)
+        yield (one.where, kept.model, kept.score, _against(kept), kept.conditions)
+
+
+def _against(kept: KeptEvaluation) -> str:
+    if kept.headline is None:
+        return ABSENT
+    if kept.flaws:
+        return f"not comparable: {'; '.join(kept.flaws)}"
+    return kept.comparison.line() if kept.comparison else "nothing is printed for it"
 
 
 def _times(found: Found) -> Iterator[tuple[str, ...]]:
     for one in found.measured:
         result = one.result
-        yield (result.label, result.headline(), result.conditions, result.started, str(one.path))
+        told = "; ".join(word for word in (result.doubt, result.conditions) if word)
+        yield (result.label, result.headline(), told, result.started, str(one.path))
     for entry in found.past:
         kept = entry.conditions
         told = (

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from topformer_cli.api.paper_tables.segmenters import segmenter_card
-from topformer_cli.api.reporting.gathering import Evaluated, Found, Measured
+from topformer_cli.api.reporting.gathering import Found, Measured
+from topformer_cli.api.reporting.scoring import score_of
 from topformer_cli.errors import DataError
 from topformer_cli.models.build import build_model
 from topformer_cli.models.cost import cost_by_part
 from topformer_cli.models.spec import SIZES, ModelSpec
 from topformer_cli.report.overview.records import Panel, PartShare, Point
 from topformer_cli.results import BenchResult
+from topformer_cli.results.kept import KeptEvaluation
 from topformer_cli.results.printed import LATENCY_SAYS, NAMES, TABLE_1
 
 ADE20K: Final = "mIoU on ADE20K val (%)"
@@ -20,6 +22,10 @@ RATIO: Final = "latency in units of LR-ASPP's with MobileNetV3-Large, on the sam
 SIDE: Final = 512
 TINY_SIDE: Final = 448
 """Of the one row of Table 1 with another input."""
+PRINTED_SAYS: Final = (
+    f"mIoU at a single scale, latency at input {SIDE}x{SIDE}, or {TINY_SIDE}x{TINY_SIDE} where the "
+    "name says so"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,7 @@ class Scatter:
 
 def scatter(found: Found) -> Scatter:
     """Return the paper's points in a panel of their own, ours by device, and ratios on phones."""
-    drawn = [one for one in found.measured if _score(one, found) and _can_be_drawn(one.result)]
+    drawn = [one for one in found.measured if score_of(one, found) and _can_be_drawn(one.result)]
     panels = [_printed_panel(), *_own_panels(drawn, found)]
     if ratios := _ratios(drawn, found):
         panels.append(Panel("Ratios: the paper's (circles), ours", RATIO, ADE20K, tuple(ratios)))
@@ -48,7 +54,7 @@ def _printed_points(unit_ms: float) -> list[Point]:
         assert miou is not None
         if ms is not None:
             name = row.label if row.side == TINY_SIDE else row.name
-            points.append(Point(name, ms / unit_ms, miou, mparams, "quoted"))
+            points.append(Point(name, ms / unit_ms, miou, mparams, "quoted", PRINTED_SAYS))
     return points
 
 
@@ -62,46 +68,30 @@ def _can_be_drawn(result: BenchResult) -> bool:
     return result.summary is not None and not result.emulated
 
 
-def _score(one: Measured, found: Found) -> Evaluated | None:
-    """Return the evaluation of the run that was measured; by its mIoU, the last of several.
-
-    None where it was measured at another input than that of its training, to which the test-time
-    resize belongs: the mIoU would not be that of the network that was timed.
-    """
-    name = found.run_of(one.result)
-    inputs = [run.recipe.input_size for run in found.runs if name and run.name == name]
-    if one.result.input_shape[2:] not in inputs:
-        return None
-    fitting = [
-        other
-        for other in found.evaluations
-        if other.run == name and other.kept.headline.key == "miou" and not other.kept.of_file
-    ]
-    return fitting[-1] if fitting else None
-
-
 def _own_panels(drawn: list[Measured], found: Found) -> Iterator[Panel]:
     """Yield a panel for each device, engine, precision, number of threads, set and split."""
     groups: dict[tuple[str, ...], list[Point]] = {}
     for one in drawn:
-        result, scored = one.result, _score(one, found)
-        mparams = _mparams(result)
-        assert result.summary is not None
-        if scored is None or mparams is None:
+        result, scored, mparams = one.result, score_of(one, found), _mparams(one.result)
+        if scored is None or mparams is None or result.summary is None:
             continue
         kept = scored.kept
         where = f"{result.device.name}, {result.device.kind}"
         threads = f"{result.threads} thread{'s' * (result.threads != 1)}"
         how = f"{result.engine}, {result.accelerator}, {result.precision}, {threads}"
-        name = f"{kept.model}, {'x'.join(map(str, result.input_shape[2:]))}"
-        point = Point(
-            name, result.summary.median_ms, kept.headline.value, mparams, "here",
-            stable=result.verdict == "stable",
-        )  # fmt: skip
+        point = _point(result, kept, result.summary.median_ms, mparams)
         groups.setdefault((where, how, kept.dataset, kept.split), []).append(point)
     for (where, how, dataset, split), points in groups.items():
         y_label = f"mIoU on {dataset} {split} (%)"
         yield Panel(f"Here: {where}", f"median latency (ms): {how}", y_label, tuple(points))
+
+
+def _point(result: BenchResult, kept: KeptEvaluation, x: float, mparams: float) -> Point:
+    assert kept.headline is not None
+    size = "x".join(map(str, result.input_shape[2:]))
+    told = f"mIoU by the protocol {kept.protocol}; latency at input {size}"
+    stable = result.verdict == "stable"
+    return Point(f"{kept.model}, {size}", x, kept.headline.value, mparams, "here", told, stable)
 
 
 def _ratios(drawn: list[Measured], found: Found) -> list[Point]:
@@ -111,17 +101,12 @@ def _ratios(drawn: list[Measured], found: Found) -> list[Point]:
     """
     ours = []
     for one in drawn:
-        scored, unit_ms = _score(one, found), _rival_ms(one)
+        scored, unit_ms = score_of(one, found), _rival_ms(one)
         mparams = _mparams(one.result)
         if scored and unit_ms and mparams and scored.kept.dataset == "ade20k":
             assert one.result.summary is not None
-            ours.append(
-                Point(
-                    scored.kept.model, one.result.summary.median_ms / unit_ms,
-                    scored.kept.headline.value, mparams, "here",
-                    stable=one.result.verdict == "stable",
-                )
-            )  # fmt: skip
+            ratio = one.result.summary.median_ms / unit_ms
+            ours.append(_point(one.result, scored.kept, ratio, mparams))
     if not ours:
         return []
     (rival,) = (row for row in TABLE_1.rows if row.name == RIVAL)
@@ -160,15 +145,15 @@ def _mparams(result: BenchResult) -> float | None:
 def _undrawn(found: Found) -> Iterator[str]:
     emulated = sum(one.result.emulated for one in found.measured)
     unscored = sum(
-        _can_be_drawn(one.result) and _score(one, found) is None for one in found.measured
+        _can_be_drawn(one.result) and score_of(one, found) is None for one in found.measured
     )
     if emulated:
         yield f"{emulated} emulated measurements are not drawn: an emulated time is no latency."
     if unscored:
         yield (
-            f"{unscored} latencies are not drawn: no mIoU of the run that was measured is here "
-            "(`topformer eval RUN` writes one), or they are of another input than it was trained "
-            "with."
+            f"{unscored} latencies are not drawn: no mIoU of the checkpoint that was measured is "
+            "here, of all of its own set's val, by its run's protocol (`topformer eval RUN` writes "
+            "one), or they are of another input than it was trained with."
         )
     if not found.measured:
         yield "No latency was gathered; `topformer bench` measures one."

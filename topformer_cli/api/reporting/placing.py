@@ -42,8 +42,15 @@ def filled(table: PaperTable, found: Found) -> ReportTable:
         columns=tuple(column.title for column in printed.columns),
         lines=tuple(lines),
         conditions=printed.conditions,
-        notes=table.notes,
+        notes=(*table.notes, *_not_placed(table, found)),
     )
+
+
+def _not_placed(table: PaperTable, found: Found) -> Iterator[str]:
+    """Name the evaluations of the table's networks that have no score, or not of all images."""
+    for one in found.evaluations:
+        if one.kept.flaws and any(_belongs(one, table, row) for row in table.printed.rows):
+            yield f"not in this table: {one.where}, {'; '.join(one.kept.flaws)}"
 
 
 def _lines(
@@ -61,6 +68,7 @@ def _lines(
         yield Line(row.label, "counted", tuple(map(_counted, cells)), "; ".join(table.notes))
     for one in evaluations_of(table, row, found):
         key = table.printed.scores[one.kept.dataset]
+        assert one.kept.headline is not None
         figure = Figure(f"{one.kept.headline.value:.2f}", _against(one, table.printed.number))
         yield _single(row, cells, (key, figure), ("evaluated", one.kept.conditions, one.where))
     if any(cell.column.key == LATENCY for cell in cells):
@@ -87,16 +95,18 @@ def _single(
 
 
 def evaluations_of(table: PaperTable, row: PrintedRow, found: Found) -> list[Evaluated]:
-    """Return the evaluations of a row's network on a set of the table."""
-    return [
-        one
-        for one in found.evaluations
-        if one.kept.dataset in table.printed.scores
+    """Return the evaluations of a row's network on a set of the table, but for flawed ones."""
+    return [one for one in found.evaluations if not one.kept.flaws and _belongs(one, table, row)]
+
+
+def _belongs(one: Evaluated, table: PaperTable, row: PrintedRow) -> bool:
+    return (
+        one.kept.dataset in table.printed.scores
         and not one.kept.of_file
-        and row.variant
+        and bool(row.variant)
         and VARIANTS.get(one.kept.model) == row.variant
         and row.side in (0, _side(one.kept.comparison))
-    ]
+    )
 
 
 def _side(comparison: Comparison | None) -> int:
@@ -140,6 +150,7 @@ def _latency(row: PrintedRow, cells: tuple[Cell, ...], measured: Measured, found
     why = f"not comparable: {'; '.join(departs)}" if departs else ""
     run = found.run_of(result)
     weights = f"exported from {run}" if run else "whose weights they are is not known"
-    conditions = f"{result.headline()}: {result.conditions}; {weights}; {result.started}"
+    told = (result.conditions, result.doubt, weights, result.started)
+    conditions = f"{result.headline()}: {'; '.join(word for word in told if word)}"
     figure = Figure(f"{result.summary.median_ms:.2f}", why)
     return _single(row, cells, (LATENCY, figure), ("measured", conditions, str(measured.path)))

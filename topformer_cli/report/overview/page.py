@@ -105,7 +105,7 @@ def _figure_1(overview: Overview) -> Markup:
 def _panel(panel: Panel) -> Markup:
     points = "; ".join(f"{p.name} {p.x:g}, {p.miou:g}" for p in panel.points)
     alt = f"{panel.title}. {panel.x_label}, {panel.y_label}: {points}"
-    return _picture(panel_picture(panel), alt, (691, 413), panel.title)
+    return _picture(panel_picture(panel), alt, (691, 413), panel.title, panel.told)
 
 
 def _figure_3(overview: Overview) -> Markup:
@@ -166,9 +166,13 @@ def _curves_of(run: RunCurves) -> Markup:
     )  # fmt: skip
 
 
-def _picture(svg: bytes, alt: str, size: tuple[int, int], caption: str) -> Markup:
+def _picture(
+    svg: bytes, alt: str, size: tuple[int, int], caption: str, below: tuple[str, ...] = ()
+) -> Markup:
     drawn = image(data_uri(svg, "image/svg+xml"), alt, size)
-    return element("figure", *([element("figcaption", caption)] if caption else []), drawn)
+    notes = element("ul", *(element("li", line) for line in below), attributes={"class": "notes"})
+    heading = [element("figcaption", caption)] if caption else []
+    return element("figure", *heading, drawn, *([notes] if below else []))
 
 
 def _footer(overview: Overview) -> Markup:

@@ -127,13 +127,17 @@ def _marked(figure: Figure | None, marks: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One network in a scatter: x is a latency in ms or a ratio of two, area tells mparams."""
+    """One network in a scatter: x is a latency in ms or a ratio of two, area tells mparams.
+
+    told: how mIoU and latency were measured.
+    """
 
     name: str
     x: float
     miou: float
     mparams: float
     whose: Literal["quoted", "here"]
+    told: str
     stable: bool = True
 
 
@@ -145,6 +149,16 @@ class Panel:
     x_label: str
     y_label: str
     points: tuple[Point, ...]
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """How the points were measured: a line for the paper's, one for each of ours."""
+        return tuple(
+            dict.fromkeys(
+                f"{'the paper' if point.whose == 'quoted' else point.name}: {point.told}"
+                for point in self.points
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ import csv
 import io
 from dataclasses import dataclass
 
+from topformer_cli.results.kept import NO_SCORE
+
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
@@ -21,9 +23,12 @@ class Sheet:
     quoted: frozenset[int] = frozenset()
 
     def csv(self) -> str:
-        """Return the header and the rows; lines end as RFC 4180 has them."""
+        """Return the header and the rows; lines end as RFC 4180 has them.
+
+        A score that does not exist is an empty cell.
+        """
         text = io.StringIO()
-        csv.writer(text).writerows((self.columns, *self.rows))
+        csv.writer(text).writerows((self.columns, *map(_bare, self.rows)))
         return text.getvalue()
 
     def markdown(self) -> str:
@@ -39,8 +44,12 @@ class Sheet:
         return "\n".join(lines).rstrip() + "\n"
 
     def to_json(self) -> list[dict[str, str]]:
-        """Return each row by its columns."""
-        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+        """Return each row by its columns, as they are in CSV."""
+        return [dict(zip(self.columns, _bare(row), strict=True)) for row in self.rows]
+
+
+def _bare(row: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple("" if cell == NO_SCORE else cell for cell in row)
 
 
 def _cells(row: tuple[str, ...]) -> list[str]:
