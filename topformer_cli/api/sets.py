@@ -6,9 +6,8 @@ from typing import Any, Literal
 
 from topformer_cli.api.places import Places
 from topformer_cli.cache import cache_dir
-from topformer_cli.data.card import DatasetCard, read_card
+from topformer_cli.data.card import DatasetCard, prepared_path, read_card
 from topformer_cli.data.catalog import DATASETS
-from topformer_cli.data.prepare import prepared_path
 from topformer_cli.data.spec import Task
 from topformer_cli.data.statistics import (
     WEIGHT_CAP,

@@ -3,6 +3,7 @@
 It is written last, so a folder without a card is not a prepared set.
 """
 
+import re
 from pathlib import Path
 from typing import Final, Literal, Protocol, Self
 
@@ -167,3 +168,15 @@ def parse_card(text: bytes, place: str) -> DatasetCard:
         wrong = "is of another version" if where == "version" else "is damaged"
         message = f"{place} {wrong}: {where}: {first['msg']}; prepare the set again with --force"
         raise DataError(message) from error
+
+
+def prepared_path(cache_dir: Path, name: str) -> Path:
+    """Return the folder of a prepared set.
+
+    Raises:
+        DataError: the name cannot be a folder's.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        message = f"data set name {name!r}: use letters, digits, - and _"
+        raise DataError(message)
+    return cache_dir / "data" / name

@@ -8,7 +8,6 @@
 import functools
 import hashlib
 import os
-import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Final
 
 import filelock
 
-from topformer_cli.data.card import CARD_NAME, DatasetCard, read_card
+from topformer_cli.data.card import CARD_NAME, DatasetCard, prepared_path, read_card
 from topformer_cli.data.convert import Shard, Writing, plan_shards, set_features, write_shards
 from topformer_cli.data.describe import Written, describe
 from topformer_cli.data.shards import SCHEMA_VERSION, write_dict, write_split
@@ -39,18 +38,6 @@ UP_TO_DATE: Final = "already prepared"
 
 def silent(what: str, done: int, total: int) -> None:
     """Report progress to nobody."""
-
-
-def prepared_path(cache_dir: Path, name: str) -> Path:
-    """Return the folder of a prepared set.
-
-    Raises:
-        DataError: the name cannot be a folder's.
-    """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-        message = f"data set name {name!r}: use letters, digits, - and _"
-        raise DataError(message)
-    return cache_dir / "data" / name
 
 
 def prepare(request: Request, progress: Progress = silent) -> DatasetCard:

@@ -9,9 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from topformer_cli.data.card import CARD_NAME, DatasetCard, read_card
+from topformer_cli.data.card import CARD_NAME, DatasetCard, prepared_path, read_card
 from topformer_cli.data.catalog import DATASETS
-from topformer_cli.data.prepare import prepared_path
 from topformer_cli.data.rows import SplitRows
 from topformer_cli.data.spec import Task
 from topformer_cli.errors import DataError, did_you_mean

@@ -15,9 +15,10 @@ from tests.fakes.coco_tree import make_coco
 from tests.fakes.disk import files_end_at
 from tests.fakes.pictures import make_custom
 from topformer_cli.data import convert
+from topformer_cli.data.card import prepared_path
 from topformer_cli.data.catalog import DATASETS
 from topformer_cli.data.convert import BYTES_A_WORKER, MOST_WORKERS, Shard, worker_count
-from topformer_cli.data.prepare import Request, prepare, prepared_path
+from topformer_cli.data.prepare import Request, prepare
 from topformer_cli.data.sources.custom import FolderRequest
 from topformer_cli.data.sources.published import KnownRequest
 from topformer_cli.data.store import PreparedSet

@@ -11,8 +11,9 @@ import pytest
 from tests.fakes.http_server import Act, Server, serving
 from tests.fakes.pictures import make_custom
 from tests.fakes.served_set import publish
+from topformer_cli.data.card import prepared_path
 from topformer_cli.data.origins import UnreachableError
-from topformer_cli.data.prepare import prepare, prepared_path
+from topformer_cli.data.prepare import prepare
 from topformer_cli.data.shards import STATE_NAME
 from topformer_cli.data.store import PreparedSet
 from topformer_cli.errors import DataError, UsageError

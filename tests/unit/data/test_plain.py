@@ -15,9 +15,10 @@ from tests.fakes.coco_tree import make_coco
 from tests.fakes.ilsvrc import make_ilsvrc
 from tests.fakes.pictures import make_custom
 from topformer_cli.data import convert
+from topformer_cli.data.card import prepared_path
 from topformer_cli.data.catalog import DATASETS
 from topformer_cli.data.decode import decode_ids, decode_image
-from topformer_cli.data.prepare import prepare, prepared_path
+from topformer_cli.data.prepare import prepare
 from topformer_cli.data.sources.published import KnownRequest
 from topformer_cli.data.store import PreparedSet
 

@@ -15,13 +15,9 @@ import pytest
 from tests.fakes.ade20k import make_ade20k
 from tests.fakes.pictures import make_custom, noise_mask, write_png
 from topformer_cli.data import convert
+from topformer_cli.data.card import prepared_path
 from topformer_cli.data.catalog import DATASETS
-from topformer_cli.data.prepare import (
-    PREPARED,
-    UP_TO_DATE,
-    prepare,
-    prepared_path,
-)
+from topformer_cli.data.prepare import PREPARED, UP_TO_DATE, prepare
 from topformer_cli.data.shards import arrow_schema
 from topformer_cli.data.sources.custom import FolderRequest
 from topformer_cli.data.sources.published import KnownRequest

@@ -19,8 +19,9 @@ from tests.fakes.http_server import Act, Page, Server, serving
 from tests.fakes.pictures import make_custom, write_png
 from tests.fakes.served_set import publish
 from topformer_cli.data import convert, remote
+from topformer_cli.data.card import prepared_path
 from topformer_cli.data.origins import UnreachableError
-from topformer_cli.data.prepare import prepare, prepared_path
+from topformer_cli.data.prepare import prepare
 from topformer_cli.data.remote import DamagedError
 from topformer_cli.data.shards import STATE_NAME
 from topformer_cli.data.sources.custom import FolderRequest

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.fakes.pictures import make_custom
 from topformer_cli.data import convert
-from topformer_cli.data.card import DatasetCard, LabelFacts, SplitCard, read_card
-from topformer_cli.data.prepare import prepare, prepared_path
+from topformer_cli.data.card import DatasetCard, LabelFacts, SplitCard, prepared_path, read_card
+from topformer_cli.data.prepare import prepare
 from topformer_cli.data.spec import identity_map
 from topformer_cli.data.store import PreparedSet, prepared_names
 from topformer_cli.errors import DataError

@@ -11,14 +11,14 @@ from tests.fakes.broken import Break
 from tests.fakes.pictures import make_custom
 from tests.fakes.published import MAKE
 from tests.unit.data.checks.conftest import checked, found, only
-from topformer_cli.data.card import DatasetCard, read_card
+from topformer_cli.data.card import DatasetCard, prepared_path, read_card
 from topformer_cli.data.catalog import DATASETS
 from topformer_cli.data.checks.quick import quick_check, refuse_damaged
 from topformer_cli.data.checks.report import CheckReport
 from topformer_cli.data.checks.run import check
 from topformer_cli.data.checks.stored import StoredSet
 from topformer_cli.data.checks.subject import RawSet
-from topformer_cli.data.prepare import prepare, prepared_path
+from topformer_cli.data.prepare import prepare
 from topformer_cli.data.sources.custom import FolderRequest
 from topformer_cli.data.sources.published import KnownRequest, published_source
 from topformer_cli.data.store import PreparedSet
