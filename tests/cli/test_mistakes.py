@@ -35,7 +35,7 @@ def refused(done: Ran, code: int) -> str:
         ("segment", "Missing argument 'FILES...'"),
         ("export --input 512by512", "expected HxW in pixels, as in 512x512"),
         ("bench --rounds 0", "0 is not in the range x>=1"),
-        ("eval --weights gone.pth", "File 'gone.pth' does not exist"),
+        ("eval --weights gone.pth", "gone.pth is neither a weights file nor a name"),
         ("data prepare x --source gone", "Directory 'gone' does not exist"),
     ],
 )

@@ -135,6 +135,13 @@ def test_what_only_people_can_fetch(files: Path, own_cache: Path) -> None:
     done = weights("fetch", "authors-tiny-448-2x8", "--from", files / "theirs.pth", "--json")
     assert done.record["card"]["input_size"] == [448, 448]
     assert done.record["verified"] == "first use"
+    # One file cannot be two of the published ones.
+    twice = last_line(weights("fetch", "authors-tiny-2x8", "--from", files / "theirs.pth"), 3)
+    assert "this very file is kept as authors-tiny-448-2x8 already" in twice
+    assert [path.stem for path in (own_cache / "weights").glob("*.safetensors")] == [
+        "authors-tiny-448-2x8"
+    ]
+    assert "did you mean 'authors-base-2x8'?" in last_line(weights("info", "authors-bse-2x8"), 2)
 
 
 class Hostile:
@@ -265,7 +272,10 @@ def test_wrong_files_are_refused_in_a_line_and_nothing_is_run(
             assert words in line, name
     assert not marker.exists()
     assert not target.exists()
-    for path, words in ((tmp_path, "is a directory"), (tmp_path / "gone.pth", "does not exist")):
+    for path, words in (
+        (tmp_path, "is a directory"),
+        (tmp_path / "gone.pth", "is neither a weights file nor a name"),
+    ):
         done = run_cli("weights", "info", path)
         assert (done.code, words in done.err) == (2, True)
 
@@ -286,6 +296,13 @@ def test_a_file_becomes_a_checkpoint(files: Path, tmp_path: Path) -> None:
     assert "is there already" in last_line(weights("convert", files / "theirs.pth", target), 2)
     line = last_line(weights("convert", files / "theirs.pth", tmp_path / "mine.pth"), 2)
     assert "checkpoints are called NAME.safetensors" in line
+    part = torch.load(files / "theirs.pth", weights_only=True)
+    part["state_dict"].pop("decode_head.conv_seg.bias")
+    torch.save(part, tmp_path / "part.pth")
+    line = last_line(weights("convert", tmp_path / "part.pth", tmp_path / "part.safetensors"), 3)
+    assert "1 missing (head.classify.bias)" in line
+    assert "get the whole file" in line
+    assert not (tmp_path / "part.safetensors").exists()
 
 
 def test_other_classes_are_learnt_anew_when_asked(

@@ -107,7 +107,7 @@ def _judge_ours(evidence: Evidence, result: Result, row: Published) -> Judged:
     reference = _reference(row)
     data = tuple(_about_measurement(evidence, result, row))
     if reference is None:
-        why = "the authors' recipe for it is not public, and this one is not theirs"
+        why = "the authors' recipe for it is not public; this one is made of what they said of it"
         if row.copied_from:
             why = f"the paper took it from {row.copied_from}, which trained by a recipe of its own"
         return Judged(row, (why, *data))

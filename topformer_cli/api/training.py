@@ -30,7 +30,7 @@ from topformer_cli.engine.processes.division import divide
 from topformer_cli.engine.processes.joining import joined, own_device
 from topformer_cli.engine.processes.launching import launch
 from topformer_cli.engine.processes.world import ALONE, World
-from topformer_cli.engine.tasks import model_spec
+from topformer_cli.engine.tasks import make_task, model_spec
 from topformer_cli.engine.tensorboard import TensorBoardObserver
 from topformer_cli.engine.train import train
 from topformer_cli.errors import DataError, RecipeError, UsageError, did_you_mean
@@ -296,7 +296,7 @@ def start_job(recipe: Recipe, request: TrainRequest) -> TrainJob:
 
     Raises:
         DataError: the set is not prepared, or damaged, or the weights do not fit.
-        RecipeError: the batch cannot be shared out.
+        RecipeError: the batch cannot be shared out, or a setting does not fit the set.
     """
     division = divide(recipe.batch, recipe.device_batch, request.world.size)
     if refusal := recipe.refuses(division.images):
@@ -304,6 +304,7 @@ def start_job(recipe: Recipe, request: TrainRequest) -> TrainJob:
     prepared = open_set(recipe.dataset, request.places)
     prepared.require(recipe.task)
     spec = model_spec(recipe, prepared.card)
+    make_task(recipe, prepared, spec)  # refuses, before there is a run, what the set does not fit
     device = own_device(request.device, request.world)
     workers = (
         request.workers if request.workers is not None else (4 if device.type == "cuda" else 0)

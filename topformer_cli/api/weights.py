@@ -19,7 +19,7 @@ from topformer_cli.data.fetch.single import FileRequest, fetch_file
 from topformer_cli.data.fetch.steps import lock_first_uses
 from topformer_cli.data.spec import Archive
 from topformer_cli.errors import DataError, UsageError, did_you_mean
-from topformer_cli.models.checkpoint import Checkpoint, build_from, save_checkpoint
+from topformer_cli.models.checkpoint import Checkpoint, build_from, load_checkpoint, save_checkpoint
 from topformer_cli.models.foreign.files import SUFFIXES
 from topformer_cli.models.pretrained import LoadReport, Request, read_weights
 from topformer_cli.models.spec import ModelSpec, SizeName
@@ -94,11 +94,23 @@ def fetch_weights(choices: WeightsChoices, watcher: Watcher | None = None) -> Fe
     request, origin = _request(choices, published)
     fetched = fetch_file(request, watcher)
     checkpoint = _taken(choices, published, fetched)
+    _refuse_twice(choices, fetched.verified.sha256)
     origin = {**checkpoint.origin, **origin, "sha256": fetched.verified.sha256}
     save_checkpoint(choices.kept, replace(checkpoint, origin=origin))
     # Not before: what could be read to its end is no half of a file.
     lock_first_uses([fetched], Ledger(request.cache_dir), watcher)
     return FetchedWeights(facts=describe_weights(choices.kept), verified=fetched.verified)
+
+
+def _refuse_twice(choices: WeightsChoices, sha256: str) -> None:
+    """Refuse a file that is kept under another published name already: one of them is wrong."""
+    for name, path in kept_weights(choices.places).items():
+        if name != choices.name and load_checkpoint(path).origin.get("sha256") == sha256:
+            message = (
+                f"{choices.name}: this very file is kept as {name} already, and one of the two "
+                f"names is wrong; give another file, or remove {path} first"
+            )
+            raise DataError(message)
 
 
 def find_weights(name: str, places: Places, watcher: Watcher | None = None) -> Path:
@@ -126,7 +138,13 @@ def convert_weights(path: Path, target: Path) -> WeightsFacts:
     if target.exists():
         message = f"{target} is there already; remove it or choose another name"
         raise UsageError(message)
-    checkpoint = _read(path)
+    checkpoint = _read(path, partial=True)
+    if not checkpoint.origin.get("complete", True):
+        message = (
+            f"{path} does not fill {checkpoint.spec.network}: {checkpoint.origin['report']}; a "
+            "checkpoint is a whole network: get the whole file"
+        )
+        raise DataError(message)
     build_from(checkpoint, str(path))
     save_checkpoint(target, checkpoint)
     return describe_weights(target)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from topformer_cli.errors import UsageError, did_you_mean
 from topformer_cli.models.spec import SIZES
 from topformer_cli.models.zoo import ZOO
 
@@ -80,6 +81,12 @@ class WeightsFile(click.ParamType):  # type: ignore[type-arg]
         if isinstance(value, Path):
             return value
         if not value.startswith("hf://") and (value not in ZOO or Path(value).exists()):
+            if not Path(value).exists():
+                message = (
+                    f"{value} is neither a weights file nor a name of `topformer weights list`"
+                    f"{did_you_mean(value, ZOO)}"
+                )
+                raise UsageError(message)
             return Path(EXISTING_FILE.convert(value, param, ctx))
         from topformer_cli.api.places import Places
         from topformer_cli.api.weights import find_weights

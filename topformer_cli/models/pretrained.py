@@ -35,7 +35,7 @@ TORCHVISION: Final[Mapping[BackboneName, tuple[str, tuple[int, ...], str]]] = {
 """Backbone that is torchvision's -> a tensor that only its size has, and the one of the classes."""
 
 
-_COUNTERS: Final = " ({} of them counters that Paddle does not keep, set to 0)"
+_COUNTERS: Final = " ({} of them counters that it does not keep, set to 0)"
 
 
 class ClassSet(Protocol):
@@ -121,7 +121,7 @@ def read_weights(request: Request) -> Checkpoint:
         return _ours(request)
     file = read_file(path)
     weights = our_names(file)
-    counters = counters_for(weights) if file.form == "PaddlePaddle" else {}
+    counters = counters_for(weights)
     spec = _recognise(weights, file.meta, request)
     if file.form == "PaddlePaddle":
         spec = replace(spec, design=replace(spec.design, pooling="windows"))
@@ -131,7 +131,7 @@ def read_weights(request: Request) -> Checkpoint:
         refusal = DataError(message)
         refusal.add_note(report.every_name())
         raise refusal
-    words = f"{report}" + _COUNTERS.format(len(counters)) * bool(counters)
+    words = f"{report}" + _COUNTERS.format(len(counters)) * bool(counters) + file.note
     origin = {
         "file": path.name,
         "form": file.form,

@@ -62,7 +62,8 @@ def fit_start(
     _, taken, report = match(kept, spec)
     complete = report.complete or report.but_for(dropped)
     if not taken or not (complete or partial):
-        raise _refusal(checkpoint.spec, spec, where, report)
+        missing = tuple(one for one in report.missing if one not in dropped)
+        raise _refusal(checkpoint.spec, spec, where, replace(report, missing=missing))
     return Start(replace(checkpoint, weights=taken), report, dropped)
 
 
@@ -83,6 +84,8 @@ def _refusal(given: ModelSpec, wanted: ModelSpec, where: str, report: LoadReport
         return error
     if given.task != wanted.task:
         why = f"is of a network for {given.task}, not for {wanted.task}"
+    elif given.size == wanted.size and given.network != wanted.network:
+        why = f"holds {given.network}, not {wanted.network}"
     elif len(given.classes) != len(wanted.classes):
         why = (
             f"has {len(given.classes)} classes, {wanted.dataset} has {len(wanted.classes)}: "

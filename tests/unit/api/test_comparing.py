@@ -225,7 +225,7 @@ def test_imagenet_weights_of_the_authors_have_their_accuracy_and_ours_have_not()
         ("paper footnote 3", -0.3)
     ]
     ours = replace(whole, origin={"recipe": {}})
-    assert "this one is not theirs" in reasons(ours, row)[0]
+    assert "made of what they said of it" in reasons(ours, row)[0]
 
 
 def test_a_set_that_only_has_the_name_of_a_published_one_is_a_custom_set() -> None:

@@ -62,7 +62,7 @@ def test_card_and_report(lively: MakeNetwork, tmp_path: Path) -> None:
         "file": "model.pdparams",
         "form": "PaddlePaddle",
         "report": f"{len(weights)} tensors matched, none missing, none unexpected ({counters} of "
-        "them counters that Paddle does not keep, set to 0)",
+        "them counters that it does not keep, set to 0)",
         "complete": True,
     }
     assert (read.spec.size, read.spec.fuse, read.spec.dataset) == ("small", "full", "five")

@@ -106,6 +106,20 @@ def test_averaged_weights_are_preferred(lively: MakeNetwork, tmp_path: Path) -> 
     torch.save({"state_dict": state, "state_dict_ema": averaged}, tmp_path / "theirs.pth")
     read = shapes(tmp_path / "theirs.pth")
     assert torch.equal(read["head.classify.bias"], averaged["decode_head.conv_seg.bias"])
+    told = str(read_weights(Request(tmp_path / "theirs.pth")).origin["report"])
+    assert told.endswith("; of state_dict_ema, beside which the file has state_dict")
+
+
+def test_counters_of_batches_need_not_be_there(lively: MakeNetwork, tmp_path: Path) -> None:
+    state = official_state(lively().state_dict())
+    counters = [key for key in state if key.endswith("num_batches_tracked")]
+    for key in counters:
+        del state[key]
+    torch.save(state, tmp_path / "theirs.pth")
+    read = read_weights(Request(tmp_path / "theirs.pth"))
+    assert read.origin["complete"]
+    told = f"({len(counters)} of them counters that it does not keep, set to 0)"
+    assert str(read.origin["report"]).endswith(told)
 
 
 def test_classes_come_from_the_file_first(lively: MakeNetwork, tmp_path: Path) -> None:

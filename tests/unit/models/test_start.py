@@ -9,6 +9,7 @@ from tests.unit.models.conftest import MakeNetwork, make_lively, make_spec
 from topformer_cli.errors import DataError
 from topformer_cli.models.build import build_model
 from topformer_cli.models.checkpoint import Checkpoint
+from topformer_cli.models.design import Design
 from topformer_cli.models.pretrained import TORCHVISION
 from topformer_cli.models.spec import BACKBONES, SIZES, BackboneName, ModelSpec, SizeName
 from topformer_cli.models.start import fit_start
@@ -108,6 +109,12 @@ def test_a_new_head_mends_nothing_else(lively: MakeNetwork) -> None:
         fit_start(Checkpoint(make_spec(), weights, {}), make_spec(classes=6), "it", reset_head=True)
     with pytest.raises(DataError, match="for classification, not for segmentation"):
         fit_start(classifier(), make_spec(), "it", reset_head=True)
+    other = replace(make_spec(classes=6), design=Design(extractor="ffn"))
+    given = Checkpoint(make_spec(), lively().state_dict(), {})
+    with pytest.raises(DataError) as error:
+        fit_start(given, other, "it", reset_head=True)
+    assert "it holds TopFormer-tiny, not TopFormer-tiny (extractor ffn)" in str(error.value)
+    assert "head.classify" not in str(error.value).partition(";")[0]
 
 
 @pytest.mark.parametrize(("spec", "names"), [

@@ -24,16 +24,23 @@ Form = Literal["PyTorch", "PaddlePaddle", "safetensors"]
 SUFFIXES: Final = (".safetensors", ".pth", ".pt", ".pdparams", ".bin")
 """What weights files are called like."""
 
+_NETWORKS: Final = ("state_dict_ema", "state_dict", "model")
+"""What a training's file has its weights under; of several the first is taken."""
+
 _GLOBAL: Final = re.compile(r"GLOBAL (\S+?)[.,]?(?:\s|$)")
 
 
 @dataclass(frozen=True, slots=True)
 class WeightFile:
-    """A file's tensors under its own names, and what it says beside them."""
+    """A file's tensors under its own names, and what it says beside them.
+
+    note: which of several networks in it these are, as the end of a sentence.
+    """
 
     form: Form
     tensors: Mapping[str, Tensor]
     meta: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
 
 
 def read_file(path: Path) -> WeightFile:
@@ -103,12 +110,13 @@ def _pytorch(path: Path) -> WeightFile:
         )
         raise DataError(message) from error
     if isinstance(content, dict):
-        for key in ("state_dict_ema", "state_dict", "model"):
-            if isinstance(content.get(key), dict):
-                meta = content.get("meta")
-                return WeightFile(
-                    "PyTorch", _named(content[key]), meta if isinstance(meta, dict) else {}
-                )
+        there = [key for key in _NETWORKS if isinstance(content.get(key), dict)]
+        if there:
+            meta = content.get("meta")
+            note = f"; of {there[0]}, beside which the file has {there[1]}" if there[1:] else ""
+            return WeightFile(
+                "PyTorch", _named(content[there[0]]), meta if isinstance(meta, dict) else {}, note
+            )
     return WeightFile("PyTorch", _named(content))
 
 

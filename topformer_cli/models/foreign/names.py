@@ -56,7 +56,10 @@ def our_names(file: WeightFile) -> dict[str, Tensor]:
 
 
 def counters_for(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return, at 0, the counters of batch normalisation that Paddle does not keep."""
+    """Return, at 0, the counters of batch normalisation that a file does not keep.
+
+    Paddle knows none, and nothing but a mean over all batches ever reads them.
+    """
     places = [name.removesuffix("running_mean") for name in tensors if ".running_mean" in name]
     return {
         f"{place}{COUNTER}": torch.tensor(0)

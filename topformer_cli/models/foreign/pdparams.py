@@ -195,7 +195,7 @@ def asks_for(path: Path, what: str) -> str:
     """Say that a file was refused for what it asks for."""
     return (
         f"{path} asks for {what}, which weights have no use for: nothing of it was run; do not use "
-        "it, get the file from its publisher"
+        "it, get the file from its publisher, or save state_dict() where a model was saved whole"
     )
 
 
