@@ -55,11 +55,11 @@ def test_eval_takes_the_latest_run_whatever_its_task(pretrained: Road) -> None:
     assert "note: partial: train 9 of 1281167, val 4 of 50000" in done.out
     record = quietly(pretrained.run("eval", "--json", "--split", "train")).record
     assert (record["images"], len(record["accuracy"])) == (9, 1000)
-    done = pretrained.run("eval", "--fail-under", "100.1")
+    done = pretrained.run("eval", "--fail-under", "100")
     assert done.code == 7
     line = done.err.splitlines()[-1]
     assert line.startswith("topformer: top-1 ")
-    assert line.endswith("is below --fail-under 100.1")
+    assert line.endswith("is below --fail-under 100")
 
 
 def test_info_counts_the_classifier(pretrained: Road) -> None:
@@ -151,7 +151,7 @@ def test_a_set_of_another_task_is_refused(pretrained: Road) -> None:
 def test_mistakes_in_a_recipe_are_told_in_its_own_words(pretrained: Road) -> None:
     for override, said in (
         ("augment.scale=[64,64]", "-o augment.scale: unknown key"),
-        ("loss.label_smothing=0", "did you mean 'label_smoothing'?"),
+        ("loss.label_smothing=0", "did you mean 'loss.label_smoothing'?"),
         ("evaluation.short_side=200", "-o evaluation.short_side: the crop needs at least 224, got"),
         ("augment.mixup=-1", "-o augment.mixup: input should be greater than or equal to 0"),
         ("augment.erase=1.5", "-o augment.erase: input should be less than or equal to 1"),

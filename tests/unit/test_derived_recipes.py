@@ -87,7 +87,7 @@ def test_a_base_may_be_a_file_beside_the_recipe(tmp_path: Path) -> None:
         ("overrides: {batch: 4}", "own.yaml: overrides: they need a recipe to change; add `base:"),
         (
             "base: ade20k\noverrides: {optimizer.lrr: 1}",
-            "own.yaml overrides: optimizer.lrr: unknown key; did you mean 'lr'?",
+            "own.yaml overrides: optimizer.lrr: unknown key; did you mean 'optimizer.lr'?",
         ),
         (
             "base: ade20k\noverrides: {optimiser.lr: 1.0}",

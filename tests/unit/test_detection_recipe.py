@@ -33,7 +33,7 @@ def test_one_scale_is_enough_to_change_both_sides(name: str) -> None:
             ("augment.scale=[192,256]",),
             "-o augment.scale: expected [long side, short side], got [192, 256]",
         ),
-        (("augment.scale=256",), "-o augment.scale: input should be a valid tuple, got 256"),
+        (("augment.scale=256",), "-o augment.scale: expected a list, as in [512, 512], got 256"),
     ],
 )
 def test_sides_that_do_not_go_together_are_told_once(overrides: tuple[str, ...], said: str) -> None:
