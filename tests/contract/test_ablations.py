@@ -1,6 +1,6 @@
 """The paper's ablations: each is its base but for one line, learns as a whole, and is exported."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from tests.fakes import real_tnn
 from tests.fakes.conditioned import well_conditioned
 from topformer_cli.deploy.artifact import Artifact, load_artifact
 from topformer_cli.deploy.export import ExportRequest, export
+from topformer_cli.engine.tasks import sketched_spec
 from topformer_cli.models.build import build_model
 from topformer_cli.models.inference import fix_input_size
 from topformer_cli.models.spec import SIZES, ModelSpec, SizeName
@@ -49,16 +50,7 @@ def load(name: str, size: SizeName | None = None, preset: str | None = None) -> 
 
 
 def card(recipe: SegmentationRecipe, height: int, width: int) -> ModelSpec:
-    return ModelSpec(
-        size=recipe.size,
-        head=recipe.head,
-        fuse=recipe.fuse,
-        design=recipe.design,
-        classes=tuple(f"class {index}" for index in range(CLASSES)),
-        palette=((0, 0, 0),) * CLASSES,
-        input_size=(height, width),
-        dataset="random",
-    )
+    return replace(sketched_spec(recipe, CLASSES), input_size=(height, width), dataset="random")
 
 
 def test_every_ablation_is_in_this_table() -> None:

@@ -3,6 +3,7 @@
 The networks that the paper compares with are asked the same in test_baselines.py.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from topformer_cli.data.catalog import DATASETS
+from topformer_cli.engine.tasks import sketched_spec
 from topformer_cli.models.build import build_model
 from topformer_cli.models.spec import SIZES, ModelSpec
 from topformer_cli.recipe import (
@@ -32,18 +34,7 @@ def cards() -> list[Any]:
         for choices in [*map(Choices, SIZES), *others(name)]:
             facts = None if name not in CUSTOM.values() else FACTS
             recipe = load_recipe(name, choices, facts)
-            card = ModelSpec(
-                task=recipe.task,
-                backbone=recipe.backbone,
-                size=recipe.size,
-                head=recipe.head,
-                fuse=recipe.fuse,
-                design=recipe.design,
-                classes=tuple(map(str, range(CLASSES))),
-                palette=((0, 0, 0),) * CLASSES,
-                input_size=(64, 64),
-                dataset="random",
-            )
+            card = replace(sketched_spec(recipe, CLASSES), input_size=(64, 64), dataset="random")
             found.setdefault(card, f"{name}-{recipe.size or recipe.backbone}")
     return [pytest.param(card, id=name) for card, name in found.items()]
 

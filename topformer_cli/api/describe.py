@@ -13,6 +13,7 @@ from topformer_cli.data.catalog import DATASETS
 from topformer_cli.deploy.artifact import Artifact, load_artifact
 from topformer_cli.deploy.tnn.describe import TnnDescription, describe
 from topformer_cli.deploy.tnn.difference import TnnDifference, diff
+from topformer_cli.engine.tasks import sketched_spec
 from topformer_cli.errors import UsageError
 from topformer_cli.models.build import build_model
 from topformer_cli.models.cost import PartCost, cost_by_part
@@ -98,16 +99,5 @@ def describe_difference(
 def _describe(recipe: Recipe, classes: int, input_hw: tuple[int, int] | None) -> Description:
     size = input_hw or recipe.input_size
     check_input_size(*size)
-    spec = ModelSpec(
-        task=recipe.task,
-        backbone=recipe.backbone,
-        size=recipe.size,
-        head=recipe.head,
-        fuse=recipe.fuse,
-        design=recipe.design,
-        classes=tuple(str(index) for index in range(classes)),
-        palette=((0, 0, 0),) * classes,
-        input_size=size,
-        dataset=recipe.dataset,
-    )
+    spec = replace(sketched_spec(recipe, classes), input_size=size)
     return Description(recipe, spec, tuple(cost_by_part(build_model(spec), *size)), size)

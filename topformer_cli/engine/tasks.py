@@ -1,6 +1,7 @@
 """The tasks by name, and the identity card of what a recipe trains."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from topformer_cli.data.card import DatasetCard
@@ -32,6 +33,18 @@ def make_task(recipe: Recipe, prepared: PreparedSet, spec: ModelSpec) -> Task:
 
 def model_spec(recipe: Recipe, card: DatasetCard) -> ModelSpec:
     """Write the identity card of the network that a recipe trains on a set."""
+    return replace(
+        sketched_spec(recipe, len(card.classes)),
+        classes=card.classes,
+        palette=card.palette,
+        dataset=card.name,
+        data_terms=card.terms,
+        codes=card.codes,
+    )
+
+
+def sketched_spec(recipe: Recipe, classes: int) -> ModelSpec:
+    """Write the card of a recipe's network for so many classes, of which only the number counts."""
     return ModelSpec(
         task=recipe.task,
         backbone=recipe.backbone,
@@ -39,10 +52,8 @@ def model_spec(recipe: Recipe, card: DatasetCard) -> ModelSpec:
         head=recipe.head,
         fuse=recipe.fuse,
         design=recipe.design,
-        classes=card.classes,
-        palette=card.palette,
+        classes=tuple(str(index) for index in range(classes)),
+        palette=((0, 0, 0),) * classes,
         input_size=recipe.input_size,
-        dataset=card.name,
-        data_terms=card.terms,
-        codes=card.codes,
+        dataset=recipe.dataset,
     )

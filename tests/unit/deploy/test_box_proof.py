@@ -115,7 +115,8 @@ def test_equal_scores_may_suppress_each_other_in_any_order(order: list[int]) -> 
 def test_what_the_loser_would_have_suppressed_may_stay() -> None:
     # 0 and 1 are equal: whoever wins, 2 is weaker than 1, and 3 than 2.
     proposed = row_of([0.5, 0.5, 0.4, 0.3])
-    tied(proposed).judge([list(suppressed(proposed, [1, 0, 2, 3]))], "net")
+    record = tied(proposed).judge([list(suppressed(proposed, [1, 0, 2, 3]))], "net").record
+    assert (record.expected, record.found, record.same) == (2, 2, 0)
 
 
 @pytest.mark.parametrize(

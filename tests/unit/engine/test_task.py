@@ -49,6 +49,8 @@ def test_other_classes_are_refused(spec: ModelSpec, card: DatasetCard) -> None:
 def test_another_spelling_is_the_same_class(spec: ModelSpec, card: DatasetCard) -> None:
     spelt = [f" {name.upper().replace(' ', '-')}_" for name in card.classes]
     require_classes(spec, with_classes(card, *spelt))
+    with pytest.raises(DataError, match="in another order: 7 of 7"):
+        require_classes(spec, with_classes(card, *spelt[1:], spelt[0]))
 
 
 def test_names_that_only_signs_tell_apart_stay_apart(spec: ModelSpec, card: DatasetCard) -> None:
