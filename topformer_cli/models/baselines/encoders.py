@@ -5,8 +5,10 @@ called as in their library, `features` left out. torchvision's are here for ever
 with the extra `[baselines]`. Imports are inside functions: each library takes seconds.
 """
 
+import contextlib
 import importlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from torch import Tensor, nn
@@ -166,11 +168,13 @@ class MixTransformer(Encoder):
     def __init__(self, drop_path: float) -> None:
         super().__init__()
         library = _library("transformers")
-        config = library.SegformerConfig(
+        with _quiet():  # what is not asked for is not imported before
+            kind, network = library.SegformerConfig, library.SegformerModel
+        config = kind(
             drop_path_rate=drop_path, output_hidden_states=True, attn_implementation="eager"
         )
         self.channels = tuple(config.hidden_sizes)
-        self.network = library.SegformerModel(config)
+        self.network = network(config)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Map images to maps at 1/4, 1/8, 1/16 and 1/32."""
@@ -192,6 +196,18 @@ def _library(name: str) -> Any:  # noqa: ANN401 - a module
     except ImportError as error:
         message = f"this network is made with {name}, which is not installed: {REMEDY}"
         raise UsageError(message) from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back torch's words about a torchao that transformers finds and imports."""
+    logger = logging.getLogger("torch.utils._pytree")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 ENCODERS: Final[Mapping[str, Callable[[int, float], Encoder]]] = {
