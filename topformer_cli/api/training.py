@@ -327,7 +327,8 @@ def _started(job: TrainJob, path: Path, request: TrainRequest) -> TrainJob:
     # What a foreign file does not hold is drawn: by the seed, like all the rest.
     torch.manual_seed(job.recipe.seed)
     partial = request.partial_weights
-    given = read_weights(Request(path, job.recipe.size, tuple(DATASETS.values()), partial=partial))
+    sets, row = tuple(DATASETS.values()), job.spec.baseline
+    given = read_weights(Request(path, job.recipe.size, sets, partial=partial, wanted=row))
     start = fit_start(given, job.spec, str(path), partial=partial, reset_head=request.reset_head)
     foreign = None if given.origin.get("complete", True) else given.origin["report"]
     return replace(
