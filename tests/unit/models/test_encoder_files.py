@@ -17,6 +17,7 @@ from tests.unit.models.test_start import classifier
 from topformer_cli.errors import DataError
 from topformer_cli.models.backbones import CLASSIFIERS
 from topformer_cli.models.baselines.classifiers import CLASSIFIERS as OF_ENCODERS
+from topformer_cli.models.baselines.encoders import segformer
 from topformer_cli.models.baselines.files import CLASSIFIER_FILES, UNLIKE
 from topformer_cli.models.baselines.table import BASELINES, ENCODER_NAMES, Baseline
 from topformer_cli.models.build import build_model
@@ -44,7 +45,9 @@ def published(backbone: str, folder: Path) -> tuple[dict[str, Tensor], Path]:
     network: Any = make_lively(CLASSIFIERS[backbone](5))
     state = network.state_dict()
     if backbone == "mit-b0":
-        network.save_pretrained(folder)  # by the names from before transformers 5, as published
+        whole = segformer("SegformerForImageClassification", num_labels=5)
+        whole.load_state_dict(state)
+        whole.save_pretrained(folder)  # by the names from before transformers 5, as published
         return state, folder / "model.safetensors"
     if backbone == "hrnet-w18-small":
         save_file(state, folder / "model.safetensors")
@@ -87,6 +90,16 @@ def test_an_encoder_is_all_that_its_classifier_has_of_it(encoder: str, tmp_path:
     assert str(start).startswith(f"{count} tensors matched, none missing, none unexpected; ")
     assert f"; {len(start.of_classifier)} of the classifier dropped (" in str(start)
     assert f"; {heads} of the head drawn anew (head." in str(start)
+
+
+def test_transformers_classifier_computes_what_it_did() -> None:
+    pytest.importorskip("transformers")
+    own: Any = CLASSIFIERS["mit-b0"](5).eval()
+    whole = segformer("SegformerForImageClassification", num_labels=5).eval()
+    whole.load_state_dict(own.state_dict())
+    images = torch.randn(2, 3, 64, 96)
+    with torch.no_grad():
+        assert torch.allclose(own(images), whole(images).logits, atol=1e-6)
 
 
 def test_every_classifier_but_the_detectors_own_is_of_an_encoder() -> None:

@@ -6,7 +6,7 @@ Imports are inside functions: each library takes seconds.
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from torch import nn
+from torch import Tensor, nn
 
 from topformer_cli.models.baselines.encoders import library, resnet18_v1c, segformer
 
@@ -34,8 +34,17 @@ def _hrnet(classes: int) -> nn.Module:
     return found
 
 
-def _mit(classes: int) -> nn.Module:
-    return segformer("SegformerForImageClassification", num_labels=classes)
+class MixClassifier(nn.Module):
+    """transformers' SegformerForImageClassification, which returns logits and nothing else."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        whole = segformer("SegformerForImageClassification", num_labels=classes)
+        self.segformer, self.classifier = whole.segformer, whole.classifier
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images [B, 3, H, W] to logits [B, classes]."""
+        return self.classifier(self.segformer(images).last_hidden_state.mean((2, 3)))
 
 
 CLASSIFIERS: Final[Mapping[str, Callable[[int], nn.Module]]] = {
@@ -44,6 +53,6 @@ CLASSIFIERS: Final[Mapping[str, Callable[[int], nn.Module]]] = {
     "shufflenetv2-x1.5": _shufflenetv2,
     "resnet18": resnet18_v1c,
     "hrnet-w18-small": _hrnet,
-    "mit-b0": _mit,
+    "mit-b0": MixClassifier,
 }
 """Encoder -> the function that builds its classifier of so many classes."""
