@@ -278,7 +278,13 @@ def test_what_the_hub_does_not_have(server: Server, files: Path, own_cache: Path
     line = last_line(weights("fetch", "hf://some/net/theirs.pth"), 3)
     assert "sha256" in line
     assert not (own_cache / "weights").exists()
-    for address in ("hf://", "hf://some", "hf://some/net/../x", "hf://some/net?x"):
+    for address in (
+        "hf://",
+        "hf://some",
+        "hf://some/net/../x",
+        "hf://some/net?x",
+        "hf://some/net@/x",
+    ):
         assert "is no address; give hf://OWNER/REPO" in last_line(weights("fetch", address), 2)
     assert "names no published weights" in last_line(weights("fetch", "paddleseg-bose"), 2)
     assert "drop --from" in last_line(weights("fetch", "hf://some/net", "--from", path), 2)

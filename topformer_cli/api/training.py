@@ -13,6 +13,7 @@ import torch
 
 from topformer_cli import __version__
 from topformer_cli.api import jobs
+from topformer_cli.api.batch_picture import write_first_batch
 from topformer_cli.api.comparing import Evidence, Measured, measured
 from topformer_cli.api.ledgers import begin_ledger, go_on_with_ledger, keep_ledger
 from topformer_cli.api.places import USUAL, Places
@@ -257,7 +258,7 @@ def _with_terms(spec: ModelSpec, run: RunDir) -> ModelSpec:
 def run_training(
     plan: TrainPlan, observer: Observer | None = None, *, tensorboard: bool = False
 ) -> Result:
-    """Train to the end; the run folder gets pictures and curves after every evaluation.
+    """Train to the end; the run folder gets pictures, and curves after every evaluation.
 
     Raises:
         UsageError: another process trains this run, or TensorBoard curves were asked for and its
@@ -269,6 +270,8 @@ def run_training(
     with only_here(run):
         keep_ledger(run, job)
         jobs.sign(run)
+        if not plan.resume:
+            write_first_batch(job, run.batch_picture)
         also = None
         if tensorboard:
             observer = board = TensorBoardObserver(run.tensorboard, observer)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from tests.unit.models.conftest import make_lively, make_spec
+from tests.unit.models.conftest import LIBRARIES, make_lively, make_spec
 from topformer_cli.engine.processes.batch_norm import SharedBatchNorm, share_statistics
 from topformer_cli.models.backbones import CLASSIFIERS, DETECTORS
 from topformer_cli.models.boxes import STRIDES
@@ -137,7 +137,7 @@ def test_the_inference_form_computes_the_same(backbone: BackboneName, norm: Norm
 
 @pytest.mark.parametrize("backbone", CLASSIFIERS)
 def test_a_librarys_classifier_is_a_network_like_any_other(backbone: str) -> None:
-    pytest.importorskip({"hrnet-w18-small": "timm", "mit-b0": "transformers"}.get(backbone, "torch"))
+    pytest.importorskip(LIBRARIES.get(backbone, "torchvision"))
     card = replace(make_spec(), task="classification", head="linear", size=None, fuse=None)
     card = replace(card, backbone=backbone)
     network = make_lively(build_model(card)).eval()

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torchvision.models import mobilenet_v2, resnet18
 
-from tests.unit.models.conftest import make_lively, make_spec
+from tests.unit.models.conftest import LIBRARIES, make_lively, make_spec
 from tests.unit.models.test_start import classifier
 from topformer_cli.errors import DataError
 from topformer_cli.models.backbones import CLASSIFIERS
@@ -28,7 +28,6 @@ from topformer_cli.models.spec import ModelSpec
 from topformer_cli.models.start import Start, fit_start
 from topformer_cli.models.zoo import ZOO
 
-LIBRARIES = {"hrnet-w18-small": "timm", "mit-b0": "transformers"}
 BEGUN = {row.encoder: key for key, row in reversed(BASELINES.items())}
 """Encoder -> the first network that has it."""
 WHOLE = {file.encoders[0]: name for name, file in CLASSIFIER_FILES.items() if file.encoders}
@@ -40,7 +39,7 @@ def card(row: Baseline) -> ModelSpec:
 
 def published(backbone: str, folder: Path) -> tuple[dict[str, Tensor], Path]:
     """Write a classifier as its library does; return its tensors by our names, and the file."""
-    pytest.importorskip(LIBRARIES.get(backbone, "torch"))
+    pytest.importorskip(LIBRARIES.get(backbone, "torchvision"))
     torch.manual_seed(5)
     network: Any = make_lively(CLASSIFIERS[backbone](5))
     state = network.state_dict()
