@@ -2,13 +2,15 @@
 
 An encoder maps images [B, 3, H, W] to its maps, finest first; `channels` are theirs. Parts are
 called as in their library, `features` left out. torchvision's are here for everyone, the others
-with the extra `[baselines]`. Imports are inside functions: each library takes seconds.
+with the extra `[baselines]`; those that no library has are modules beside this one. Imports are
+inside functions: each library takes seconds.
 """
 
 import contextlib
 import importlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from torch import Tensor, nn
@@ -196,6 +198,12 @@ def _mit(stride: int, drop_path: float) -> Encoder:  # noqa: ARG001
     return MixTransformer(drop_path)
 
 
+def _seaformer(size: str, stride: int, drop_path: float) -> Encoder:  # noqa: ARG001
+    from topformer_cli.models.baselines import seaformer
+
+    return seaformer.SeaFormer(seaformer.SIZES[size], drop_path)
+
+
 def library(name: str) -> Any:  # noqa: ANN401 - a module
     """Import a library of the extra.
 
@@ -230,5 +238,9 @@ ENCODERS: Final[Mapping[str, Callable[[int, float], Encoder]]] = {
     "resnet18": _resnet18,
     "hrnet-w18-small": _hrnet,
     "mit-b0": _mit,
+    "seaformer-tiny": partial(_seaformer, "tiny"),
+    "seaformer-small": partial(_seaformer, "small"),
+    "seaformer-base": partial(_seaformer, "base"),
+    "seaformer-large": partial(_seaformer, "large"),
 }
 """Encoder -> the function that builds it for an output stride and a drop-path rate."""
