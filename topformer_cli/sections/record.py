@@ -66,7 +66,6 @@ class AdaptiveSection(AdamWSection):
 
 
 BETAS: Final = (0.9, 0.999)
-MOMENTUM: Final = 0.9
 
 
 class AdamWOrSGDSection(AdamWSection):
@@ -74,7 +73,7 @@ class AdamWOrSGDSection(AdamWSection):
 
     betas: tuple[Rate, Rate] = BETAS
     kind: Literal["adamw", "sgd"] = "adamw"
-    momentum: Rate = MOMENTUM
+    momentum: Rate = 0.9
 
     @field_validator("kind")
     @classmethod
@@ -88,7 +87,7 @@ class AdamWOrSGDSection(AdamWSection):
     @field_validator("momentum")
     @classmethod
     def _of_sgd(cls, momentum: float, info: ValidationInfo) -> float:
-        if info.data.get("kind", "sgd") != "sgd" and momentum != MOMENTUM:
+        if info.data.get("kind", "sgd") != "sgd":
             message = "it is SGD's; AdamW has optimizer.betas, or take -o optimizer.kind=sgd"
             raise ValueError(message)
         return momentum

@@ -192,7 +192,7 @@ def test_each_kind_has_its_own_settings_and_says_no_others() -> None:
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        (("optimizer.momentum=0.8",), "-o optimizer.momentum: it is sgd's; adamw has opt"),
+        (("optimizer.momentum=0.9",), "-o optimizer.momentum: it is sgd's; adamw has opt"),
         (("optimizer.kind=sgd", "optimizer.betas=[0.8,0.9]"),
          "-o optimizer.kind: it has optimizer.momentum in place of optimizer.betas; leave"),
         (("optimizer.kind=adam",), "-o optimizer.kind: input should be 'adamw' or 'sgd', got"),
