@@ -81,6 +81,17 @@ def test_a_difference_names_the_layers(manifest: Path, tmp_path: Path) -> None:
     assert "layers that differ" not in same
 
 
+def test_a_head_beside_is_counted_apart() -> None:
+    done = run_cli("info", "raspp-mobilenetv2", "--input", "64")
+    told = " ".join(done.out.split())
+    assert "auxiliary 65,174 parameters of a head trained beside; in nothing above" in told
+    assert "all 2,146,710 100.0" in told
+    record = run_cli("info", "raspp-mobilenetv2", "--input", "64", "--json").record
+    assert record["parameters_beside"] == 65_174
+    alone = run_cli("info", "raspp-mobilenetv2", "--input", "64", "-o", "model.auxiliary=0")
+    assert "trained beside" not in alone.out
+
+
 def test_a_table_of_the_paper_has_our_count_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(console, "_stdout", lambda: _narrow())
     text = said(run_cli("info", "--table", "11"))

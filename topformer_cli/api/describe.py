@@ -15,12 +15,14 @@ from topformer_cli.deploy.tnn.describe import TnnDescription, describe
 from topformer_cli.deploy.tnn.difference import TnnDifference, diff
 from topformer_cli.engine.tasks import sketched_spec
 from topformer_cli.errors import UsageError
-from topformer_cli.models.build import build_model
+from topformer_cli.models.beside import AUXILIARY
+from topformer_cli.models.build import build_model, build_trained
 from topformer_cli.models.cost import PartCost, cost_by_part
 from topformer_cli.models.inference import check_input_size
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.recipe import DEFAULT_RECIPE, Choices, Recipe, find_recipe, preset_settings
 from topformer_cli.results.ledger import Ledger
+from topformer_cli.sections.segmentation import SegmentationRecipe
 
 TNN_SUFFIXES: Final = (".tnnproto", ".tnnmodel")
 
@@ -30,6 +32,7 @@ class Description:
     """A resolved recipe, its network's card and cost by part, and the input size of the count.
 
     presets are the settings in which the recipe's presets differ, by preset; ledger is the run's.
+    beside counts the parameters of a head that is trained beside the network's own.
     """
 
     recipe: Recipe
@@ -38,6 +41,7 @@ class Description:
     input_size: tuple[int, int]
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     ledger: Ledger | None = None
+    beside: int = 0
 
 
 def describe_recipe(
@@ -100,4 +104,12 @@ def _describe(recipe: Recipe, classes: int, input_hw: tuple[int, int] | None) ->
     size = input_hw or recipe.input_size
     check_input_size(*size)
     spec = replace(sketched_spec(recipe, classes), input_size=size)
-    return Description(recipe, spec, tuple(cost_by_part(build_model(spec), *size)), size)
+    costs = tuple(cost_by_part(build_model(spec), *size))
+    return Description(recipe, spec, costs, size, beside=_beside(recipe, spec))
+
+
+def _beside(recipe: Recipe, spec: ModelSpec) -> int:
+    if not isinstance(recipe, SegmentationRecipe) or not recipe.model.auxiliary:
+        return 0
+    head = build_trained(spec, 0.0, 0.0).get_submodule(AUXILIARY)
+    return sum(one.numel() for one in head.parameters())

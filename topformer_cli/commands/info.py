@@ -138,6 +138,7 @@ def _show_recipe(found: "Description", *, as_json: bool) -> None:
             "recipe": found.recipe.model_dump(mode="json"),
             "input_size": found.input_size,
             "parts": [asdict(cost) for cost in found.costs],
+            "parameters_beside": found.beside,
             "presets": {name: dict(values) for name, values in found.presets.items()},
             "ledger": found.ledger.to_json() if found.ledger else None,
         }
@@ -151,7 +152,14 @@ def _show_recipe(found: "Description", *, as_json: bool) -> None:
     columns = ("part", "parameters", "%", "madds", "%", "paper's", "written")
     console.table(title, columns, _costs(found.costs))
     row = found.spec.baseline
-    console.facts([*([("printed", row.quoted)] if row else []), *COUNTED])
+    printed = [("printed", row.quoted)] if row else []
+    console.facts([*printed, *COUNTED, *_beside(found.beside)])
+
+
+def _beside(parameters: int) -> "Sequence[tuple[str, str]]":
+    """Say what is trained beside the network, if anything is."""
+    what = "of a head trained beside; in nothing above, no checkpoint, evaluation or export"
+    return [("auxiliary", f"{parameters:,} parameters {what}")] if parameters else []
 
 
 def _costs(costs: "Sequence[PartCost]") -> list[tuple[str, ...]]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from topformer_cli.engine.processes.world import ALONE, World
 from topformer_cli.engine.state import TrainState
 from topformer_cli.errors import TopformerError
+from topformer_cli.models.beside import lasting_state
 from topformer_cli.models.checkpoint import Checkpoint, save_checkpoint
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.rundir import RunDir
@@ -67,7 +68,7 @@ class Keeper:
             return
         self._require_folder(state)
         origin = {"step": state.step, "from": state.start, **self._origin}
-        checkpoint = Checkpoint(self._spec, state.measured.state_dict(), origin)
+        checkpoint = Checkpoint(self._spec, lasting_state(state.measured), origin)
         save_checkpoint(self._run.weights(which), checkpoint)
 
     def _require_folder(self, state: TrainState) -> None:

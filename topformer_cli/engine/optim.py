@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from topformer_cli.engine.rmsprop import RMSprop
+from topformer_cli.models.beside import AUXILIARY
 from topformer_cli.sections.record import (
     AdamWOrSGDSection,
     AdamWSection,
@@ -15,6 +16,9 @@ from topformer_cli.sections.record import (
     OptimizerSection,
     ScheduleSection,
 )
+
+HEADS: Final = ("head.", f"{AUXILIARY}.")
+"""What names of parameters begin with that learn as the head does."""
 
 CODES: Final = "codes"
 """What codes of position are called in all networks that have any."""
@@ -54,7 +58,7 @@ def _groups(network: nn.Module, settings: AdamWSection) -> list[dict[str, Any]]:
     spared = _not_decayed(network, settings)
     kinds: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
-        kind = name.startswith("head."), name in spared
+        kind = name.startswith(HEADS), name in spared
         kinds.setdefault(kind, []).append(parameter)
     return [
         {

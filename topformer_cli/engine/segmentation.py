@@ -19,7 +19,8 @@ from topformer_cli.engine.processes.world import ALONE, World
 from topformer_cli.engine.segmentation_feed import segmentation_feed
 from topformer_cli.engine.task import PartLoss, Progress, Statistics
 from topformer_cli.errors import RecipeError
-from topformer_cli.models.build import build_model
+from topformer_cli.models.beside import BothLogits
+from topformer_cli.models.build import build_model, build_trained
 from topformer_cli.models.spec import ModelSpec
 from topformer_cli.results import EvalResult
 from topformer_cli.sections.segmentation import SegmentationRecipe
@@ -62,6 +63,8 @@ class SegmentationTask:
     def build(self) -> nn.Module:
         """Build the network with the recipe's drop rates."""
         model = self.recipe.model
+        if model.auxiliary:
+            return build_trained(self.spec, model.drop_path, model.dropout)
         return build_model(self.spec, drop_path=model.drop_path, dropout=model.dropout)
 
     def feed(self, options: FeedOptions) -> Feed:
@@ -69,12 +72,16 @@ class SegmentationTask:
         return segmentation_feed(self.recipe, self.prepared, self.spec, options)
 
     def loss(self, network: nn.Module, images: Tensor, targets: Sequence[Tensor]) -> PartLoss:
-        """Score logits against train ids [B, H, W]."""
+        """Score logits against train ids [B, H, W], and those of a head beside by its weight."""
         (labels,) = targets
         weights = self._weights_on(labels.device)
         pixels = pixel_count(labels, "all_pixels")
         share = pixel_count(labels, self.recipe.loss.normalise, weights) / pixels
-        return PartLoss(upsampled_cross_entropy(network(images), labels, pixels, weights), share)
+        found = network(images)
+        if not isinstance(found, BothLogits):
+            return PartLoss(upsampled_cross_entropy(found, labels, pixels, weights), share)
+        own, beside = (upsampled_cross_entropy(one, labels, pixels, weights) for one in found)
+        return PartLoss(own + self.recipe.model.auxiliary * beside, share)
 
     def _weights_on(self, device: torch.device) -> Tensor | None:
         """Return the class weights [C], which are brought to a device once."""

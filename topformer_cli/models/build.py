@@ -61,3 +61,14 @@ BUILDERS: Final[Mapping[str, Callable[[ModelSpec, float, float], nn.Module]]] = 
 def build_model(spec: ModelSpec, *, drop_path: float = 0.0, dropout: float = 0.0) -> nn.Module:
     """Build the network that a card describes, freshly initialised and in training mode."""
     return BUILDERS[spec.task](spec, drop_path, dropout)
+
+
+def build_trained(spec: ModelSpec, drop_path: float, dropout: float) -> nn.Module:
+    """Build a segmentation network with the head that is trained beside its own (see `beside`)."""
+    network = build_model(spec, drop_path=drop_path, dropout=dropout)
+    if (row := spec.baseline) is not None:
+        # Imported here: torchvision takes seconds.
+        from topformer_cli.models.baselines.network import add_auxiliary
+
+        add_auxiliary(network, row, len(spec.classes), dropout)
+    return network

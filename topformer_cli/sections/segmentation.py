@@ -45,14 +45,16 @@ class SegmentationModel(Section):
     """The network: TopFormer, or one of those that the paper compares it with.
 
     drop_path drops branches of blocks, where a network has such; dropout is before the last
-    convolution. The rest is TopFormer's alone: fuse `auto` is the released form of each size; from
-    tokens on it is what the paper's ablations change (Tables 2 to 8), its own network by default;
-    width is M.
+    convolution; auxiliary weighs the loss of the head that mmsegmentation trains beside the own one
+    of some networks, 0 for no such head. The rest is TopFormer's alone: fuse `auto` is the released
+    form of each size; from tokens on it is what the paper's ablations change (Tables 2 to 8), its
+    own network by default; width is M.
     """
 
     network: str = TOPFORMER
     drop_path: Rate
     dropout: Rate
+    auxiliary: Annotated[float, Field(ge=0)] = 0.0
     head: Literal["simple", "concat"] = "simple"
     fuse: Literal["auto", "depthwise", "full"] = "auto"
     tokens: Tokens = "pyramid"
@@ -71,6 +73,15 @@ class SegmentationModel(Section):
             raise ValueError(message)
         return name
 
+    @field_validator("auxiliary")
+    @classmethod
+    def _beside_a_head(cls, weight: float, info: ValidationInfo) -> float:
+        network = info.data.get("network", TOPFORMER)
+        if weight and not _has_auxiliary(network):
+            message = f"{network} has no such head; leave it out"
+            raise ValueError(message)
+        return weight
+
     @field_validator(
         "head", "tokens", "extractor", "injected", "injection", "width", "pooled_stride"
     )
@@ -84,14 +95,13 @@ class SegmentationModel(Section):
 
     @model_serializer(mode="wrap")
     def _what_the_network_has(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what only TopFormer has where it is another network."""
+        """Leave out what only other networks have."""
         values: dict[str, Any] = whole(self)
-        every = ("network", "drop_path", "dropout")
-        return {
-            name: value
-            for name, value in values.items()
-            if self.network == TOPFORMER or name in every
-        }
+        every = {"network", "drop_path", "dropout", "auxiliary"}
+        has = {*values} if self.network == TOPFORMER else every
+        if not _has_auxiliary(self.network):
+            has -= {"auxiliary"}
+        return {name: value for name, value in values.items() if name in has}
 
     @model_validator(mode="after")
     def _what_is_injected_is_extracted(self) -> Self:
@@ -102,6 +112,10 @@ class SegmentationModel(Section):
             )
             raise ValueError(message)
         return self
+
+
+def _has_auxiliary(network: str) -> bool:
+    return network in BASELINES and BASELINES[network].auxiliary is not None
 
 
 class SegmentationAugment(Section):

@@ -29,7 +29,7 @@ Reasons = Mapping[tuple[str, str], str]
 _CUT: Final = "as if the paper's digits were cut off, not rounded; here"
 NEAR: Final = "within 2 %, not known why"
 _AUXILIARY: Final = (
-    "with the auxiliary head of mmsegmentation's trainings, which is not trained here, 9.8 "
+    "with the auxiliary head that is trained beside and not in the network, 9.8 "
     "(FCN-8s), 13.7 (PSPNet), 15.3, 17.2 and 16.9 (DeepLabV3+), 12.5 and 2.9 (Lite-ASPP), 2.2 "
     "(R-ASPP)"
 )

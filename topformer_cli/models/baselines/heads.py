@@ -175,9 +175,11 @@ class AllMaps(nn.Module):
         return self.classify(self.fuse(torch.cat(found, dim=1)))
 
 
-def auxiliary_head(channels: int, width: int, classes: int) -> nn.Module:
+def auxiliary_head(channels: int, width: int, classes: int, dropout: float = 0.0) -> nn.Module:
     """Build the head that mmsegmentation trains beside the main one, which inference leaves out."""
-    return nn.Sequential(ConvBNReLU(channels, width, 3), nn.Conv2d(width, classes, 1))
+    return nn.Sequential(
+        ConvBNReLU(channels, width, 3), *_classifier(width, classes, dropout).children()
+    )
 
 
 HEADS: Final[Mapping[str, Callable[[HeadPlan], nn.Module]]] = {

@@ -58,10 +58,10 @@ class Baseline:
     stride: of the encoder's last map. width, low: channels the head works with, and those that
     DeepLab's fine map is reduced to. printed: parameters (10^6) and multiply-adds (10^9), as source
     has them. rule: by which it counted the latter. auxiliary: channels and width of the head
-    that mmsegmentation trains beside, which the paper's parameters include and this network has
-    not. edited: the paper measured the latency of a graph edited by hand (hustvl/TopFormer,
-    issue 25). library: what its encoder is of; all but torchvision need the extra `[baselines]`.
-    called: its own name, where it is not named after head and encoder.
+    that mmsegmentation trains beside, which the paper's parameters include and this network has in
+    training alone. edited: the paper measured the latency of a graph edited by hand
+    (hustvl/TopFormer, issue 25). library: what its encoder is of; all but torchvision need the
+    extra `[baselines]`. called: its own name, where it is not named after head and encoder.
     """
 
     head: str
