@@ -1,9 +1,12 @@
-"""The networks that the paper compares with: their cost is the paper's, and they can all it can.
+"""Other networks: their cost is the one that is printed, and they can all that TopFormer can.
 
 Those that need the extra `[baselines]` skip without it.
 """
 
 import importlib
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +33,7 @@ from topformer_cli.models.baselines.table import (
     HEAD_NAMES,
     NOT_BUILT,
     Baseline,
+    baseline_of,
 )
 from topformer_cli.models.build import build_model
 from topformer_cli.models.checkpoint import build_from, load_checkpoint
@@ -41,7 +45,7 @@ from topformer_cli.recipe import Choices, baseline_names, differences, load_reci
 from topformer_cli.results.printed import TABLE_1
 from topformer_cli.rundir import new_run
 
-STRIDES = {"lraspp": 8, "raspp": 16, "pspnet": 8, "fcn8s": 8}
+STRIDES = {"lraspp": 8, "raspp": 16, "pspnet": 8, "fcn8s": 8, "light": 8}
 """Head -> the stride of its logits where that is not 4."""
 
 COUNTED: dict[str, tuple[int, int]] = {
@@ -57,12 +61,20 @@ COUNTED: dict[str, tuple[int, int]] = {
     "pspnet-mobilenetv2": (13_460_886, 52_687),
     "fcn8s-mobilenetv2": (9_559_446, 39_391),
     "fcn-hrnet-w18-small": (3_974_810, 10_186),
+    "seaformer-tiny": (1_667_318, 562),
+    "seaformer-small": (3_990_118, 1_030),
+    "seaformer-base": (8_605_654, 1_757),
+    "seaformer-large": (13_951_510, 6_340),
 }
 """Network -> parameters and 10^6 multiply-adds, strictly counted, at 512x512 with 150 classes."""
 
 EVERY = pytest.mark.parametrize("name", BASELINES)
-QUICK = ("lraspp-mobilenetv3-large", "segformer-mit-b0", "pspnet-mobilenetv2")
+QUICK = ("lraspp-mobilenetv3-large", "segformer-mit-b0", "pspnet-mobilenetv2", "seaformer-tiny")
 """What is exported in every run of the tests."""
+
+SIDES = [(name, (96, 96)) for name in BASELINES]
+SIDES += [("seaformer-tiny", (384, 640)), ("seaformer-tiny", (448, 448))]
+"""Network and input that is exported: of some also such as give attention maps of other sides."""
 
 
 def card(row: Baseline, classes: int, side: int) -> ModelSpec:
@@ -84,7 +96,7 @@ def build(row: Baseline, classes: int = 11, side: int = 64) -> nn.Module:
 
 
 def off(ours: float, printed: float) -> float:
-    """How far a figure is from all that the paper's, of one decimal, may stand for; as a share."""
+    """How far a figure is from all that a printed one, of one decimal, may stand for; a share."""
     return max(0.0, printed - 0.05 - ours, ours - printed - 0.05) / printed
 
 
@@ -94,15 +106,24 @@ def test_the_table_the_parts_and_the_recipes_are_of_each_other() -> None:
     assert {*BASELINES} == {*baseline_names()} == {*COUNTED}
     foreign = {row.name: row for row in TABLE_1.rows if row.variant not in SIZES}
     here = {row.variant: row for row in foreign.values() if row.variant}
-    assert {*here} == {*BASELINES}
+    papers = {key: row for key, row in BASELINES.items() if row.of_paper}
+    assert {*here} == {*papers}
     assert {name for name, row in foreign.items() if not row.variant} == {*NOT_BUILT}
     assert {key: row.figures[:2] for key, row in here.items()} == {
-        key: row.printed for key, row in BASELINES.items()
+        key: row.printed for key, row in papers.items()
     }
 
 
+def test_names_and_pairs_of_parts_are_told_apart() -> None:
+    rows = BASELINES.values()
+    assert len({(row.head, row.encoder) for row in rows}) == len({row.name for row in rows})
+    assert {baseline_of(row.head, row.encoder) for row in rows} == {*rows}
+    for row in rows:
+        assert (row.called == "") == row.of_paper
+
+
 @EVERY
-def test_parameters_and_multiply_adds_are_the_papers(name: str) -> None:
+def test_parameters_and_multiply_adds_are_the_printed(name: str) -> None:
     row = BASELINES[name]
     network = build(row, classes=150)
     whole = cost_by_part(network, 512, 512)[-1]
@@ -127,7 +148,8 @@ def test_a_recipe_is_the_base_with_another_network(name: str) -> None:
     row, own = BASELINES[name], load_recipe(name, Choices())
     found = differences(own, load_recipe("ade20k", Choices("small")))
     assert found.pop("model.network") == (name, "topformer")
-    assert {key for key in found if not key.startswith("model.")} <= {"batch"}
+    own_settings = {"batch"} if row.of_paper else {"batch", "optimizer.lr"}
+    assert {key for key in found if not key.startswith("model.")} <= own_settings
     assert (own.size, own.variant, own.run_name) == (None, name, name)
     assert own.batch == (16 if row.head == "segformer" else 32)
     assert load_recipe(f"baselines/{name}", Choices()) == own
@@ -172,29 +194,33 @@ def test_a_card_of_a_network_that_is_not_in_the_table_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in BASELINES],
+    ("name", "sides"),
+    [
+        pytest.param(*one, marks=[] if one[0] in QUICK and one[1] == (96, 96) else pytest.mark.slow)
+        for one in SIDES
+    ],
+    ids=lambda value: value if isinstance(value, str) else "x".join(map(str, value)),
 )
-def test_it_is_exported_and_verified(name: str, tmp_path: Path) -> None:
-    row, side = BASELINES[name], 96
-    spec = card(row, 11, side)
+def test_it_is_exported_and_verified(name: str, sides: tuple[int, int], tmp_path: Path) -> None:
+    row = BASELINES[name]
+    spec = replace(card(row, 11, 96), input_size=sides)
     torch.manual_seed(1)
     network = well_conditioned(build(row))
-    images = np.random.default_rng(2).standard_normal((1, 3, side, side), np.float32)
+    images = np.random.default_rng(2).standard_normal((1, 3, *sides), np.float32)
     with torch.inference_mode():
         single = network(torch.from_numpy(images)).numpy()
         exact = network.double()(torch.from_numpy(images).double()).numpy()
     stride = STRIDES.get(row.head, 4)
-    assert single.shape == (1, 11, side // stride, side // stride)
+    assert single.shape == (1, 11, *(side // stride for side in sides))
     request = ExportRequest(
         name=spec.short_name,
         output_dir=tmp_path,
-        input_hw=(side, side),
+        input_hw=sides,
         images=images,
         reference=exact.astype(np.float32),
         tolerance=tolerance_for(compare(exact, single).relative),
     )
-    fixed = fix_input_size(network.float(), side, side)
+    fixed = fix_input_size(network.float(), *sides)
     made = export(fixed, spec.to_json(), request).artifact
     assert made.tnnproto.name == f"{name}.tnnproto"
     assert ModelSpec.from_json(load_artifact(made.tnnproto).card, "manifest") == spec
@@ -211,7 +237,9 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> PreparedSet:
     return prepare_scenes(tmp_path_factory.mktemp("scenes"))
 
 
-@pytest.mark.parametrize("name", ["lraspp-mobilenetv3-large-reduced", "segformer-mit-b0"])
+@pytest.mark.parametrize(
+    "name", ["lraspp-mobilenetv3-large-reduced", "segformer-mit-b0", "seaformer-tiny"]
+)
 def test_it_is_trained_and_evaluated(name: str, scenes: PreparedSet, tmp_path: Path) -> None:
     row = BASELINES[name]
     pytest.importorskip(row.library)
@@ -248,3 +276,13 @@ def test_without_its_library_a_network_names_the_extra(monkeypatch: pytest.Monke
             f"this network is made with {row.library}, which is not installed: "
             "pip install 'topformer-cli[baselines]'"
         )
+
+
+def test_the_import_of_transformers_is_silent() -> None:
+    pytest.importorskip("torchao")
+    pytest.importorskip("transformers")
+    code = (
+        "from topformer_cli.models.baselines.encoders import ENCODERS; ENCODERS['mit-b0'](32, 0.0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "_pytree" not in done.stderr

@@ -150,7 +150,8 @@ def _show_recipe(found: "Description", *, as_json: bool) -> None:
     title = f"\n{found.spec.network} at {height}x{width}{fuse}"
     columns = ("part", "parameters", "%", "madds", "%", "paper's", "written")
     console.table(title, columns, _costs(found.costs))
-    console.facts(COUNTED)
+    row = found.spec.baseline
+    console.facts([*([("printed", row.quoted)] if row else []), *COUNTED])
 
 
 def _costs(costs: "Sequence[PartCost]") -> list[tuple[str, ...]]:

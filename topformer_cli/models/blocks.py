@@ -108,9 +108,9 @@ class Attention(nn.Module):
 class FeedForward(nn.Module):
     """Two 1x1 convolutions around a 3x3 depthwise one with bias and no batch normalisation."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, ratio: int = FFN_RATIO) -> None:
         super().__init__()
-        hidden = channels * FFN_RATIO
+        hidden = channels * ratio
         self.expand = ConvBN(channels, hidden)
         self.depthwise = Depthwise(hidden, hidden, 3, padding=1, groups=hidden)
         self.project = ConvBN(hidden, channels)

@@ -25,7 +25,7 @@ ABLATIONS: Final = "ablations"
 BASELINES: Final = "baselines"
 FOLDERS: Final = (ABLATIONS, BASELINES)
 """The folders, beside the other recipes, of those that repeat the paper's ablations, and of those
-that train the networks it compares with."""
+that train the networks it is compared with."""
 
 
 def recipes_dir() -> Path:
@@ -46,7 +46,7 @@ def ablation_names() -> list[str]:
 
 
 def baseline_names() -> list[str]:
-    """Return the names of the recipes of the networks that the paper compares with."""
+    """Return the names of the recipes of the networks that TopFormer is compared with."""
     return _names_in(BASELINES)
 
 

@@ -142,6 +142,18 @@ def test_reasons_of_other_networks_are_true() -> None:
     assert round(of_row(tenth, "deeplabv3plus-mobilenetv2", "backbone_gmadds"), 2) == 2.50
 
 
+def test_the_head_of_table_1_is_not_that_of_tables_9_and_10() -> None:
+    key = "lraspp-mobilenetv3-large"
+    for printed, dataset, side, head in (
+        (TABLE_9, "pascal-context", 480, 0.15),
+        (TABLE_10, "coco-stuff-10k", 512, 0.25),
+    ):
+        (row,) = (one for one in printed.rows if one.network == "LR-ASPP")
+        counted = segmenters.by_part(key, dataset, side).here
+        assert round(counted["head_gmadds"], 2) == head < (row.figures[1] or 0) / 1.9
+        assert abs(counted["backbone_gmadds"] / (row.figures[0] or 0) - 1) < 0.02
+
+
 def test_the_reduced_encoders_of_libraries_have_more_parameters() -> None:
     ours = BASELINES["lraspp-mobilenetv3-large-reduced"]
     head = HEADS[ours.head](HeadPlan((24, 40, 112, 480), ours.width, ours.low, 150, 0.0))

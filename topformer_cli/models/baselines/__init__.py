@@ -1,1 +1,1 @@
-"""The networks that the paper compares TopFormer with: `table` names, `network` builds them."""
+"""The networks that TopFormer is compared with: `table` names, `network` builds them."""

@@ -2,11 +2,15 @@
 
 An encoder maps images [B, 3, H, W] to its maps, finest first; `channels` are theirs. Parts are
 called as in their library, `features` left out. torchvision's are here for everyone, the others
-with the extra `[baselines]`. Imports are inside functions: each library takes seconds.
+with the extra `[baselines]`; those that no library has are modules beside this one. Imports are
+inside functions: each library takes seconds.
 """
 
+import contextlib
 import importlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from torch import Tensor, nn
@@ -127,17 +131,24 @@ def _shufflenetv2(stride: int, drop_path: float) -> Encoder:  # noqa: ARG001
     return _of_parts(shufflenet_v2_x1_5(), stride, taps)
 
 
-def _resnet18(stride: int, drop_path: float) -> Encoder:  # noqa: ARG001
-    """Begin with three 3x3 convolutions, as mmsegmentation's (V1c) does."""
+def resnet18_v1c(classes: int = 1000) -> nn.Module:
+    """Build ResNet18 with three 3x3 convolutions at its beginning, as mmsegmentation's (V1c) has.
+
+    They are called as in torchvision, whose one convolution they stand for.
+    """
     from torchvision.models import resnet18
     from torchvision.ops.misc import Conv2dNormActivation as ConvBNReLU
 
-    network = resnet18()
+    network = resnet18(num_classes=classes)
     network.conv1 = nn.Sequential(
         ConvBNReLU(3, 32, 3, 2), ConvBNReLU(32, 32, 3), nn.Conv2d(32, 64, 3, padding=1, bias=False)
     )
+    return network
+
+
+def _resnet18(stride: int, drop_path: float) -> Encoder:  # noqa: ARG001
     taps = {"layer1": 64, "layer2": 128, "layer3": 256, "layer4": 512}
-    return _of_parts(network, stride, taps)
+    return _of_parts(resnet18_v1c(), stride, taps)
 
 
 class HighResolution(Encoder):
@@ -146,7 +157,7 @@ class HighResolution(Encoder):
     def __init__(self) -> None:
         super().__init__()
         self.channels = (18, 36, 72, 144)
-        self.network = _library("timm").create_model(
+        self.network = library("timm").create_model(
             "hrnet_w18_small_v2", features_only=True, feature_location="", out_indices=(1, 2, 3, 4)
         )
 
@@ -165,23 +176,35 @@ class MixTransformer(Encoder):
 
     def __init__(self, drop_path: float) -> None:
         super().__init__()
-        library = _library("transformers")
-        config = library.SegformerConfig(
-            drop_path_rate=drop_path, output_hidden_states=True, attn_implementation="eager"
-        )
-        self.channels = tuple(config.hidden_sizes)
-        self.network = library.SegformerModel(config)
+        self.network = segformer("SegformerModel", drop_path_rate=drop_path)
+        self.channels = tuple(self.network.config.hidden_sizes)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Map images to maps at 1/4, 1/8, 1/16 and 1/32."""
         return list(self.network(images).hidden_states)
 
 
+def segformer(kind: str, **settings: float) -> Any:  # noqa: ANN401 - a class of transformers
+    """Build one of transformers' networks on MiT-B0, with settings of its own."""
+    transformers = library("transformers")
+    with _quiet():  # what is not asked for is not imported before
+        config = transformers.SegformerConfig(
+            output_hidden_states=True, attn_implementation="eager", **settings
+        )
+        return getattr(transformers, kind)(config)
+
+
 def _mit(stride: int, drop_path: float) -> Encoder:  # noqa: ARG001
     return MixTransformer(drop_path)
 
 
-def _library(name: str) -> Any:  # noqa: ANN401 - a module
+def _seaformer(size: str, stride: int, drop_path: float) -> Encoder:  # noqa: ARG001
+    from topformer_cli.models.baselines import seaformer
+
+    return seaformer.SeaFormer(seaformer.SIZES[size], drop_path)
+
+
+def library(name: str) -> Any:  # noqa: ANN401 - a module
     """Import a library of the extra.
 
     Raises:
@@ -194,6 +217,18 @@ def _library(name: str) -> Any:  # noqa: ANN401 - a module
         raise UsageError(message) from error
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back torch's words about a torchao that transformers finds and imports."""
+    logger = logging.getLogger("torch.utils._pytree")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
 ENCODERS: Final[Mapping[str, Callable[[int, float], Encoder]]] = {
     "mobilenetv2": _mobilenetv2,
     "mobilenetv3-large": _mobilenetv3,
@@ -203,5 +238,9 @@ ENCODERS: Final[Mapping[str, Callable[[int, float], Encoder]]] = {
     "resnet18": _resnet18,
     "hrnet-w18-small": _hrnet,
     "mit-b0": _mit,
+    "seaformer-tiny": partial(_seaformer, "tiny"),
+    "seaformer-small": partial(_seaformer, "small"),
+    "seaformer-base": partial(_seaformer, "base"),
+    "seaformer-large": partial(_seaformer, "large"),
 }
 """Encoder -> the function that builds it for an output stride and a drop-path rate."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops.misc import Conv2dNormActivation as ConvBNReLU
 
+from topformer_cli.models.baselines.seaformer import LightHead
 from topformer_cli.models.blocks import upsample
 
 PSP_BINS: Final = (1, 2, 3, 6)
@@ -188,5 +189,6 @@ HEADS: Final[Mapping[str, Callable[[HeadPlan], nn.Module]]] = {
     "fcn8s": Fcn,
     "fcn": partial(AllMaps, project=False),
     "segformer": partial(AllMaps, project=True),
+    "light": LightHead,
 }
 """Head -> what builds it from its plan."""

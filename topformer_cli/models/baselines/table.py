@@ -1,8 +1,11 @@
-"""The networks that the paper compares TopFormer with, as one table; a new one is a row here.
+"""The networks that TopFormer is compared with, as one table; a new one is a row here.
+
+Those of the paper's Table 1 first, then its successors, which are in no table of the paper.
 
 Plain frozen records: no torch, so that the command line and recipes can read them. Encoders are in
 `encoders`, heads in `heads`; widths are mmsegmentation's, except those of R-ASPP and of Lite-ASPP
 with MobileNetV2, which it has not: there MobileNetV2's paper and its own for ResNet18 are followed.
+The successors are by their authors' code.
 """
 
 from collections.abc import Mapping
@@ -18,6 +21,10 @@ ENCODER_NAMES: Final[Mapping[str, str]] = {
     "resnet18": "ResNet18",
     "hrnet-w18-small": "HRNet-W18-Small",
     "mit-b0": "MiT-B0",
+    "seaformer-tiny": "SeaFormer-Tiny",
+    "seaformer-small": "SeaFormer-Small",
+    "seaformer-base": "SeaFormer-Base",
+    "seaformer-large": "SeaFormer-Large",
 }
 """Encoder -> what people call it."""
 
@@ -30,12 +37,18 @@ HEAD_NAMES: Final[Mapping[str, str]] = {
     "fcn8s": "FCN-8s",
     "fcn": "FCN",
     "segformer": "SegFormer",
+    "light": "Light head",
 }
 """Head -> what people call it."""
 
 Rule = Literal["strict", "mmcv"]
-"""How the paper's multiply-adds come out: convolutions and matrix products alone, or as mmcv's
+"""How the printed multiply-adds come out: convolutions and matrix products alone, or as mmcv's
 counter has it, with batch normalisation, activations and pooling."""
+
+TABLE_1: Final = "paper Table 1"
+"""Where the figures of the paper's own comparison are printed."""
+
+_SEAFORMER: Final = "fudan-zvg/SeaFormer, seaformer-seg/README.md"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +56,12 @@ class Baseline:
     """One network.
 
     stride: of the encoder's last map. width, low: channels the head works with, and those that
-    DeepLab's fine map is reduced to. printed: parameters (10^6) and multiply-adds (10^9) in the
-    paper's Table 1. rule: by which it counted the latter. auxiliary: channels and width of the head
+    DeepLab's fine map is reduced to. printed: parameters (10^6) and multiply-adds (10^9), as source
+    has them. rule: by which it counted the latter. auxiliary: channels and width of the head
     that mmsegmentation trains beside, which the paper's parameters include and this network has
     not. edited: the paper measured the latency of a graph edited by hand (hustvl/TopFormer,
     issue 25). library: what its encoder is of; all but torchvision need the extra `[baselines]`.
+    called: its own name, where it is not named after head and encoder.
     """
 
     head: str
@@ -56,20 +70,41 @@ class Baseline:
     width: int
     low: int = 0
     printed: tuple[float, float]
+    source: str = TABLE_1
     rule: Rule = "mmcv"
     auxiliary: tuple[int, int] | None = None
     edited: bool = False
     library: str = "torchvision"
+    called: str = ""
 
     @property
     def key(self) -> str:
         """What it is called in recipes and file names, as in `lraspp-mobilenetv3-large`."""
-        return f"{self.head}-{self.encoder}"
+        return self.called.lower() or f"{self.head}-{self.encoder}"
 
     @property
     def name(self) -> str:
-        """What people call it, as in `LR-ASPP with MobileNetV3-Large`."""
-        return f"{HEAD_NAMES[self.head]} with {ENCODER_NAMES[self.encoder]}"
+        """What people call it, as in `LR-ASPP with MobileNetV3-Large` or `SeaFormer-Tiny`."""
+        return self.called or f"{HEAD_NAMES[self.head]} with {ENCODER_NAMES[self.encoder]}"
+
+    @property
+    def of_paper(self) -> bool:
+        """Whether it is of the paper's Table 1; no figure of another is ever the paper's."""
+        return self.source == TABLE_1
+
+    @property
+    def quoted(self) -> str:
+        """The printed figures in words, with the place where they are."""
+        parameters, multiply_adds = self.printed
+        figures = f"{parameters} M parameters, {multiply_adds} G multiply-adds"
+        return f"{figures} at 512x512 with 150 classes ({self.source})"
+
+
+def _seaformer(size: str, width: int, printed: tuple[float, float]) -> Baseline:
+    return Baseline(
+        head="light", encoder=f"seaformer-{size}", stride=64, width=width, printed=printed,
+        source=_SEAFORMER, called=f"SeaFormer-{size.capitalize()}",
+    )  # fmt: skip
 
 
 _ROWS: Final = (
@@ -121,10 +156,14 @@ _ROWS: Final = (
         head="fcn", encoder="hrnet-w18-small", stride=32, width=270,
         printed=(4.0, 10.2), rule="strict", library="timm",
     ),
+    _seaformer("tiny", 96, (1.7, 0.6)),
+    _seaformer("small", 128, (4.0, 1.1)),
+    _seaformer("base", 160, (8.6, 1.8)),
+    _seaformer("large", 192, (14.0, 6.5)),
 )  # fmt: skip
 
 BASELINES: Final[Mapping[str, Baseline]] = {row.key: row for row in _ROWS}
-"""Key -> the network; all agree with the paper's figures within 2 %, which a test computes."""
+"""Key -> the network; all agree with the printed figures within 2 %, which a test computes."""
 
 NOT_BUILT: Final[Mapping[str, str]] = {
     "HR-NAS-A": "found by a search: no library has it",
@@ -134,11 +173,7 @@ NOT_BUILT: Final[Mapping[str, str]] = {
 """A network of Table 1 -> why it is not here."""
 
 
-def encoder_name(name: str) -> str:
-    """Return what a tensor of a torchvision classifier is called in the networks of the table."""
-    return f"encoder.{name.removeprefix('features.')}"
-
-
 def baseline_of(head: str, encoder: str) -> Baseline | None:
     """Return the row of a head on an encoder, None where the table has none."""
-    return BASELINES.get(f"{head}-{encoder}")
+    fitting = (row for row in BASELINES.values() if (row.head, row.encoder) == (head, encoder))
+    return next(fitting, None)
