@@ -1,5 +1,8 @@
 """Classes of one's own, from folders of pictures to a network, through the command line."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from tests.fakes.class_folders import make_class_folders
 from topformer_cli.rundir import RunDir
 
 QUICK = ("batch=2", "schedule.iterations=2", "schedule.warmup=1", "evaluation.every=1")
+DIVIDED = ("--val-fraction", "0.2")
 CLASSES = {"rose": 5, "tulip": 5, "aster, wild": 5, "lily": 5, "poppy": 5, "violet": 5}
 
 
@@ -25,9 +29,6 @@ def flowers(tmp_path_factory: pytest.TempPathFactory) -> Road:
     assert "one class an image: aster, wild, lily, poppy, rose, tulip, violet\n" in done.err
     quietly(road.train("flowers", "--size", "tiny", overrides=QUICK))
     return road
-
-
-DIVIDED = ("--val-fraction", "0.2")
 
 
 def test_the_set_is_described_and_drawn(flowers: Road, tmp_path: Path) -> None:
@@ -90,6 +91,30 @@ def test_check_before_prepare(tmp_path: Path) -> None:
     done = road.data("check", "kinds", "--images", request.images, "--classes", "tulip,rose")
     assert done.code == 3
     assert "rose holds no picture" in " ".join(done.out.split())
+
+
+def test_names_that_no_terminal_shows_are_checked_all_the_same(tmp_path: Path) -> None:
+    request = make_class_folders(tmp_path, {"rose": 2, "tulip": 2})
+    picture = request.images / "rose" / os.fsdecode(b"\xff.jpg")
+    (request.images / "rose/000.jpg").rename(picture)
+    (request.images / "tulip/000.jpg").write_bytes(picture.read_bytes())
+    line = [sys.executable, "-m", "topformer_cli", "data", "check", "--images", request.images]
+    done = subprocess.run(line, capture_output=True, check=False)
+    assert done.returncode == 3, done.stderr
+    assert b"checks; wrong: 1 (1); notes: 1 (1)" in done.stdout
+    done_here = Road(tmp_path).data("prepare", "kinds", "--images", request.images, *DIVIDED)
+    assert r"rose/\xff.jpg has a name that is not UTF-8; rename it" in refused(done_here, 3)
+
+
+def test_another_order_of_the_classes_is_another_set(tmp_path: Path) -> None:
+    request = make_class_folders(tmp_path, {"rose": 2, "tulip": 2})
+    words = ("prepare", "kinds", "--images", request.images, *DIVIDED, "--json")
+    road = Road(tmp_path)
+    first, again = (quietly(road.data(*words)).record for _ in range(2))
+    assert first == again
+    other = quietly(road.data(*words, "--classes", "tulip,rose")).record
+    assert (first["classes"], other["classes"]) == (["rose", "tulip"], ["tulip", "rose"])
+    assert other["fingerprint"] != first["fingerprint"]
 
 
 def test_nothing_is_guessed_and_nothing_is_left(road: Road, nowhere: Road) -> None:

@@ -60,7 +60,9 @@ def subfolders(folder: Path) -> list[Path]:
 
 def pictures_beside(folder: Path) -> list[str]:
     """Return the names of the pictures in a folder itself, sorted."""
-    return sorted(path.name for path in folder.iterdir() if is_picture(path.name))
+    return sorted(
+        path.name for path in folder.iterdir() if is_picture(path.name) and not path.is_dir()
+    )
 
 
 def is_picture(name: str) -> bool:
