@@ -65,7 +65,7 @@ def class_source(request: ClassRequest, faults: Faults | None = None) -> Source:
     notes = [one for part in parts.values() for one in _left_out(part)]
     notes += _folders_beside(request.images, found)
     wrong = _wrong_classes(parts, lines, listed=request.classes is not None)
-    settle([*_misnamed(parts), *_unlike(parts), *wrong], faults)
+    settle([*_misnamed(parts), *_names_alike(parts), *wrong], faults)
     if faults is not None:
         faults += notes
     train_ids = {line.name: index for index, line in enumerate(lines)}
@@ -194,7 +194,7 @@ def _wrong_classes(
             yield Finding("no-picture", place, what, "add its pictures, or take the class out")
 
 
-def _unlike(parts: Mapping[str, _Part]) -> Iterator[Finding]:
+def _names_alike(parts: Mapping[str, _Part]) -> Iterator[Finding]:
     """Tell of names that only a computer takes for two classes."""
     by_key: defaultdict[str, dict[str, Path]] = defaultdict(dict)
     for part in parts.values():
