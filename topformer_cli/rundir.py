@@ -105,6 +105,11 @@ class RunDir:
         """Event files for TensorBoard."""
         return self.path / "tensorboard"
 
+    @property
+    def batch_picture(self) -> Path:
+        """The sheet of the first training images."""
+        return self.path / "batch.png"
+
     def picture(self, step: int) -> Path:
         """The sheet of validation images as they were labelled after a step."""
         return self.path / "pictures" / f"step-{step:06d}.png"

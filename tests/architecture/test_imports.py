@@ -84,8 +84,8 @@ ONLY_IN = {
 LIGHT = (
     "cli", "errors", "results", "rundir", "recipe", "cache", "console", "process", "units",
     "models", "models.spec", "models.design", "models.zoo", "models.baselines",
-    "models.baselines.table", "data", "data.spec", "data.catalog", "data.datasets", "commands",
-    "bench", "bench.protocol",
+    "models.baselines.files", "models.baselines.table", "data", "data.spec", "data.catalog",
+    "data.datasets", "commands", "bench", "bench.protocol",
 )  # fmt: skip
 HEAVY = {
     "torch", "torchvision", "numpy", "cv2", "onnx", "onnxruntime", "onnxscript", "datasets",

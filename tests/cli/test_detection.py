@@ -35,7 +35,12 @@ def test_a_set_of_boxes_trains_by_its_name(boxed: Road) -> None:
     assert run.finished
     recipe = load_resolved(run.recipe)
     assert (recipe.task, recipe.dataset, recipe.input_size) == ("detection", "blocks", (96, 128))
-    assert {path.name for path in run.path.glob("*.png")} == {"loss.png", "ap.png", "val.png"}
+    assert {path.name for path in run.path.glob("*.png")} == {
+        "batch.png",
+        "loss.png",
+        "ap.png",
+        "val.png",
+    }
     last = json.loads(run.result.read_text())["last"]
     assert last["classes"] == ["blue", "red", "green"]
     assert len(last["class_ap"]) == 3

@@ -123,7 +123,7 @@ def test_rewrites_are_explained_and_left_out_by_name(
         (("--no-rewrite", "polish"), 2, "--no-rewrite polish: choose from"),
         (("--no-rewrite", "fold-constants"), 2, "--no-rewrite fold-constants: choose from"),
         (("--format", "mnn"), 2, "--format 'mnn': choose from onnx, tnn, tflite"),
-        (("--input", "65x64"), 4, "the nearest such size is 64x64"),
+        (("--input", "65x64"), 2, "the nearest such size is 64x64"),
         (("--converter", "official"), 2, "go together"),
         (("--images", "README.md"), 3, "not a readable image"),
     ],

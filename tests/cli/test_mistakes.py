@@ -112,7 +112,7 @@ def test_a_warm_up_longer_than_the_run_is_warned_of(road: Road, nowhere: Road) -
     ("size", "nearest"), [("500x500", "512x512"), ("64x70", "64x64"), ("1x1", "32x32")]
 )
 def test_odd_input_size_names_the_nearest(road: Road, size: str, nearest: str) -> None:
-    line = refused(road.run("export", "--input", size), 4)
+    line = refused(road.run("export", "--input", size), 2)
     assert line.endswith(f"the nearest such size is {nearest}")
 
 

@@ -42,7 +42,7 @@ def test_a_run_has_the_curve_of_its_own_headline(pretrained: Road) -> None:
     run = RunDir(pretrained.runs / "train" / "imagenet-tiny-001")
     assert run.finished
     assert "top-1" in run.log.read_text()
-    assert {path.name for path in run.path.glob("*.png")} == {"loss.png", "top1.png"}
+    assert {path.name for path in run.path.glob("*.png")} == {"batch.png", "loss.png", "top1.png"}
     assert json.loads(run.result.read_text())["last"]["classes"][0] == "tench"
 
 

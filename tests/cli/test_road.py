@@ -82,7 +82,7 @@ def test_a_run_holds_everything(road: Road) -> None:
     assert "step 4: mIoU" in run.log.read_text()
     assert run.weights("best").is_file()
     assert run.weights("last").is_file()
-    for name in ("loss.png", "miou.png", "val.png"):
+    for name in ("batch.png", "loss.png", "miou.png", "val.png"):
         height, width, _ = pixels(run.path / name).shape
         assert min(height, width) > 300
     assert sorted(path.name for path in (run.path / "pictures").iterdir()) == [

@@ -176,7 +176,7 @@ def test_a_hostile_or_wrong_download_does_not_stay(
     assert weights("fetch", NAME).code == 0
 
 
-def on_the_hub(server: Server, path: Path, digest: str, *others: str) -> None:
+def on_the_hub(server: Server, path: Path, digest: str, *others: str, at: str = "some/net") -> None:
     """Serve a file as the hub does."""
     data = path.read_bytes()
     large = {"sha256": digest, "size": len(data)}
@@ -184,8 +184,8 @@ def on_the_hub(server: Server, path: Path, digest: str, *others: str) -> None:
     siblings += [{"rfilename": name, "size": 1} for name in others]
     record = {"sha": "0123456789abcdef", "siblings": siblings}
     page = Page(json.dumps(record).encode(), kind="application/json")
-    server.put("api/models/some/net/revision/main", page)
-    server.put(f"some/net/resolve/0123456789abcdef/{path.name}", Page(data))
+    server.put(f"api/models/{at}/revision/main", page)
+    server.put(f"{at}/resolve/0123456789abcdef/{path.name}", Page(data))
 
 
 @pytest.mark.parametrize("name", ["theirs.pth", "ours.safetensors", "model.pdparams"])
@@ -213,7 +213,13 @@ def test_what_the_hub_does_not_have(server: Server, files: Path, own_cache: Path
     line = last_line(weights("fetch", "hf://some/net/theirs.pth"), 3)
     assert "sha256" in line
     assert not (own_cache / "weights").exists()
-    for address in ("hf://", "hf://some", "hf://some/net/../x", "hf://some/net?x"):
+    for address in (
+        "hf://",
+        "hf://some",
+        "hf://some/net/../x",
+        "hf://some/net?x",
+        "hf://some/net@/x",
+    ):
         assert "is no address; give hf://OWNER/REPO" in last_line(weights("fetch", address), 2)
     assert "names no published weights" in last_line(weights("fetch", "paddleseg-bose"), 2)
     assert "drop --from" in last_line(weights("fetch", "hf://some/net", "--from", path), 2)

@@ -4,6 +4,8 @@ Those that need the extra `[baselines]` skip without it.
 """
 
 import importlib
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -309,3 +311,13 @@ def test_without_its_library_a_network_names_the_extra(monkeypatch: pytest.Monke
             f"this network is made with {row.library}, which is not installed: "
             "pip install 'topformer-cli[baselines]'"
         )
+
+
+def test_the_import_of_transformers_is_silent() -> None:
+    pytest.importorskip("torchao")
+    pytest.importorskip("transformers")
+    code = (
+        "from topformer_cli.models.baselines.encoders import ENCODERS; ENCODERS['mit-b0'](32, 0.0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "_pytree" not in done.stderr

@@ -145,6 +145,14 @@ def test_the_command_line_beats_preset_and_size() -> None:
         ("iteration=4", "iteration: unknown key; did you mean 'schedule.iterations'?"),
         ("epochs=3", "unknown key; did you mean 'schedule.iterations', which counts steps?"),
         ("zzzz=4", "zzzz: unknown key"),
+        (
+            "augment.erase=0.1",
+            "-o augment.erase: unknown key; recipes of classification have it, this one is for "
+            "segmentation",
+        ),
+        ("augment.erasee=0.1", "-o augment.erasee: unknown key"),
+        ("evaluation.short_side=1", "recipes of classification have it, this one is for segm"),
+        ("optimizer.momentum=0.9", "; recipes of detection have it, this one is for segmentation"),
         ("optimizer=4", "is a section; set one of optimizer.lr, optimizer.weight_decay"),
         ("batch.global=4", "no section 'batch'"),
         ("batch", "expected key.path=value, as in -o optimizer.lr=3e-4"),

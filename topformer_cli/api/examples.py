@@ -121,13 +121,20 @@ def _fitted(pixels: draw.Picture, size: draw.Size, how: Image.Resampling) -> dra
 
 def map_pictures(small: MapExample, legend: draw.Legend) -> tuple[Image.Image, ...]:
     """Return the image, and label maps over it; what has no class is hatched in the truth."""
-    truth = draw.overlay(small.image, small.truth, legend)
-    without = (small.truth == draw.IGNORE)[..., None]
-    truth = np.where(without, draw.hatched(small.truth, legend), truth)
     predicted = draw.overlay(small.image, small.predicted, legend)
-    maps = ((truth, small.truth), (predicted, small.predicted))
-    bordered = (Image.fromarray(draw.with_borders(one, labels)) for one, labels in maps)
-    return Image.fromarray(small.image), *bordered
+    return (
+        Image.fromarray(small.image),
+        truth_over(small.image, small.truth, legend),
+        Image.fromarray(draw.with_borders(predicted, small.predicted)),
+    )
+
+
+def truth_over(image: draw.Picture, truth: draw.Picture, legend: draw.Legend) -> Image.Image:
+    """Return an image with its labels over it; what has no class is hatched."""
+    over = draw.overlay(image, truth, legend)
+    without = (truth == draw.IGNORE)[..., None]
+    over = np.where(without, draw.hatched(truth, legend), over)
+    return Image.fromarray(draw.with_borders(over, truth))
 
 
 def map_agreement(example: MapExample) -> str:
@@ -156,10 +163,11 @@ def box_pictures(example: BoxExample, legend: draw.Legend) -> tuple[Image.Image,
             predicted.boxes * scale, predicted.scores, predicted.labels, strict=True
         )
     ]
-    return _with_boxes(small, objects), _with_boxes(small, found)
+    return with_boxes(small, objects), with_boxes(small, found)
 
 
-def _with_boxes(pixels: draw.Picture, boxes: Sequence[draw.NamedBox]) -> Image.Image:
+def with_boxes(pixels: draw.Picture, boxes: Sequence[draw.NamedBox]) -> Image.Image:
+    """Return an image with boxes on it."""
     picture = Image.fromarray(pixels)
     draw.draw_boxes(picture, boxes)
     return picture

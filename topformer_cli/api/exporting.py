@@ -81,8 +81,9 @@ def export_model(model: Model, choices: ExportChoices, places: Places) -> Export
     """Export a model and verify every file against the network it was made from.
 
     Raises:
-        UsageError: a format, an ending or a rewrite is unknown, or they do not go together.
-        ExportError: the input size or the network cannot be exported; nothing was written.
+        UsageError: a format, an ending or a rewrite is unknown, they do not go together, or the
+            network cannot take the input size; nothing was written.
+        ExportError: the network cannot be exported; nothing was written.
         ParityError: a file does not compute the same; nothing took its final name.
     """
     check_formats(choices.formats)

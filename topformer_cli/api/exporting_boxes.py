@@ -87,8 +87,9 @@ def detector_subject(detector: ExportedDetector, ending: Ending, source: Source)
     """Describe a RetinaNet that ends in the maps of its head, `raw`, or in boxes.
 
     Raises:
-        ExportError: the input size cannot be taken; or it is to end in boxes and finds none on the
-            pictures, so that nothing would show that they are right.
+        UsageError: the input size cannot be taken.
+        ExportError: it is to end in boxes and finds none on the pictures, so that nothing would
+            show that they are right.
     """
     card = detector.spec.to_json() | {"input_size": list(detector.input_hw)}
     card = json.loads(json.dumps(card))
@@ -113,7 +114,8 @@ def boxes_proof(detector: ExportedDetector) -> Proof:
     """Return what a file that ends in boxes is held against.
 
     Raises:
-        ExportError: the input size cannot be taken, or no box is found on the pictures.
+        UsageError: the input size cannot be taken.
+        ExportError: no box is found on the pictures.
     """
     return _ending_in_boxes(_prove(detector, _Graph(detector, {})), detector)
 
@@ -122,7 +124,7 @@ def deployed_maps(network: nn.Module, input_hw: tuple[int, int]) -> nn.Module:
     """Return a RetinaNet that ends in the maps of its head, in its form for one input size.
 
     Raises:
-        ExportError: a side is no multiple of 32.
+        UsageError: a side is no multiple of 32.
     """
     return _head_maps(fix_input_size(network, *input_hw))
 

@@ -13,6 +13,7 @@ import torch
 
 from topformer_cli import __version__
 from topformer_cli.api import jobs
+from topformer_cli.api.batch_picture import write_first_batch
 from topformer_cli.api.comparing import Evidence, Measured, measured
 from topformer_cli.api.ledgers import begin_ledger, go_on_with_ledger, keep_ledger
 from topformer_cli.api.places import USUAL, Places
@@ -257,7 +258,7 @@ def _with_terms(spec: ModelSpec, run: RunDir) -> ModelSpec:
 def run_training(
     plan: TrainPlan, observer: Observer | None = None, *, tensorboard: bool = False
 ) -> Result:
-    """Train to the end; the run folder gets pictures and curves after every evaluation.
+    """Train to the end; the run folder gets pictures, and curves after every evaluation.
 
     Raises:
         UsageError: another process trains this run, or TensorBoard curves were asked for and its
@@ -269,6 +270,8 @@ def run_training(
     with only_here(run):
         keep_ledger(run, job)
         jobs.sign(run)
+        if not plan.resume:
+            write_first_batch(job, run.batch_picture)
         also = None
         if tensorboard:
             observer = board = TensorBoardObserver(run.tensorboard, observer)
@@ -327,7 +330,8 @@ def _started(job: TrainJob, path: Path, request: TrainRequest) -> TrainJob:
     # What a foreign file does not hold is drawn: by the seed, like all the rest.
     torch.manual_seed(job.recipe.seed)
     partial = request.partial_weights
-    given = read_weights(Request(path, job.recipe.size, tuple(DATASETS.values()), partial=partial))
+    sets, row = tuple(DATASETS.values()), job.spec.baseline
+    given = read_weights(Request(path, job.recipe.size, sets, partial=partial, wanted=row))
     start = fit_start(given, job.spec, str(path), partial=partial, reset_head=request.reset_head)
     foreign = None if given.origin.get("complete", True) else given.origin["report"]
     return replace(

@@ -19,6 +19,7 @@ from topformer_cli.data.fetch.single import FileRequest, fetch_file
 from topformer_cli.data.fetch.steps import lock_first_uses
 from topformer_cli.data.spec import Archive
 from topformer_cli.errors import DataError, UsageError, did_you_mean
+from topformer_cli.models.baselines.files import CLASSIFIER_FILES
 from topformer_cli.models.checkpoint import Checkpoint, build_from, load_checkpoint, save_checkpoint
 from topformer_cli.models.foreign.files import SUFFIXES
 from topformer_cli.models.pretrained import LoadReport, Request, read_weights
@@ -54,7 +55,11 @@ class WeightsChoices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsFacts:
-    """What a weights file is; fits: published weights that it may be, by their names."""
+    """What a weights file is.
+
+    fits: published weights that it may be, by their names. begins: recipes of baselines that begin
+    with it.
+    """
 
     path: Path
     spec: ModelSpec
@@ -64,6 +69,7 @@ class WeightsFacts:
     sha256: str
     origin: dict[str, Any] = field(default_factory=dict)
     fits: tuple[str, ...] = ()
+    begins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +175,7 @@ def describe_weights(path: Path, size: SizeName | None = None) -> WeightsFacts:
         sha256=file_sha256(path),
         origin=origin,
         fits=() if "recipe" in origin else _fitting(spec, origin),
+        begins=_begun_with(spec),
     )
 
 
@@ -184,6 +191,7 @@ def facts_record(facts: WeightsFacts) -> dict[str, Any]:
         "card": facts.spec.to_json(),
         "origin": facts.origin,
         "may_be": list(facts.fits),
+        "begins": list(facts.begins),
     }
 
 
@@ -212,9 +220,10 @@ def _request(
         origin: dict[str, Any] = {"from": choices.name, "revision": revision}
         page = choices.name.replace(SCHEME, "https://huggingface.co/")
     else:
-        urls = (choices.url,) if choices.url else (published.url,) if published.url else ()
-        archive = Archive(name=published.archive, urls=urls, size=None, unpacked=_LARGEST)
-        page = published.url or published.page
+        archive, revision = _archive(choices, published)
+        # A browser knows no addresses of the hub.
+        direct = published.url if not published.url.startswith(SCHEME) else ""
+        page = direct or published.page
         origin = {
             "name": published.name,
             "publisher": published.publisher,
@@ -222,6 +231,7 @@ def _request(
             "scored": published.scored + _IF_THEIRS * bool(choices.given or choices.url),
             "licence": published.licence,
             "from": str(choices.given or choices.url or published.url),
+            **({"revision": revision} if revision else {}),
         }
     request = FileRequest(
         archive=archive,
@@ -231,6 +241,22 @@ def _request(
         unverified=choices.unverified,
     )
     return request, origin
+
+
+def _archive(choices: WeightsChoices, published: PublishedWeights) -> tuple[Archive, str]:
+    """Return the file of published weights, and of which revision it is if the hub has it."""
+    asked = choices.url or ("" if choices.given else published.url)
+    if asked.startswith(SCHEME):
+        return hub_archive(parse_address(asked), SUFFIXES)
+    digits = published.sha256
+    archive = Archive(
+        name=published.archive,
+        urls=(asked,) if asked else (),
+        size=None,
+        unpacked=_LARGEST,
+        checksums={"sha256": digits} if digits else {},
+    )
+    return archive, ""
 
 
 def _of_hub(choices: WeightsChoices) -> tuple[Archive, str]:
@@ -263,14 +289,11 @@ def _as_published(checkpoint: Checkpoint, published: PublishedWeights, path: Pat
         DataError: it is of another task, size or number of classes.
     """
     spec, data = checkpoint.spec, DATASETS[published.dataset]
-    if (spec.task, spec.size, len(spec.classes)) != (
-        published.task,
-        published.size,
-        len(data.classes),
-    ):
+    found = (spec.task, spec.backbone, spec.size, len(spec.classes))
+    if found != (published.task, published.backbone, published.size, len(data.classes)):
         message = (
             f"{path} holds {spec.network} for {spec.task} of {len(spec.classes)} classes, which "
-            f"{published.name} is not (TopFormer-{published.size}, {published.task}, "
+            f"{published.name} is not ({published.network}, {published.task}, "
             f"{len(data.classes)} classes); give the right one"
         )
         raise DataError(message)
@@ -281,6 +304,11 @@ def _read(path: Path, size: SizeName | None = None, *, partial: bool = False) ->
     return read_weights(Request(path, size, tuple(DATASETS.values()), partial=partial))
 
 
+def _begun_with(spec: ModelSpec) -> tuple[str, ...]:
+    file = CLASSIFIER_FILES.get(spec.backbone) if spec.task == "classification" else None
+    return file.users if file else ()
+
+
 def _fitting(spec: ModelSpec, origin: dict[str, Any]) -> tuple[str, ...]:
     """Return the published weights that a file may be: its name, where it was fetched under one."""
     if origin.get("name") in ZOO:
@@ -289,6 +317,7 @@ def _fitting(spec: ModelSpec, origin: dict[str, Any]) -> tuple[str, ...]:
     return tuple(
         one.name
         for one in ZOO.values()
-        if (one.task, one.size, one.dataset) == (spec.task, spec.size, spec.dataset)
+        if (one.task, one.backbone, one.size, one.dataset)
+        == (spec.task, spec.backbone, spec.size, spec.dataset)
         and (one.suffix == ".pdparams") == (form == "PaddlePaddle")
     )

@@ -26,7 +26,8 @@ class Archive:
     urls are tried in order; none means that only the user can get it (registration). size and
     unpacked are bytes, unpacked an upper bound that unpacking never passes; about is the size as
     its publisher rounds it, where nobody says more, for display only. checksums holds
-    hexadecimal digests by hashlib's name; empty where nobody published one. folder is where it is
+    hexadecimal digests by hashlib's name, or as many of their first digits as are published; empty
+    where nobody published one. folder is where it is
     unpacked, below the set's own folder; an archive that is not to be unpacked is linked there.
     replaces names the archive of the set that is not needed beside this one.
     """

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from topformer_cli.errors import ExportError
+from topformer_cli.errors import UsageError
 from topformer_cli.models.blocks import ConvBN
 from topformer_cli.models.topformer import TokenPooling, Trunk, pooled_size
 
@@ -52,7 +52,7 @@ def fix_input_size(network: Network, height: int, width: int) -> Network:
     """Return the folded copy for one input size; token pooling is made of plain operators.
 
     Raises:
-        ExportError: a side is not a positive multiple of 32.
+        UsageError: a side is not a positive multiple of 32.
     """
     check_input_size(height, width)
     fixed = fold_batchnorm(network)
@@ -126,7 +126,7 @@ def check_input_size(height: int, width: int) -> None:
     """Refuse an input size the network cannot take.
 
     Raises:
-        ExportError: a side is not a positive multiple of 32; names the nearest sizes that are.
+        UsageError: a side is not a positive multiple of 32; names the nearest sizes that are.
     """
     if height < 32 or width < 32 or height % 32 or width % 32:
         nearest = "x".join(str(max(32, round(side / 32) * 32)) for side in (height, width))
@@ -134,7 +134,7 @@ def check_input_size(height: int, width: int) -> None:
             f"input size {height}x{width}: both sides must be multiples of 32; "
             f"the nearest such size is {nearest}"
         )
-        raise ExportError(message)
+        raise UsageError(message)
 
 
 class FixedTokenPooling(nn.Module):

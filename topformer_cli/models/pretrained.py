@@ -12,6 +12,9 @@ from typing import Any, Final, Protocol
 from torch import Tensor
 
 from topformer_cli.errors import DataError
+from topformer_cli.models.baselines.beginning import begins_with
+from topformer_cli.models.baselines.files import CLASSIFIER_FILES, ClassifierFile
+from topformer_cli.models.baselines.table import Baseline
 from topformer_cli.models.build import build_model
 from topformer_cli.models.checkpoint import Checkpoint, has_card, load_checkpoint
 from topformer_cli.models.foreign.files import read_file, require_content
@@ -20,7 +23,6 @@ from topformer_cli.models.spec import (
     BACKBONES,
     SIZES,
     UNKNOWN,
-    BackboneName,
     Fuse,
     ModelSpec,
     SizeName,
@@ -28,13 +30,7 @@ from topformer_cli.models.spec import (
     unnamed_classes,
 )
 
-TORCHVISION: Final[Mapping[BackboneName, tuple[str, tuple[int, ...], str]]] = {
-    "shufflenetv2": ("stage4.3.branch2.5.weight", (232, 232, 1, 1), "fc.weight"),
-    "mobilenetv3": ("features.15.block.3.0.weight", (160, 960, 1, 1), "classifier.3.weight"),
-}
-"""Backbone that is torchvision's -> a tensor that only its size has, and the one of the classes."""
-
-
+_SHOWN: Final = 4
 _COUNTERS: Final = " ({} of them counters that it does not keep, set to 0)"
 
 
@@ -57,13 +53,15 @@ class ClassSet(Protocol):
 class Request:
     """A weights file, the size it is said to have, and the data sets its classes may be of.
 
-    partial accepts a file that does not fill the network; the rest stays as initialised.
+    partial accepts a file that does not fill the network; the rest stays as initialised. wanted is
+    the baseline that is to begin with it, if any.
     """
 
     path: Path
     size: SizeName | None = None
     known_sets: Sequence[ClassSet] = ()
     partial: bool = False
+    wanted: Baseline | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +87,8 @@ class LoadReport:
             return f"{self.matched} tensors matched, none missing, none unexpected"
         parts = [f"{self.matched} tensors matched"]
         for what, names in self._unmatched():
-            shown = ", ".join(names[:4]) + (", ... (-v lists all)" if len(names) > 4 else "")
-            parts.append(f"{len(names)} {what} ({shown})")
+            listed = " (-v lists all)" if len(names) > _SHOWN else ""
+            parts.append(f"{len(names)} {what} ({shortened(names)}{listed})")
         return "; ".join(parts)
 
     def every_name(self) -> str:
@@ -104,6 +102,11 @@ class LoadReport:
             ("of another shape", self.reshaped),
         )
         return [(what, names) for what, names in kinds if names]
+
+
+def shortened(names: Sequence[str]) -> str:
+    """Return the first few of some names."""
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
 
 
 def read_weights(request: Request) -> Checkpoint:
@@ -156,14 +159,10 @@ def _recognise(
 ) -> ModelSpec:
     """Read backbone, size, fuse convolution and classes off the shapes."""
     path, fits = request.path, list(_sizes_that_fit(weights))
-    if spec := _torchvisions(weights, request):
+    if spec := _classifier(weights, request):
         return spec
     if not fits:
-        message = (
-            f"{path} holds no TopFormer weights: no known size fits its tensors, nor do "
-            f"torchvision's {' or '.join(BACKBONES[name] for name in TORCHVISION)}"
-        )
-        raise DataError(message)
+        raise DataError(_not_known(request))
     found = request.size or fits[0]
     if found not in fits:
         message = f"{path} holds TopFormer-{fits[0]}, not {found}; use --size {fits[0]}"
@@ -183,26 +182,43 @@ def _recognise(
     return ModelSpec(size=found, fuse=fuse, input_size=(512, 512), **card)
 
 
-def _torchvisions(weights: Mapping[str, Tensor], request: Request) -> ModelSpec | None:
-    """Return the card of torchvision's classifier if a file is of one that is known."""
-    for backbone, (key, shape, classes_key) in TORCHVISION.items():
-        if key not in weights or weights[key].shape != shape:
+def _not_known(request: Request) -> str:
+    if (row := request.wanted) is not None:
+        return f"{request.path} holds nothing that fits {row.name}{begins_with(row)}"
+    titles = ", ".join(file.title for file in CLASSIFIER_FILES.values())
+    return (
+        f"{request.path} holds no TopFormer weights: no known size fits its tensors, and it is "
+        f"none of {titles}"
+    )
+
+
+def _classifier(weights: Mapping[str, Tensor], request: Request) -> ModelSpec | None:
+    """Return the card of another library's classifier if a file is of one that is known."""
+    for backbone, file in CLASSIFIER_FILES.items():
+        if not all(key in weights and weights[key].shape == file.marks[key] for key in file.marks):
             continue
         if request.size is not None:
             message = (
-                f"{request.path} holds {BACKBONES[backbone]}, not TopFormer-{request.size}; a "
-                f"RetinaNet takes it with -o model.backbone={backbone}"
+                f"{request.path} holds {file.title}, not TopFormer-{request.size}; "
+                f"{_taken_by(backbone, file)}"
             )
             raise DataError(message)
-        linear = weights.get(classes_key)
+        linear = weights.get(file.classes)
         if linear is None or not linear.ndim:
-            message = f"{request.path} has no {classes_key}; give torchvision's whole file"
+            message = f"{request.path} has no {file.classes}; give {file.title} as a whole"
             raise DataError(message)
         card = _card("classification", linear.shape[0], {}, request.known_sets)
         return ModelSpec(
             backbone=backbone, size=None, head="linear", fuse=None, input_size=(224, 224), **card
         )
     return None
+
+
+def _taken_by(backbone: str, file: ClassifierFile) -> str:
+    """Say which networks begin with a classifier, and how."""
+    takers = [f"a RetinaNet takes it with -o model.backbone={backbone}"] * (backbone in BACKBONES)
+    takers += [f"`topformer train {key}` takes it" for key in file.users[:1]]
+    return ", ".join(takers)
 
 
 def _sizes_that_fit(weights: Mapping[str, Tensor]) -> Iterator[SizeName]:

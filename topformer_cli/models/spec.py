@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final, Literal, get_args
 
 from topformer_cli.errors import DataError
+from topformer_cli.models.baselines.files import CLASSIFIER_FILES
 from topformer_cli.models.baselines.table import ENCODER_NAMES, Baseline, baseline_of
 from topformer_cli.models.design import OWN, Design
 
@@ -43,6 +44,9 @@ BACKBONES: Final[Mapping[str, str]] = {
     "mobilenetv3": "MobileNetV3",
 }
 """Backbone of a detector -> what people call it; the networks are in `models.backbones`."""
+
+_NAMES: Final[Mapping[str, str]] = {**ENCODER_NAMES, **BACKBONES}
+"""Backbone of any network -> what people call it."""
 
 IMAGENET_MEAN: Final = (123.675, 116.28, 103.53)
 IMAGENET_STD: Final = (58.395, 57.12, 57.375)
@@ -146,9 +150,10 @@ class ModelSpec:
     It travels in the checkpoint, in the ONNX metadata and in the manifest beside a TNN file.
     input_size is (height, width) in pixels; mean and std are per RGB channel on the 0..255 scale;
     palette has one RGB colour a class; backbone is one of BACKBONES or, with a head of theirs, an
-    encoder of the baselines; fuse is None where the head has no such convolution, size where the
-    backbone is not TopFormer; codes are the classes' names in the set's own files, such
-    as COCO's category ids, or nothing; design says what an ablation changed.
+    encoder of the baselines, or, of a classifier, one of CLASSIFIER_FILES; fuse is None where the
+    head has no such convolution, size where the backbone is not TopFormer; codes are the classes'
+    names in the set's own files, such as COCO's category ids, or nothing; design says what an
+    ablation changed.
     """
 
     task: Task = "segmentation"
@@ -183,7 +188,7 @@ class ModelSpec:
             changed.append(f"head {self.head}")
         ablated = ", ".join(filter(None, changed))
         other = f" ({ablated})" if ablated else ""
-        backbone = f"{BACKBONES[self.backbone]}{size}{other}"
+        backbone = f"{_NAMES[self.backbone]}{size}{other}"
         return f"RetinaNet with {backbone}" if self.task == "detection" else backbone
 
     @property
@@ -257,7 +262,10 @@ class ModelSpec:
 
 def _backbones(record: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the backbones that a card may have, beside its head."""
-    if record.get("task", "segmentation") != "segmentation":
+    task = record.get("task", "segmentation")
+    if task == "classification":
+        return tuple({**BACKBONES, **CLASSIFIER_FILES})
+    if task != "segmentation":
         return tuple(BACKBONES)
     head = str(record.get("head"))
     return ("topformer", *(name for name in ENCODER_NAMES if baseline_of(head, name)))

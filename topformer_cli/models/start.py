@@ -1,30 +1,38 @@
 """The weights of one network as the start of another: of the same kind, or for another task."""
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 import torch
 
 from topformer_cli.errors import DataError
-from topformer_cli.models.baselines.table import encoder_name
+from topformer_cli.models.baselines.beginning import begins_with
+from topformer_cli.models.baselines.files import CLASSIFIER_FILES
 from topformer_cli.models.build import build_model
 from topformer_cli.models.checkpoint import Checkpoint, require_finite
-from topformer_cli.models.pretrained import LoadReport, match
+from topformer_cli.models.pretrained import LoadReport, match, shortened
 from topformer_cli.models.spec import ModelSpec
+
+_ENCODER: Final = "encoder."
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
     """A checkpoint cut down to the tensors that a network takes, and what became of all.
 
-    dropped: the layer of the classes, where it was to be learnt anew.
+    dropped: the layer of the classes, where it was to be learnt anew. of_classifier: the tensors
+    of a classifier, by its own names, that are not of the encoder that begins with it.
     """
 
     checkpoint: Checkpoint
     report: LoadReport
     dropped: tuple[str, ...] = ()
+    of_classifier: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Say what became of the tensors, in a line."""
+        if self.of_classifier:
+            return self._of_encoder()
         if not self.dropped:
             return str(self.report)
         rest = replace(
@@ -34,6 +42,17 @@ class Start:
         classes = len(self.checkpoint.spec.classes)
         names = ", ".join(self.dropped)
         return f"{rest}; dropped and drawn anew: {names} (it had {classes} classes)"
+
+    def _of_encoder(self) -> str:
+        """Say it of an encoder: that its network has a head and the classifier another is usual."""
+        head = [one for one in self.report.missing if not one.startswith(_ENCODER)]
+        kept = [one for one in self.report.missing if one.startswith(_ENCODER)]
+        rest = replace(self.report, missing=tuple(kept), unexpected=())
+        dropped = shortened(self.of_classifier)
+        return (
+            f"{rest}; {len(self.of_classifier)} of the classifier dropped ({dropped}); "
+            f"{len(head)} of the head drawn anew ({shortened(head)})"
+        )
 
 
 def fit_start(
@@ -47,7 +66,8 @@ def fit_start(
     """Choose the tensors of a checkpoint that fit a network by name and shape.
 
     partial accepts that some do not: the network keeps its own there. reset_head leaves out the
-    layer that has a channel a class, whatever its size; all else must fit.
+    layer that has a channel a class, whatever its size; all else must fit. Of a classifier that a
+    baseline's encoder is a part of, just the encoder must fit.
 
     Raises:
         DataError: a tensor is not finite, does not fit, or none does.
@@ -58,13 +78,41 @@ def fit_start(
     )
     kept = {name: one for name, one in checkpoint.weights.items() if name not in dropped}
     if spec.baseline is not None and checkpoint.spec.task == "classification":
-        kept = {encoder_name(name): one for name, one in kept.items()}
+        return _encoder_start(checkpoint, spec, where, partial=partial)
     _, taken, report = match(kept, spec)
     complete = report.complete or report.but_for(dropped)
     if not taken or not (complete or partial):
         missing = tuple(one for one in report.missing if one not in dropped)
         raise _refusal(checkpoint.spec, spec, where, replace(report, missing=missing))
     return Start(replace(checkpoint, weights=taken), report, dropped)
+
+
+def _encoder_start(checkpoint: Checkpoint, spec: ModelSpec, where: str, *, partial: bool) -> Start:
+    """Choose a classifier's tensors that are of the encoder of a baseline."""
+    row, given = spec.baseline, checkpoint.spec
+    file = CLASSIFIER_FILES.get(given.backbone)
+    if row is None or file is None or row.encoder not in file.encoders:
+        raise _nothing_fits(given, spec, where)
+    names = {file.in_encoder(name): name for name in checkpoint.weights}
+    kept = {name: checkpoint.weights[own] for name, own in names.items()}
+    _, taken, report = match(kept, spec)
+    start = Start(
+        replace(checkpoint, weights=taken),
+        report,
+        of_classifier=tuple(sorted(names[one] for one in report.unexpected)),
+    )
+    lacking = [*report.reshaped, *(one for one in report.missing if one.startswith(_ENCODER))]
+    if lacking and not partial:
+        message = f"{where} does not fit {spec.network}: {start}{begins_with(row)}"
+        error = DataError(message)
+        error.add_note(report.every_name())
+        raise error
+    return start
+
+
+def _nothing_fits(given: ModelSpec, wanted: ModelSpec, where: str) -> DataError:
+    end = begins_with(wanted.baseline) if wanted.baseline else ""
+    return DataError(f"{where} holds {given.network}: nothing of it fits {wanted.network}{end}")
 
 
 def _of_classes(spec: ModelSpec) -> tuple[str, ...]:
@@ -79,7 +127,7 @@ def _of_classes(spec: ModelSpec) -> tuple[str, ...]:
 
 def _refusal(given: ModelSpec, wanted: ModelSpec, where: str, report: LoadReport) -> DataError:
     if not report.matched and given.backbone != wanted.backbone:
-        error = DataError(f"{where} holds {given.network}: nothing of it fits {wanted.network}")
+        error = _nothing_fits(given, wanted, where)
         error.add_note(report.every_name())
         return error
     if given.task != wanted.task:

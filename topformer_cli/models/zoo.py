@@ -2,40 +2,47 @@
 
 PaddleSeg's scores and addresses: PaddlePaddle/PaddleSeg, configs/topformer/README.md. The authors':
 hustvl/TopFormer, README.md; they lie on drives that only a browser gets them from, and nobody
-published a checksum of any of these files.
+published a checksum of any of these files. The encoders of the baselines: torchvision's enums of
+weights, whose file names hold the beginning of a checksum, as open-mmlab's do; model cards of the
+hub, which knows the checksum of each file.
 """
 
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from topformer_cli.models.baselines.table import ENCODER_NAMES
 from topformer_cli.models.spec import SizeName, Task
 
-Publisher = Literal["authors", "PaddleSeg"]
+Publisher = Literal["authors", "PaddleSeg", "torchvision", "open-mmlab", "timm", "NVIDIA"]
 LICENCE: Final = "Apache-2.0"
-"""Of both code bases; neither says anything of its own about the weights."""
+"""Of the first two's code bases; neither says anything of its own about the weights."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedWeights:
     """One published file.
 
-    side: pixels of the square crops that it was trained on. score: mIoU, single scale, or top-1
-    accuracy, in percent, as its publisher gives it. url is the file itself, empty where there is
-    only page, where people get it. title is what its publisher calls it.
+    size is TopFormer's, None of another network, which backbone says then, as a card does. side:
+    pixels of the square crops that it was trained on. score: mIoU, single scale, or top-1 accuracy,
+    in percent, as its publisher gives it, who may not. url is the file itself, or an address of the
+    hub; empty where there is only page, where people get it. title is what its publisher calls it.
+    sha256: as many hexadecimal digits of it as are published.
     """
 
     name: str
     publisher: Publisher
     task: Task
-    size: SizeName
+    size: SizeName | None
+    backbone: str = "topformer"
     side: int
     dataset: str
-    score: float
+    score: float | None
     title: str
     page: str
     url: str = ""
     suffix: str = ".pth"
     licence: str = LICENCE
+    sha256: str = ""
 
     @property
     def archive(self) -> str:
@@ -43,15 +50,24 @@ class PublishedWeights:
         return f"{self.name}{self.suffix}"
 
     @property
+    def network(self) -> str:
+        """What people call the network."""
+        return f"TopFormer-{self.size}" if self.size else ENCODER_NAMES[self.backbone]
+
+    @property
     def figure(self) -> str:
-        """The score with its unit and as many digits as its publisher gives."""
-        digits = 2 if self.publisher == "PaddleSeg" else 1
+        """The score with its unit and its publisher's digits; nothing where there is none."""
+        if self.score is None:
+            return ""
+        digits = {"PaddleSeg": 2, "torchvision": 2}.get(self.publisher, 1)
         return f"{self.score:.{digits}f} {'top-1' if self.task == 'classification' else 'mIoU'}"
 
     @property
     def scored(self) -> str:
-        """The score in words, with whose it is."""
-        who = "PaddleSeg reports" if self.publisher == "PaddleSeg" else "the authors report"
+        """The score in words, with whose it is; nothing without one."""
+        if self.score is None:
+            return ""
+        who = "the authors report" if self.publisher == "authors" else f"{self.publisher} reports"
         return f"{self.figure} on {self.dataset}, as {who}; not measured here"
 
 
@@ -89,6 +105,29 @@ def _imagenet(size: SizeName, score: float) -> PublishedWeights:
     )  # fmt: skip
 
 
+def _encoder(
+    publisher: Publisher, backbone: str, score: float | None, licence: str, url: str
+) -> PublishedWeights:
+    """Describe a classifier; a file is called NAME-DIGITS.pth, by its checksum's first."""
+    of_hub = url.startswith("hf://")
+    title = url.removeprefix("hf://") if of_hub else url.rpartition("/")[2]
+    short = backbone.removesuffix("-x1.5")
+    return PublishedWeights(
+        name=f"{publisher.lower()}-{short}", publisher=publisher, task="classification", size=None,
+        backbone=backbone, side=224, dataset="imagenet", score=score, title=title,
+        page=f"https://huggingface.co/{title}" if of_hub else url, url=url, licence=licence,
+        suffix=".bin" if of_hub else ".pth",
+        sha256="" if of_hub else title.removesuffix(".pth").rpartition("-")[2],
+    )  # fmt: skip
+
+
+def _torchvision(backbone: str, score: float, file: str) -> PublishedWeights:
+    url = f"https://download.pytorch.org/models/{file}"
+    return _encoder("torchvision", backbone, score, "BSD-3-Clause", url)
+
+
+_MMLAB: Final = "https://download.openmmlab.com/pretrain/third_party/"
+
 ZOO: Final = {
     one.name: one
     for one in (
@@ -106,6 +145,14 @@ ZOO: Final = {
         _imagenet("tiny", 66.2),
         _imagenet("small", 72.3),
         _imagenet("base", 75.3),
+        _torchvision("mobilenetv2", 71.88, "mobilenet_v2-b0353104.pth"),
+        _torchvision("mobilenetv3", 74.04, "mobilenet_v3_large-8738ca79.pth"),
+        _torchvision("efficientnet", 77.69, "efficientnet_b0_rwightman-7f5810bc.pth"),
+        _torchvision("shufflenetv2-x1.5", 73.00, "shufflenetv2_x1_5-3c479a10.pth"),
+        _encoder("open-mmlab", "resnet18", None, LICENCE, f"{_MMLAB}resnet18_v1c-b5776b93.pth"),
+        _encoder("timm", "hrnet-w18-small", 75.1, "MIT", "hf://timm/hrnet_w18_small_v2.ms_in1k"),
+        _encoder("NVIDIA", "mit-b0", 70.5, "NVIDIA's, not for commerce", "hf://nvidia/mit-b0"),
     )
 }
-"""Name -> weights. PaddleSeg's are a retraining of its own, not the authors' files."""
+"""Name -> weights. PaddleSeg's are a retraining, not the authors' files. Of torchvision's
+several the oldest: newer ones classify better and need not segment better."""

@@ -16,6 +16,9 @@ from topformer_cli.sections.table import RECIPES
 _MEMBER: Final = re.compile(r"constrained-|literal\[")
 """What pydantic adds to the place of a problem where a value may be of several types."""
 
+_NEAR: Final = 0.7
+"""How alike, 0..1, a key must be to one that is meant: `erase` and `betas` are 0.6."""
+
 _OTHER_NAMES: Final[Mapping[str, str]] = {
     "epochs": "'schedule.iterations', which counts steps",
     "max_iters": "'schedule.iterations'",
@@ -46,8 +49,8 @@ def apply(values: dict[str, Any], layer: Layer, kind: type[Recipe]) -> None:
         for parent in parents:
             inner = target.get(parent)
             if not isinstance(inner, dict):
-                close = did_you_mean(parent, _sections(kind))
-                message = f"{layer.place} {dotted}: no section {parent!r}{close}"
+                hint = _whose(dotted, kind) or did_you_mean(parent, _sections(kind))
+                message = f"{layer.place} {dotted}: no section {parent!r}{hint}"
                 raise RecipeError(message)
             target = inner
         target[last] = value
@@ -127,17 +130,28 @@ def _explain(problem: Any, kind: type[Recipe]) -> str:  # noqa: ANN401 - pydanti
 def _meant(location: Sequence[Any], kind: type[Recipe]) -> str:
     """Return what an unknown key is called here, or the keys whose last name is closest to its."""
     *section, last = (str(part) for part in location)
+    if whose := _whose(".".join((*section, last)), kind):
+        return whose
     beside = _fields_at(kind, section)
     if last in _OTHER_NAMES:
         return f"; did you mean {_OTHER_NAMES[last]}?"
     by_name: dict[str, list[str]] = {}
-    for key in (*_fields_at(kind, ()), *_dotted(kind)):
+    for key in _keys(kind):
         by_name.setdefault(key.rpartition(".")[2], []).append(key)
-    close = difflib.get_close_matches(last, by_name, n=1)
+    close = difflib.get_close_matches(last, by_name, n=1, cutoff=_NEAR)
     if not close:
         return ""
     meant = [".".join((*section, close[0]))] if close[0] in beside else by_name[close[0]]
     return f"; did you mean {' or '.join(map(repr, meant))}?"
+
+
+def _whose(key: str, kind: type[Recipe]) -> str:
+    """Return the tasks whose recipes have a key; empty if none has."""
+    tasks = [task for task, other in RECIPES.items() if other is not kind and key in _keys(other)]
+    own = next((task for task, other in RECIPES.items() if other is kind), None)
+    if not tasks or own is None:
+        return ""
+    return f"; recipes of {' and '.join(tasks)} have it, this one is for {own}"
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401
@@ -159,9 +173,10 @@ def _sections(kind: type[Recipe]) -> list[str]:
     ]
 
 
-def _dotted(kind: type[Recipe]) -> list[str]:
-    """Return the keys of all sections."""
-    return [f"{name}.{key}" for name in _sections(kind) for key in _fields_at(kind, (name,))]
+def _keys(kind: type[Recipe]) -> list[str]:
+    """Return the keys at the top, and those of all sections."""
+    inside = [f"{name}.{key}" for name in _sections(kind) for key in _fields_at(kind, (name,))]
+    return [*_fields_at(kind, ()), *inside]
 
 
 def _tuples(value: Any) -> Any:  # noqa: ANN401 - YAML holds anything

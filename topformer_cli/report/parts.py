@@ -178,7 +178,7 @@ def latency(data: ReportData) -> Markup:
             ("round", "inferences", "min (ms)", "mean (ms)", "max (ms)"),
             rows,
         ),
-        styled("p", "soft", f"{verdict}. {bench.engine} {bench.engine_version}."),
+        styled("p", "soft", f"{verdict}. {bench.engine_version}."),
         *(styled("p", "soft", f"Note: {text}") for text in bench.notes),
     )
 

@@ -155,6 +155,14 @@ def _drop(*path: str | int) -> Callable[[Record], None]:
         (_set("annotations", 0, "category_id", value=5), "names category 5, which the JSON"),
         (_set("images", 1, "id", value=1 << 63), r"images.1.id: input should be less than"),
         (_set("annotations", 0, "id", value=-(1 << 70)), r"annotations.0.id: input should be"),
+        (
+            lambda content: content["images"][1].pop("width"),
+            r"images.1.width: field required, picture 001.jpg; give a COCO-style JSON file",
+        ),
+        (
+            _set("images", 1, "height", value=None),
+            r"images.1.height: input should be a valid integer, picture 001.jpg; give",
+        ),
         (_set("images", 1, "id", value=0), "image id 0 occurs 2 times; give each image its own"),
         (_set("images", 1, "file_name", value="000.jpg"), "file name 000.jpg occurs 2 times"),
         (_set("annotations", 1, "id", value=1), "annotation id 1 occurs 2 times; give each ann"),

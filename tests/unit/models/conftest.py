@@ -12,6 +12,8 @@ from topformer_cli.models.spec import SIZES, Fuse, ModelSpec, SizeName
 from topformer_cli.models.topformer import TopFormer
 
 MakeNetwork = Callable[..., TopFormer]
+LIBRARIES = {"hrnet-w18-small": "timm", "mit-b0": "transformers"}
+"""Encoder -> the library of the extra that it is of."""
 Network = TypeVar("Network", bound=nn.Module)
 
 

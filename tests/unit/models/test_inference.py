@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tests.unit.models.conftest import MakeNetwork
-from topformer_cli.errors import ExportError
+from topformer_cli.errors import UsageError
 from topformer_cli.models.inference import (
     MatrixPool,
     check_input_size,
@@ -82,5 +82,5 @@ def test_matrix_pool_is_adaptive_pooling_in_two_axes(height: int, width: int, do
     [(500, 512, "512x512"), (512, 470, "512x480"), (0, 64, "32x64"), (-32, 31, "32x32")],
 )
 def test_odd_input_size_names_the_nearest(height: int, width: int, nearest: str) -> None:
-    with pytest.raises(ExportError, match=rf"{height}x{width}.*multiples of 32.* is {nearest}$"):
+    with pytest.raises(UsageError, match=rf"{height}x{width}.*multiples of 32.* is {nearest}$"):
         check_input_size(height, width)

@@ -10,7 +10,6 @@ from topformer_cli.errors import DataError
 from topformer_cli.models.build import build_model
 from topformer_cli.models.checkpoint import Checkpoint
 from topformer_cli.models.design import Design
-from topformer_cli.models.pretrained import TORCHVISION
 from topformer_cli.models.spec import BACKBONES, SIZES, BackboneName, ModelSpec, SizeName
 from topformer_cli.models.start import fit_start
 
@@ -49,19 +48,6 @@ def test_a_classifier_gives_its_whole_trunk_to_segmentation(size: SizeName) -> N
     assert {name.split(".")[0] for name in start.report.missing} == {"semantics_injection", "head"}
     assert {name.split(".")[1] for name in start.report.unexpected} == {"bn", "linear"}
     assert start.report.reshaped == ()
-
-
-def test_torchvisions_classifier_gives_its_whole_encoder_to_lr_aspp() -> None:
-    spec = replace(classifier_spec(), size=None, backbone="mobilenetv3")
-    pretrained = Checkpoint(spec, build_model(spec).state_dict(), {})
-    wanted = replace(make_spec(), size=None, fuse=None, head="lraspp", backbone="mobilenetv3-large")
-    start = fit_start(pretrained, wanted, "it", partial=True)
-    assert {name.split(".")[0] for name in start.report.missing} == {"head"}
-    assert {name.split(".")[1] for name in start.report.unexpected} == {"classifier"}
-    assert start.report.reshaped == ()
-    assert torch.equal(
-        start.checkpoint.weights["encoder.16.0.weight"], pretrained.weights["features.16.0.weight"]
-    )
 
 
 def test_another_task_is_refused_unless_asked_for() -> None:
@@ -130,7 +116,7 @@ def test_every_task_has_a_layer_of_its_classes(spec: ModelSpec, names: tuple[str
     assert fit_start(given, wider, "it", reset_head=True).dropped == names
 
 
-@pytest.mark.parametrize("backbone", TORCHVISION)
+@pytest.mark.parametrize("backbone", ["shufflenetv2", "mobilenetv3"])
 def test_torchvisions_classifier_gives_all_of_its_backbone(backbone: BackboneName) -> None:
     card = replace(classifier_spec(), backbone=backbone, size=None)
     given = Checkpoint(card, make_lively(build_model(card)).state_dict(), {})

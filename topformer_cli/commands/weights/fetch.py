@@ -51,5 +51,7 @@ def command(
     showing.show(fetched.facts)
     if fetched.facts.spec.task == "segmentation":
         console.note(f"next: topformer segment PHOTO.jpg --weights {name}")
+    elif fetched.facts.begins:
+        console.note(f"next: topformer train {' or '.join(fetched.facts.begins)} --weights {name}")
     else:
         console.note(f"next: topformer train --weights {name} --partial-weights")

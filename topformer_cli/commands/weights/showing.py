@@ -19,6 +19,7 @@ def show(facts: "WeightsFacts") -> None:
         ("task", f"{spec.task}, {len(spec.classes)} classes ({spec.dataset})"),
         ("tensors", facts.report),
         ("input", f"{height}x{width} RGB, minus {_three(spec.mean)}, by {_three(spec.std)}"),
+        ("begins", ", ".join(facts.begins)),
         ("from", _origin(facts)),
         ("score", str(origin.get("scored", ""))),
         ("licence", str(origin.get("licence", ""))),

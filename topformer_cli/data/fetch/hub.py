@@ -25,7 +25,9 @@ SCHEME: Final = "hf://"
 LARGEST: Final = 4 << 30
 """No weights of such networks have as many bytes."""
 
-_ADDRESS: Final = re.compile(r"hf://([\w.-]+/[\w.-]+?)(?:@([\w./-]+?))?(?:/([\w./ -]+))?", re.ASCII)
+_ADDRESS: Final = re.compile(
+    r"hf://([\w.-]+/[\w.-]+?)(?:@([\w.-][\w./-]*?))?(?:/([\w./ -]+))?", re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True)

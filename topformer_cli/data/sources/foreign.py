@@ -1,8 +1,9 @@
 """Reads JSON files that other people wrote."""
 
 import codecs
+import json
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -26,8 +27,22 @@ def read_json(path: Path, form: TypeAdapter[Record], needed: str) -> Record:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        message = f"{path}: {where}: {first['msg'].lower()}{more}; give {needed}"
+        said = f"{first['msg'].lower()}{_picture(path, first['loc'])}{more}"
+        message = f"{path}: {where}: {said}; give {needed}"
         raise DataError(message) from error
+
+
+def _picture(path: Path, place: tuple[int | str, ...]) -> str:
+    """Name the picture whose record holds a place of a JSON file; empty if none does."""
+    value: Any = json.loads(path.read_bytes().removeprefix(codecs.BOM_UTF8)) if place else None
+    for part in place:
+        if isinstance(value, dict) and isinstance(name := value.get("file_name"), str):
+            return f", picture {name}"
+        try:
+            value = value[part]
+        except (LookupError, TypeError):  # the place is what is missing
+            break
+    return ""
 
 
 def first_byte(path: Path) -> bytes:

@@ -9,6 +9,7 @@ from typing import Final
 from torch import nn
 
 from topformer_cli.models.backbones import mobilenetv3, shufflenetv2, topformer
+from topformer_cli.models.baselines.classifiers import CLASSIFIERS as OF_BASELINES
 from topformer_cli.models.detector import RetinaNet
 from topformer_cli.models.spec import ModelSpec, Norm
 
@@ -22,5 +23,6 @@ DETECTORS: Final[Mapping[str, Callable[[ModelSpec, float, Norm], RetinaNet]]] = 
 CLASSIFIERS: Final[Mapping[str, Callable[[int], nn.Module]]] = {
     "shufflenetv2": shufflenetv2.classifier,
     "mobilenetv3": mobilenetv3.classifier,
+    **OF_BASELINES,
 }
-"""Backbone that is torchvision's -> the function that builds its classifier of so many classes."""
+"""Backbone of another library -> the function that builds its classifier of so many classes."""

@@ -6,8 +6,10 @@ with the extra `[baselines]`; those that no library has are modules beside this 
 inside functions: each library takes seconds.
 """
 
+import contextlib
 import importlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -129,17 +131,24 @@ def _shufflenetv2(stride: int, drop_path: float) -> Encoder:  # noqa: ARG001
     return _of_parts(shufflenet_v2_x1_5(), stride, taps)
 
 
-def _resnet18(stride: int, drop_path: float) -> Encoder:  # noqa: ARG001
-    """Begin with three 3x3 convolutions, as mmsegmentation's (V1c) does."""
+def resnet18_v1c(classes: int = 1000) -> nn.Module:
+    """Build ResNet18 with three 3x3 convolutions at its beginning, as mmsegmentation's (V1c) has.
+
+    They are called as in torchvision, whose one convolution they stand for.
+    """
     from torchvision.models import resnet18
     from torchvision.ops.misc import Conv2dNormActivation as ConvBNReLU
 
-    network = resnet18()
+    network = resnet18(num_classes=classes)
     network.conv1 = nn.Sequential(
         ConvBNReLU(3, 32, 3, 2), ConvBNReLU(32, 32, 3), nn.Conv2d(32, 64, 3, padding=1, bias=False)
     )
+    return network
+
+
+def _resnet18(stride: int, drop_path: float) -> Encoder:  # noqa: ARG001
     taps = {"layer1": 64, "layer2": 128, "layer3": 256, "layer4": 512}
-    return _of_parts(network, stride, taps)
+    return _of_parts(resnet18_v1c(), stride, taps)
 
 
 class HighResolution(Encoder):
@@ -148,7 +157,7 @@ class HighResolution(Encoder):
     def __init__(self) -> None:
         super().__init__()
         self.channels = (18, 36, 72, 144)
-        self.network = _library("timm").create_model(
+        self.network = library("timm").create_model(
             "hrnet_w18_small_v2", features_only=True, feature_location="", out_indices=(1, 2, 3, 4)
         )
 
@@ -167,16 +176,22 @@ class MixTransformer(Encoder):
 
     def __init__(self, drop_path: float) -> None:
         super().__init__()
-        library = _library("transformers")
-        config = library.SegformerConfig(
-            drop_path_rate=drop_path, output_hidden_states=True, attn_implementation="eager"
-        )
-        self.channels = tuple(config.hidden_sizes)
-        self.network = library.SegformerModel(config)
+        self.network = segformer("SegformerModel", drop_path_rate=drop_path)
+        self.channels = tuple(self.network.config.hidden_sizes)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Map images to maps at 1/4, 1/8, 1/16 and 1/32."""
         return list(self.network(images).hidden_states)
+
+
+def segformer(kind: str, **settings: float) -> Any:  # noqa: ANN401 - a class of transformers
+    """Build one of transformers' networks on MiT-B0, with settings of its own."""
+    transformers = library("transformers")
+    with _quiet():  # what is not asked for is not imported before
+        config = transformers.SegformerConfig(
+            output_hidden_states=True, attn_implementation="eager", **settings
+        )
+        return getattr(transformers, kind)(config)
 
 
 def _mit(stride: int, drop_path: float) -> Encoder:  # noqa: ARG001
@@ -195,7 +210,7 @@ def _strideformer(size: str, stride: int, drop_path: float) -> Encoder:  # noqa:
     return strideformer.StrideFormer(strideformer.SIZES[size], drop_path)
 
 
-def _library(name: str) -> Any:  # noqa: ANN401 - a module
+def library(name: str) -> Any:  # noqa: ANN401 - a module
     """Import a library of the extra.
 
     Raises:
@@ -206,6 +221,18 @@ def _library(name: str) -> Any:  # noqa: ANN401 - a module
     except ImportError as error:
         message = f"this network is made with {name}, which is not installed: {REMEDY}"
         raise UsageError(message) from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back torch's words about a torchao that transformers finds and imports."""
+    logger = logging.getLogger("torch.utils._pytree")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 ENCODERS: Final[Mapping[str, Callable[[int, float], Encoder]]] = {

@@ -198,11 +198,6 @@ NOT_BUILT: Final[Mapping[str, str]] = {
 """A network of Table 1 -> why it is not here."""
 
 
-def encoder_name(name: str) -> str:
-    """Return what a tensor of a torchvision classifier is called in the networks of the table."""
-    return f"encoder.{name.removeprefix('features.')}"
-
-
 def baseline_of(head: str, encoder: str) -> Baseline | None:
     """Return the row of a head on an encoder, None where the table has none."""
     fitting = (row for row in BASELINES.values() if (row.head, row.encoder) == (head, encoder))

@@ -4,7 +4,10 @@ hustvl/TopFormer: backbone.tpm, backbone.trans, backbone.SIM, decode_head; its I
 `backbone.` and have tpm, trans, head.bn, head.l (BR-IDL/PaddleViT, which converts those files).
 PaddleSeg (paddleseg/models/topformer.py and backbones/top_transformer.py) has the authors' names,
 but for the statistics of batch normalisation, and no counters beside them; its convolutions have
-the same layout. torchvision's names are those of our networks with its backbones.
+the same layout. torchvision's and timm's names are those of our networks with their backbones;
+open-mmlab's ResNet (V1c, mmseg/models/backbones/resnet.py) calls its beginning otherwise, and
+nvidia/mit-b0 has the names from before transformers 5, which renames them as it reads
+(transformers/conversion_mapping.py).
 """
 
 import re
@@ -45,6 +48,36 @@ INJECTION = re.compile(
     r"backbone\.SIM\.([123])\.(local_embedding|global_embedding|global_act)\.(.+)"
 )
 BOTTLENECK = re.compile(r"backbone\.tpm\.layer(\d+)\.conv\.(\d)\.(.+)")
+V1C: Final = {
+    "0": "conv1.0.0",
+    "1": "conv1.0.1",
+    "3": "conv1.1.0",
+    "4": "conv1.1.1",
+    "6": "conv1.2",
+    "7": "bn1",
+}
+"""A place in the stem of open-mmlab's ResNet -> what it is called here."""
+STEM = re.compile(r"stem\.(\d)\.(.+)")
+
+SEGFORMER: Final = "segformer.encoder."
+SEGFORMER_PLACES: Final = {
+    r"segformer\.encoder\.patch_embeddings\.(\d)\.": r"segformer.stages.\1.patch_embeddings.",
+    r"segformer\.encoder\.block\.(\d)\.": r"segformer.stages.\1.blocks.",
+    r"segformer\.encoder\.layer_norm\.(\d)\.": r"segformer.stages.\1.layer_norm.",
+}
+SEGFORMER_PARTS: Final = {
+    "attention.self.query": "attention.q_proj",
+    "attention.self.key": "attention.k_proj",
+    "attention.self.value": "attention.v_proj",
+    "attention.self.sr": "attention.sequence_reduction.sequence_reduction",
+    "attention.self.layer_norm": "attention.sequence_reduction.layer_norm",
+    "attention.output.dense": "attention.o_proj",
+    "mlp.dense1": "mlp.fc1",
+    "mlp.dense2": "mlp.fc2",
+    "layer_norm_1": "layernorm_before",
+    "layer_norm_2": "layernorm_after",
+}
+"""What a block's parts were called before transformers 5 -> what they are since."""
 COUNTER: Final = "num_batches_tracked"
 
 
@@ -76,7 +109,11 @@ def _of_torch(key: str) -> str:
 
 
 def _rename(key: str) -> str:
-    """Translate an authors' key; a key of another kind stays as it is and ends up unexpected."""
+    """Translate a key of others; one of another kind stays as it is and ends up unexpected."""
+    if key.startswith(SEGFORMER):
+        return _since_transformers_5(key)
+    if (match := STEM.fullmatch(key)) and match[1] in V1C:
+        return f"{V1C[match[1]]}.{match[2]}"
     key = f"backbone.{key}" if key.startswith(BARE) else key
     if match := BOTTLENECK.fullmatch(key):
         index, place, rest = int(match[1]) - 1, int(match[2]), match[3]
@@ -91,6 +128,14 @@ def _rename(key: str) -> str:
     for prefix, ours in PREFIXES.items():
         if key.startswith(prefix):
             return ours + _conv(key.removeprefix(prefix))
+    return key
+
+
+def _since_transformers_5(key: str) -> str:
+    for before, after in SEGFORMER_PLACES.items():
+        key = re.sub(before, after, key)
+    for part, now in SEGFORMER_PARTS.items():
+        key = key.replace(f".{part}.", f".{now}.")
     return key
 
 
