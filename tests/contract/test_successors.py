@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from tests.contract.test_baselines import build
 from tests.fakes.conditioned import well_conditioned
+from tests.fakes.pp_mobileseg import MobileSegForward, mobileseg_state
 from tests.fakes.seaformer import HEADS, SeaFormerForward, seaformer_state
 from topformer_cli.models.baselines.table import BASELINES
 
@@ -33,6 +34,15 @@ def farthest(ours: Tensor, theirs: Tensor) -> float:
 def test_seaformer_is_its_authors(size: str) -> None:
     network = lively(f"seaformer-{size}")
     theirs = SeaFormerForward(size, seaformer_state(network.state_dict()))
+    for side in SIDES:
+        with torch.inference_mode():
+            assert farthest(network(images(*side)), theirs(images(*side))) < 1e-9
+
+
+@pytest.mark.parametrize("size", ["tiny", "base"])
+def test_pp_mobileseg_is_paddlesegs(size: str) -> None:
+    network = lively(f"pp-mobileseg-{size}")
+    theirs = MobileSegForward(size, mobileseg_state(network.state_dict()))
     for side in SIDES:
         with torch.inference_mode():
             assert farthest(network(images(*side)), theirs(images(*side))) < 1e-9

@@ -123,6 +123,13 @@ class Forward:
     def conv_bn(self, place: str, x: Tensor, stride: int = 1, conv: str = "c") -> Tensor:
         return self.normed(f"{place}.bn", self.convolved(f"{place}.{conv}", x, stride))
 
+    def blocks(self, place: str, x: Tensor) -> Tensor:
+        number = 0
+        while f"{place}.transformer_blocks.{number}.mlp.dwconv.weight" in self.state:
+            x = self.block(f"{place}.transformer_blocks.{number}", x)
+            number += 1
+        return x
+
     def block(self, place: str, x: Tensor) -> Tensor:
         x = x + self.attention(f"{place}.attn", x)
         hidden = self.convolved(f"{place}.mlp.dwconv", self.conv_bn(f"{place}.mlp.fc1", x))
@@ -186,10 +193,3 @@ class SeaFormerForward(Forward):
             x = F.relu(self.conv_bn(f"{place}.{number}", x, stride if number == last - 2 else 1))
         x = self.conv_bn(f"{place}.{last}", x)
         return before + x if stride == 1 and before.shape == x.shape else x
-
-    def blocks(self, place: str, x: Tensor) -> Tensor:
-        number = 0
-        while f"{place}.transformer_blocks.{number}.mlp.dwconv.weight" in self.state:
-            x = self.block(f"{place}.transformer_blocks.{number}", x)
-            number += 1
-        return x

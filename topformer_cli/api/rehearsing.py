@@ -158,18 +158,23 @@ def schedule_words(optimizer: OptimizerSection, schedule: ScheduleSection) -> st
         case StairsSection():
             words += _stairs_words(schedule)
         case PolySection():
-            words.append(f"down to 0 at step {schedule.iterations:,} with power {schedule.power:g}")
+            words.append(_poly_words(schedule))
         case StepsSection():
             steps = (f"{round(one * schedule.iterations):,}" for one in schedule.steps)
             words.append(f"times {schedule.factor:g} after step {', '.join(steps)}")
     return ", ".join(words)
 
 
+def _poly_words(schedule: PolySection) -> str:
+    end = f"{schedule.floor:g} of it" if schedule.floor else "0"
+    return f"down to {end} at step {schedule.iterations:,} with power {schedule.power:g}"
+
+
 def _stairs_words(schedule: StairsSection) -> list[str]:
     total = schedule.iterations
     words = []
     if schedule.power:
-        words.append(f"down to 0 at step {total:,} with power {schedule.power:g}")
+        words.append(_poly_words(schedule))
     if schedule.factor != 1:
         words.append(f"times {schedule.factor:g} every {schedule.every:,g} steps")
     if schedule.noise_from < 1:

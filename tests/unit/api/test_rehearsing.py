@@ -3,6 +3,7 @@
 import pytest
 
 from topformer_cli.api.rehearsing import schedule_words
+from topformer_cli.models.baselines.table import BASELINES
 from topformer_cli.recipe import Choices, load_recipe
 
 
@@ -14,6 +15,7 @@ from topformer_cli.recipe import Choices, load_recipe
             "0.0003 (head 0.003), linear warm-up from 1e-06 of it over 1,500 steps, "
             "down to 0 at step 160,000 with power 1",
         ),
+        ("pspnet-mobilenetv2", "0.01, down to 0.01 of it at step 160,000 with power 0.9"),
         (
             "coco-retinanet",
             "0.01, linear warm-up from 0.001 of it over 500 steps, "
@@ -33,5 +35,5 @@ from topformer_cli.recipe import Choices, load_recipe
     ],
 )
 def test_the_rate_is_told(name: str, words: str) -> None:
-    recipe = load_recipe(name, Choices("tiny"))
+    recipe = load_recipe(name, Choices(None if name in BASELINES else "tiny"))
     assert schedule_words(recipe.optimizer, recipe.schedule) == words

@@ -204,6 +204,12 @@ def _seaformer(size: str, stride: int, drop_path: float) -> Encoder:  # noqa: AR
     return seaformer.SeaFormer(seaformer.SIZES[size], drop_path)
 
 
+def _strideformer(size: str, stride: int, drop_path: float) -> Encoder:  # noqa: ARG001
+    from topformer_cli.models.baselines import strideformer
+
+    return strideformer.StrideFormer(strideformer.SIZES[size], drop_path)
+
+
 def library(name: str) -> Any:  # noqa: ANN401 - a module
     """Import a library of the extra.
 
@@ -242,5 +248,7 @@ ENCODERS: Final[Mapping[str, Callable[[int, float], Encoder]]] = {
     "seaformer-small": partial(_seaformer, "small"),
     "seaformer-base": partial(_seaformer, "base"),
     "seaformer-large": partial(_seaformer, "large"),
+    "strideformer-tiny": partial(_strideformer, "tiny"),
+    "strideformer-base": partial(_strideformer, "base"),
 }
 """Encoder -> the function that builds it for an output stride and a drop-path rate."""
