@@ -64,6 +64,17 @@ def test_the_loss_is_that_of_both_heads(prepared: PreparedSet) -> None:
     assert isinstance(network.eval()(images), torch.Tensor)
 
 
+def test_a_compiled_network_returns_the_same(prepared: PreparedSet) -> None:
+    _, task, state = make(prepared, "model.dropout=0.0")
+    network = state.network
+    compiled = torch.compile(network, backend="eager", dynamic=False)
+    images = torch.randn(2, 3, 64, 64)
+    labels = torch.randint(0, 7, (2, 64, 64), dtype=torch.uint8)
+    assert isinstance(compiled(images), BothLogits)
+    first, second = (task.loss(one, images, (labels,)).loss for one in (network, compiled))
+    torch.testing.assert_close(first, second)
+
+
 @pytest.mark.parametrize("name", [key for key, row in BASELINES.items() if row.auxiliary])
 def test_it_looks_at_the_map_that_the_table_says(name: str) -> None:
     own = recipe(network=name)
