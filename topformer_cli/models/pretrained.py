@@ -130,8 +130,9 @@ def read_weights(request: Request) -> Checkpoint:
         spec = replace(spec, design=replace(spec.design, pooling="windows"))
     expected, taken, report = match(weights | counters, spec)
     if not report.complete and not request.partial:
-        message = f"{path} does not match {spec.network}: {report}; --partial-weights accepts it"
-        refusal = DataError(message)
+        fits = begins_with(request.wanted) if request.wanted else ""
+        words = f"{report}; --partial-weights accepts it{fits}"
+        refusal = DataError(f"{path} does not match {spec.network}: {words}")
         refusal.add_note(report.every_name())
         raise refusal
     words = f"{report}" + _COUNTERS.format(len(counters)) * bool(counters) + file.note

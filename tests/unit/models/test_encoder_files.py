@@ -10,7 +10,7 @@ import torch
 import torchvision.models
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torchvision.models import mobilenet_v2, resnet18
+from torchvision.models import efficientnet_b1, mobilenet_v2, resnet18
 
 from tests.unit.models.conftest import LIBRARIES, make_lively, make_spec
 from tests.unit.models.test_start import classifier
@@ -147,6 +147,15 @@ def test_a_file_of_another_network_is_told_what_fits(tmp_path: Path) -> None:
     ) as e:
         fit_start(classifier(), card(row), "it", partial=True)
     assert str(e.value).endswith(fits)
+
+
+def test_a_larger_network_of_the_kind_is_told_what_fits(tmp_path: Path) -> None:
+    torch.save(efficientnet_b1(num_classes=5).state_dict(), tmp_path / "b1.pth")
+    with pytest.raises(DataError, match=r"does not match EfficientNet: .* unexpected") as error:
+        begun(tmp_path / "b1.pth", BASELINES["deeplabv3plus-efficientnet"])
+    assert str(error.value).endswith(
+        "it begins with torchvision's efficientnet_b0 (--weights torchvision-efficientnet)"
+    )
 
 
 def test_the_reduced_encoder_has_no_file_and_takes_a_part_of_one(tmp_path: Path) -> None:
