@@ -65,11 +65,11 @@ class Baseline:
     stride: of the encoder's last map. width, low: channels the head works with, and those that
     DeepLab's fine map is reduced to. printed: parameters (10^6) and multiply-adds (10^9, None where
     nobody prints them), as source has them. unit: of the former. rule: by which it counted the
-    latter. auxiliary: channels and width of the head
-    that mmsegmentation trains beside, which the paper's parameters include and this network has
-    not. edited: the paper measured the latency of a graph edited by hand (hustvl/TopFormer,
-    issue 25). library: what its encoder is of; all but torchvision need the extra `[baselines]`.
-    called: its own name, where it is not named after head and encoder.
+    latter. auxiliary: channels and width of the head that mmsegmentation trains beside, which the
+    paper's parameters include and this network has not. edited: the paper measured the latency of a
+    graph edited by hand (hustvl/TopFormer, issue 25). library: what its encoder is of, or needs
+    beside what is here; all but torchvision need the extra `[baselines]`. called: its own name,
+    where it is not named after head and encoder.
     """
 
     head: str
