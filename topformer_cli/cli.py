@@ -5,6 +5,7 @@ The table holds the one-line help, so that `topformer --help` imports no command
 
 import errno
 import importlib
+import io
 import os
 import signal
 import sys
@@ -86,6 +87,8 @@ def main() -> NoReturn:
         signal.signal(signal.SIGHUP, _terminate)
     if sys.stdout is None:  # closed by the caller, who does not want to read it
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - until the end
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be UTF-8
     # GNU OpenMP's threads spin long for the next piece of work, which starves them all where
     # cores are shared (scripts/benchmarks/threads.py). Read when torch loads.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")

@@ -70,7 +70,7 @@ def test_a_damaged_set_ends_with_3(road: Road, tmp_path: Path) -> None:
 def test_own_folders_before_prepare(custom: FolderRequest) -> None:
     done = check_raw(custom)
     assert done.code == 0, done.err
-    assert done.out.splitlines()[-1] == f"{custom.images}: 8 images, 20 checks; nothing is wrong"
+    assert done.out.splitlines()[-1] == f"{custom.images}: 8 images, 21 checks; nothing is wrong"
     broken.all_ignored(custom)
     done = check_raw(custom, "--json")
     assert (done.code, states(done)) == (0, {"all-ignored": ("note", 1)})
@@ -140,9 +140,10 @@ def test_boxes_before_prepare(tmp_path: Path) -> None:
     ("words", "said"),
     [
         ((), "topformer data check needs NAME, or NAME --source FOLDER, or --images FOLDER"),
-        (("--images", "."), "got --images"),
+        (("--images", ".", "--masks", "."), "got --images --masks"),
         (("x", "--source", "."), "'x' is no published set this version knows (ade20k"),
         (("x", "--fix"), "--fix mends files of your own"),
+        (("--images", ".", "--fix"), "--fix mends files of your own: --images with --masks"),
         (("ade20k", "--source", ".", "--fix"), "a published one fetched again"),
         (("x", "--ignore", "3"), "got NAME --ignore"),
         (("--source", "."), "got --source"),

@@ -218,7 +218,7 @@ def test_prepare_without_its_folders_is_told(nowhere: Road, tmp_path: Path) -> N
          "--allow-partial, --ignore: of no use with --images FOLDER --coco JSON; leave it out"),
         (("--coco", file, "--images", tmp_path, "--masks", tmp_path, "--classes", "a,b"),
          "'mine' needs --images FOLDER --masks FOLDER --classes FILE, or --images FOLDER --coco "
-         "JSON; got --classes, --coco, --images, --masks"),
+         "JSON, or --images FOLDER of a folder a class; got --classes, --coco, --images, --masks"),
     ):  # fmt: skip
         assert refused(nowhere.data("prepare", "mine", *words), 2) == f"topformer: {said}"
     line = refused(nowhere.data("prepare", "mine", "--source", tmp_path), 2)

@@ -4,6 +4,7 @@ Those that need the extra `[baselines]` skip without it.
 """
 
 import importlib
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -23,10 +24,12 @@ from topformer_cli.deploy.artifact import load_artifact
 from topformer_cli.deploy.export import ExportRequest, export
 from topformer_cli.engine.feed import FeedOptions
 from topformer_cli.engine.job import TrainJob
+from topformer_cli.engine.optim import learning_rate_factor
 from topformer_cli.engine.tasks import make_task, model_spec
 from topformer_cli.engine.train import train
 from topformer_cli.errors import DataError, RecipeError, UsageError
 from topformer_cli.models.baselines import encoders, heads
+from topformer_cli.models.baselines.files import CLASSIFIER_FILES
 from topformer_cli.models.baselines.table import (
     BASELINES,
     ENCODER_NAMES,
@@ -40,10 +43,13 @@ from topformer_cli.models.checkpoint import build_from, load_checkpoint
 from topformer_cli.models.cost import cost_by_part
 from topformer_cli.models.inference import fix_input_size
 from topformer_cli.models.spec import SIZES, ModelSpec, SizeName
+from topformer_cli.models.zoo import ZOO
 from topformer_cli.parity import compare, tolerance_for
 from topformer_cli.recipe import Choices, baseline_names, differences, load_recipe, parse_resolved
+from topformer_cli.recipe.files import recipe_path
 from topformer_cli.results.printed import TABLE_1
 from topformer_cli.rundir import new_run
+from topformer_cli.sections.segmentation import SegmentationRecipe
 
 STRIDES = {
     "lraspp": 8, "raspp": 16, "pspnet": 8, "fcn8s": 8, "light": 8, "pp-mobileseg-tiny": 16,
@@ -178,15 +184,41 @@ def test_every_parameter_learns(name: str) -> None:
 
 
 @EVERY
-def test_a_recipe_is_the_base_with_another_network(name: str) -> None:
+def test_a_recipe_is_the_base_by_the_settings_of_its_network(name: str) -> None:
     row, own = BASELINES[name], load_recipe(name, Choices())
+    assert isinstance(own, SegmentationRecipe)
     found = differences(own, load_recipe("ade20k", Choices("small")))
     assert found.pop("model.network") == (name, "topformer")
-    own_settings = {"batch", *(() if row.of_paper else ("optimizer.lr", "schedule.iterations"))}
-    assert {key for key in found if not key.startswith("model.")} <= own_settings
+    sections = {key.partition(".")[0] for key in found}
     assert (own.size, own.variant, own.run_name) == (None, name, name)
-    assert own.batch == (16 if row.head == "segformer" else 32)
     assert load_recipe(f"baselines/{name}", Choices()) == own
+    optimizer, schedule = own.optimizer, own.schedule
+    length = 80_000 if name.startswith("pp-mobileseg") else 160_000
+    assert (own.dataset, schedule.iterations, own.augment.crop) == ("ade20k", length, (512, 512))
+    if row.head == "segformer" or not row.of_paper:
+        assert own.batch == (16 if row.of_paper else 32)
+        assert sections <= {"batch", "model", "optimizer", "schedule"}
+        assert (optimizer.kind, optimizer.weight_decay) == ("adamw", 0.01)
+        assert optimizer.lr == 6e-5 if row.of_paper else optimizer.lr in (5e-4, 6e-4)
+        assert (optimizer.head_lr_factor, optimizer.decayed) == (10, "but_norm_and_position")
+        assert (schedule.warmup, schedule.power, schedule.floor) == (1500, 1.0, 0)
+        return
+    assert (own.batch, sections) == (32, {"batch", "model", "optimizer", "schedule"})
+    assert (optimizer.kind, optimizer.lr, optimizer.momentum) == ("sgd", 0.01, 0.9)
+    assert (optimizer.weight_decay, optimizer.head_lr_factor) == (5e-4, 1)
+    assert (schedule.warmup, schedule.power) == (0, 0.9)
+    # mmsegmentation's min_lr is 1e-4.
+    assert learning_rate_factor(schedule, 160_000) * optimizer.lr == pytest.approx(1e-4)
+
+
+@EVERY
+def test_a_recipe_says_how_to_begin(name: str) -> None:
+    text = recipe_path(name).read_text().replace("\n# ", " ")
+    named = re.findall(r"--weights (\S+)", text)
+    users = [CLASSIFIER_FILES[ZOO[one].backbone].users for one in named]
+    row = BASELINES[name]
+    assert len(users) == (row.of_paper and row.encoder != "mobilenetv3-large-reduced")
+    assert all(name in one for one in users)
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_imagenet_by_adamw_differs_in_optimizer_and_schedule_alone() -> None:
         ("optimizer.kind=sgd", "optimizer.kind: input should be 'adamw' or 'rmsprop', got 'sgd'"),
         ("optimizer.betas=[1.0,0.9]", "optimizer.betas.0: input should be less than 1, got 1.0"),
         ("optimizer.eps=0", "optimizer.eps: input should be greater than 0, got 0"),
-        ("optimizer.decayed=none", "optimizer.decayed: input should be 'all' or 'weights'"),
+        ("optimizer.decayed=none", "optimizer.decayed: input should be 'all', 'weights' or 'b"),
         ("schedule.factor=1.1", "schedule.factor: input should be less than or equal to 1"),
         ("schedule.every=0", "schedule.every: input should be greater than 0, got 0"),
         ("schedule.noise_from=2", "schedule.noise_from: input should be less than or equal to 1"),

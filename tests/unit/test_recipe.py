@@ -152,7 +152,7 @@ def test_the_command_line_beats_preset_and_size() -> None:
         ),
         ("augment.erasee=0.1", "-o augment.erasee: unknown key"),
         ("evaluation.short_side=1", "recipes of classification have it, this one is for segm"),
-        ("optimizer.momentum=0.9", "; recipes of detection have it, this one is for segmentation"),
+        ("schedule.steps=[0.5]", "; recipes of detection have it, this one is for segmentation"),
         ("optimizer=4", "is a section; set one of optimizer.lr, optimizer.weight_decay"),
         ("batch.global=4", "no section 'batch'"),
         ("batch", "expected key.path=value, as in -o optimizer.lr=3e-4"),

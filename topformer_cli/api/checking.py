@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from topformer_cli.api.places import USUAL, Places
+from topformer_cli.api.preparing import CLASS_FOLDERS
 from topformer_cli.api.sets import open_set
 from topformer_cli.cache import cache_dir
 from topformer_cli.data.catalog import DATASETS
@@ -17,6 +18,7 @@ from topformer_cli.data.checks.stored import StoredSet
 from topformer_cli.data.checks.subject import RawSet
 from topformer_cli.data.findings import Faults, Kind
 from topformer_cli.data.sources.boxes import BoxRequest, box_source
+from topformer_cli.data.sources.class_folders import ClassRequest, class_source
 from topformer_cli.data.sources.custom import FolderRequest, folder_source
 from topformer_cli.data.sources.published import KnownRequest, published_source
 from topformer_cli.errors import UsageError
@@ -100,9 +102,8 @@ def check_set(request: CheckRequest, progress: Progress) -> Checked:
     if not request.fix:
         report = check(_raw(request), progress)
         lines = [line for line in report.lines if line.check.fixable and line.findings]
-        return Checked(
-            report, offer=tuple(line.check.title for line in lines) if request.images else ()
-        )
+        mendable = request.masks is not None or request.coco is not None
+        return Checked(report, offer=tuple(line.check.title for line in lines) if mendable else ())
     return _fixed(request, progress)
 
 
@@ -143,9 +144,13 @@ def _raw(request: CheckRequest) -> RawSet:
             cache_dir=cache,
         )
         return RawSet(box_source(boxes, faults), tuple(faults))
-    assert request.masks is not None
+    if request.masks is None:
+        folders = ClassRequest(
+            name=name, images=request.images, classes=request.classes, cache_dir=cache
+        )
+        return RawSet(class_source(folders, faults), tuple(faults))
     assert request.classes is not None
-    folders = FolderRequest(
+    pairs = FolderRequest(
         name=name,
         images=request.images,
         masks=request.masks,
@@ -153,7 +158,7 @@ def _raw(request: CheckRequest) -> RawSet:
         ignore=request.ignore,
         cache_dir=cache,
     )
-    return RawSet(folder_source(folders, faults), tuple(faults))
+    return RawSet(folder_source(pairs, faults), tuple(faults))
 
 
 _KINDS: Final[dict[str, tuple[frozenset[str], frozenset[str]]]] = {
@@ -167,6 +172,7 @@ _KINDS: Final[dict[str, tuple[frozenset[str], frozenset[str]]]] = {
         frozenset({"images", "coco"}),
         frozenset({"name", "coco_val", "fix"}),
     ),
+    CLASS_FOLDERS: (frozenset({"images"}), frozenset({"name", "classes"})),
 }
 """What describes a set -> the options that it needs, and those that it may have."""
 
@@ -177,7 +183,7 @@ def _require_one_kind(given: CheckRequest) -> None:
         for field in fields(given)
         if field.name != "places" and getattr(given, field.name)
     }
-    if given.fix and given.images is None:
+    if given.fix and given.masks is None and given.coco is None:
         message = (
             "--fix mends files of your own: --images with --masks and --classes, or with --coco; "
             "a prepared set is prepared again, a published one fetched again"
@@ -186,7 +192,8 @@ def _require_one_kind(given: CheckRequest) -> None:
     if given.source is not None and given.name is not None and given.name not in DATASETS:
         message = (
             f"{given.name!r} is no published set this version knows ({', '.join(DATASETS)}); "
-            "a set of your own takes --images, --masks and --classes, or --images and --coco"
+            "a set of your own takes --images, --masks and --classes, or --images and --coco, or "
+            "--images of a folder a class"
         )
         raise UsageError(message)
     if not any(needed <= options <= needed | more for needed, more in _KINDS.values()):

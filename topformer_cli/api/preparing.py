@@ -10,9 +10,11 @@ from topformer_cli.api.places import USUAL, Places
 from topformer_cli.cache import cache_dir
 from topformer_cli.data.card import DatasetCard
 from topformer_cli.data.catalog import DATASETS
+from topformer_cli.data.checks.quick import oddities
 from topformer_cli.data.prepare import UP_TO_DATE, Request
 from topformer_cli.data.prepare import prepare as prepare_set
 from topformer_cli.data.sources.boxes import BoxRequest
+from topformer_cli.data.sources.class_folders import ClassRequest
 from topformer_cli.data.sources.custom import FolderRequest
 from topformer_cli.data.sources.published import KnownRequest
 from topformer_cli.errors import UsageError
@@ -24,7 +26,10 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrepareRequest:
-    """A set to prepare: source for a published one; images and masks, or coco, for a custom one."""
+    """A set to prepare: source for a published one, images for a custom one.
+
+    Beside the images there are masks or coco; without either they lie in a folder a class.
+    """
 
     name: str
     source: Path | None = None
@@ -43,8 +48,17 @@ class PrepareRequest:
     places: Places = USUAL
 
 
-def prepare(request: PrepareRequest, progress: Progress) -> tuple[DatasetCard, bool]:
-    """Prepare a set and say whether there was anything to do.
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The card of a set, what is odd with it, and whether there was anything to do."""
+
+    card: DatasetCard
+    oddities: tuple[str, ...]
+    fresh: bool
+
+
+def prepare(request: PrepareRequest, progress: Progress) -> Prepared:
+    """Prepare a set.
 
     Raises:
         UsageError: the options do not describe one kind of set.
@@ -57,7 +71,7 @@ def prepare(request: PrepareRequest, progress: Progress) -> tuple[DatasetCard, b
         progress(done, total)
 
     card = prepare_set(_request(request), update)
-    return card, UP_TO_DATE not in states
+    return Prepared(card, oddities(card), UP_TO_DATE not in states)
 
 
 def _request(given: PrepareRequest) -> Request:
@@ -86,7 +100,18 @@ def _request(given: PrepareRequest) -> Request:
             force=given.force,
             workers=given.workers,
         )
-    assert given.masks is not None
+    if given.masks is None:
+        return ClassRequest(
+            name=given.name,
+            images=given.images,
+            classes=given.classes,
+            val_fraction=given.val_fraction,
+            title=given.title,
+            terms=given.terms,
+            cache_dir=cache,
+            force=given.force,
+            workers=given.workers,
+        )
     assert given.classes is not None
     return FolderRequest(
         name=given.name,
@@ -103,6 +128,9 @@ def _request(given: PrepareRequest) -> Request:
     )
 
 
+CLASS_FOLDERS: Final = "--images FOLDER of a folder a class"
+"""A set is of this kind where there is nothing else beside the images."""
+
 _KINDS: Final[dict[str, tuple[frozenset[str], frozenset[str]]]] = {
     "--source FOLDER": (frozenset({"source"}), frozenset({"allow_partial"})),
     "--images FOLDER --masks FOLDER --classes FILE": (
@@ -112,6 +140,10 @@ _KINDS: Final[dict[str, tuple[frozenset[str], frozenset[str]]]] = {
     "--images FOLDER --coco JSON": (
         frozenset({"images", "coco"}),
         frozenset({"coco_val", "val_fraction", "title", "terms"}),
+    ),
+    CLASS_FOLDERS: (
+        frozenset({"images"}),
+        frozenset({"classes", "val_fraction", "title", "terms"}),
     ),
 }
 """What describes a set -> the options that it needs, and those that it may have."""
@@ -130,13 +162,18 @@ def _require_one_kind(given: PrepareRequest) -> None:
     if given.source is not None and not known:
         message = (
             f"{given.name!r} is no published set this version knows ({', '.join(DATASETS)}); "
-            "a set of your own takes --images, --masks and --classes, or --images and --coco"
+            "a set of your own takes --images, --masks and --classes, or --images and --coco, or "
+            "--images of a folder a class"
         )
         raise UsageError(message)
     if given.source is None and options and (of := _taken_by(given.name)):
         message = f"{given.name!r} is the name of {of}; choose another name"
         raise UsageError(message)
-    fitting = [words for words, (needed, _) in _KINDS.items() if needed <= options]
+    fitting = [
+        words
+        for words, (needed, more) in _KINDS.items()
+        if needed <= options and (words != CLASS_FOLDERS or options <= needed | more)
+    ]
     if len(fitting) != 1:
         own = ", or ".join(list(_KINDS)[1:])
         needs = f"--source FOLDER (or: topformer data fetch {given.name})" if known else own

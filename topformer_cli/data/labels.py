@@ -4,14 +4,18 @@ road,128,64,128        a file of lines `name` or `name,red,green,blue`; the firs
 sky,building,tree      or a comma list of names
 """
 
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from topformer_cli.data.spec import IGNORE, Coding, Colour, DatasetSpec, generated_colour
 from topformer_cli.errors import DataError
+
+_COLOURED: Final = re.compile(r"(,\s*\d{1,3}\s*){3}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +47,46 @@ def read_classes(given: str) -> tuple[ClassLine, ...]:
     Raises:
         DataError: no such file, an empty list, a line of another form, or a name or colour twice.
     """
+    place, numbered = _lines(given)
+    lines = tuple(_class_line(text, f"{place}:{number}") for number, text in numbered)
+    _check_lines(lines, place)
+    if len(lines) > IGNORE:
+        message = f"{place}: {len(lines)} classes; an 8-bit mask has room for {IGNORE}"
+        raise DataError(message)
+    return lines
+
+
+def read_class_order(given: str) -> tuple[ClassLine, ...]:
+    """Read the order of the classes of whole images: any number, whose names may have commas.
+
+    Raises:
+        DataError: as `read_classes`, but any line is a name.
+    """
+    place, numbered = _lines(given)
+    lines = tuple(
+        _class_line(text, f"{place}:{number}") if _COLOURED.search(text) else ClassLine(text)
+        for number, text in numbered
+    )
+    _check_lines(lines, place)
+    return lines
+
+
+def _lines(given: str) -> tuple[str, list[tuple[int, str]]]:
+    """Return what messages call a class list, and its lines with their numbers."""
     path = Path(given)
-    if path.is_file():
+    if os.path.isfile(given):  # noqa: PTH113 - a long list is no path, which pathlib raises for
         try:
             text = path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
             message = f"{path} is not a text file; give one class a line, `name` or `name,r,g,b`"
             raise DataError(message) from error
-        lines = tuple(
-            _class_line(line, f"{path}:{number}")
-            for number, line in enumerate(text.splitlines(), start=1)
-            if line.strip()
-        )
-        place = str(path)
-    elif "/" in given or "\\" in given or given.endswith((".txt", ".csv")):
+        lines = enumerate(text.splitlines(), start=1)
+        return str(path), [(number, line.strip()) for number, line in lines if line.strip()]
+    if "/" in given or "\\" in given or given.endswith((".txt", ".csv")):
         message = f"no class file {given}; give a file of `name[,r,g,b]` lines or a comma list"
         raise DataError(message)
-    else:
-        lines = tuple(ClassLine(name.strip()) for name in given.split(",") if name.strip())
-        place = "--classes"
-    _check_lines(lines, place)
-    return lines
+    names = enumerate(given.split(","), start=1)
+    return "--classes", [(number, name.strip()) for number, name in names if name.strip()]
 
 
 def custom_labels(lines: Sequence[ClassLine], ignore: Sequence[int]) -> Labels:
@@ -120,9 +143,6 @@ def _class_line(line: str, place: str) -> ClassLine:
 def _check_lines(lines: Sequence[ClassLine], place: str) -> None:
     if not lines:
         message = f"{place}: the class list is empty; name at least one class"
-        raise DataError(message)
-    if len(lines) > IGNORE:
-        message = f"{place}: {len(lines)} classes; an 8-bit mask has room for {IGNORE}"
         raise DataError(message)
     for what, values in (
         ("the class name", [line.name for line in lines]),

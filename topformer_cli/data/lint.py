@@ -26,7 +26,7 @@ from topformer_cli.data.decode import (
 )
 from topformer_cli.data.findings import Finding, LintError
 from topformer_cli.data.labels import Labels
-from topformer_cli.data.orientation import UPRIGHT
+from topformer_cli.data.orientation import SIDEWAYS, UPRIGHT
 from topformer_cli.data.spec import IGNORE
 
 FROM_ONE: Final = (
@@ -34,7 +34,6 @@ FROM_ONE: Final = (
     "--ignore 0"
 )
 _EXIF_ORIENTATION: Final = 0x0112
-_SIDEWAYS: Final = frozenset({5, 6, 7, 8})
 _SMALL: Final = 32
 """Pixels that a side of the reduced image keeps, if it has as many."""
 _UNREADABLE: Final = (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
@@ -180,7 +179,7 @@ def settle_orientation(
         LintError: the sizes do not agree, or the tag cannot be decided.
     """
     height, width, orientation = image
-    sideways = orientation in _SIDEWAYS
+    sideways = orientation in SIDEWAYS
     fits = (height, width) == labels
     fits_turned = ((width, height) if sideways else (height, width)) == labels
     if not fits and not fits_turned:

@@ -13,6 +13,8 @@ from PIL import Image, ImageOps
 from topformer_cli.data.decode import JPEG_SIGNATURE, Pixels, decode_image, encode_png
 
 UPRIGHT: Final = 1
+SIDEWAYS: Final = frozenset({5, 6, 7, 8})
+"""The orientations that change height for width."""
 _TAG: Final = 0x0112
 
 

@@ -20,6 +20,7 @@ from topformer_cli.data.convert import Shard, Writing, plan_shards, set_features
 from topformer_cli.data.describe import Written, describe
 from topformer_cli.data.shards import SCHEMA_VERSION, write_dict, write_split
 from topformer_cli.data.sources.boxes import BoxRequest, box_source
+from topformer_cli.data.sources.class_folders import ClassRequest, class_source
 from topformer_cli.data.sources.custom import FolderRequest, folder_source
 from topformer_cli.data.sources.published import KnownRequest, published_source
 from topformer_cli.data.sources.source import Preparation, Source
@@ -29,7 +30,7 @@ from topformer_cli.rundir import atomic_write
 Progress = Callable[[str, int, int], None]
 """Called with (what is done, images done, images in all); last with `UP_TO_DATE` or `PREPARED`."""
 
-Request = FolderRequest | BoxRequest | KnownRequest
+Request = FolderRequest | BoxRequest | ClassRequest | KnownRequest
 
 READING: Final = "prepare"
 PREPARED: Final = "prepared"
@@ -74,6 +75,8 @@ def _source(request: Request) -> Source:
             return folder_source(request)
         case BoxRequest():
             return box_source(request)
+        case ClassRequest():
+            return class_source(request)
         case KnownRequest():
             return published_source(request)
 

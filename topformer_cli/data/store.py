@@ -271,5 +271,5 @@ def _not_prepared(name: str, cache_dir: Path) -> str:
         return f"{missing}{close} (`topformer data list` shows all)"
     return (
         f"{missing}; type: topformer data prepare {name} --images FOLDER --masks FOLDER "
-        "--classes FILE, or --images FOLDER --coco JSON"
+        "--classes FILE, or --images FOLDER --coco JSON, or --images FOLDER of a folder a class"
     )

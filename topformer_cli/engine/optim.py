@@ -8,12 +8,16 @@ from torch import Tensor, nn
 
 from topformer_cli.engine.rmsprop import RMSprop
 from topformer_cli.sections.record import (
+    AdamWOrSGDSection,
     AdamWSection,
     AdaptiveSection,
     MomentumSection,
     OptimizerSection,
     ScheduleSection,
 )
+
+CODES: Final = "codes"
+"""What codes of position are called in all networks that have any."""
 
 MOST_RATES: Final = 1000
 """Points of a schedule that is drawn."""
@@ -32,10 +36,14 @@ def build_optimizer(network: nn.Module, settings: OptimizerSection) -> torch.opt
             return _rmsprop(network, settings)
         case AdaptiveSection():
             return _adamw(network, settings, settings.eps)
+        case AdamWOrSGDSection(kind="sgd"):
+            return _sgd(network, _groups(network, settings), settings.momentum)
         case AdamWSection():
             return _adamw(network, settings)
+        case MomentumSection(kind="sgd"):
+            return _sgd(network, [_everything(network, settings)], settings.momentum)
         case MomentumSection():
-            return _with_momentum(network, settings)
+            return _adamw_with_momentum(network, settings)
         case _:
             message = f"no optimizer for {type(settings).__name__}"
             raise TypeError(message)
@@ -43,10 +51,10 @@ def build_optimizer(network: nn.Module, settings: OptimizerSection) -> torch.opt
 
 def _groups(network: nn.Module, settings: AdamWSection) -> list[dict[str, Any]]:
     """Group parameters: the head after everything else, and after each what is not to decay."""
-    sparing = isinstance(settings, AdaptiveSection) and settings.decayed == "weights"
+    spared = _not_decayed(network, settings)
     kinds: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
-        kind = name.startswith("head."), sparing and parameter.ndim <= 1
+        kind = name.startswith("head."), name in spared
         kinds.setdefault(kind, []).append(parameter)
     return [
         {
@@ -57,6 +65,28 @@ def _groups(network: nn.Module, settings: AdamWSection) -> list[dict[str, Any]]:
         }
         for head, spared in sorted(kinds)
     ]
+
+
+def _not_decayed(network: nn.Module, settings: AdamWSection) -> set[str]:
+    """Return the names of the parameters whose decay a section spares."""
+    if settings.decayed == "weights":
+        return {name for name, one in network.named_parameters() if one.ndim <= 1}
+    if settings.decayed == "but_norm_and_position":
+        norms = [pair for pair in network.named_modules() if isinstance(pair[1], nn.LayerNorm)]
+        found = {f"{place}.{name}" for place, one in norms for name, _ in one.named_parameters()}
+        names = [name for name, _ in network.named_parameters()]
+        return found | {name for name in names if name.endswith(f".{CODES}")}
+    return set()
+
+
+def _everything(network: nn.Module, settings: MomentumSection) -> dict[str, Any]:
+    """Group all parameters."""
+    return {
+        "params": list(network.parameters()),
+        "lr": _rate(network),
+        "lr_factor": 1.0,
+        "weight_decay": settings.weight_decay,
+    }
 
 
 def _adamw(network: nn.Module, settings: AdamWSection, eps: float = 1e-8) -> torch.optim.AdamW:
@@ -82,19 +112,20 @@ def _rmsprop(network: nn.Module, settings: AdaptiveSection) -> RMSprop:
     )
 
 
-def _with_momentum(network: nn.Module, settings: MomentumSection) -> torch.optim.Optimizer:
-    groups = [{"params": list(network.parameters()), "lr": _rate(network), "lr_factor": 1.0}]
-    momentum, decay = settings.momentum, settings.weight_decay
-    if settings.kind == "sgd":
-        sgd = torch.optim.SGD(groups, momentum=momentum, weight_decay=decay, fused=True)
-        # Of a skipped first step torch would keep a momentum that was never written.
-        for parameter in network.parameters():
-            sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
-        return sgd
+def _sgd(
+    network: nn.Module, groups: list[dict[str, Any]], momentum: float
+) -> torch.optim.Optimizer:
+    sgd = torch.optim.SGD(groups, momentum=momentum, fused=True)
+    # Of a skipped first step torch would keep a momentum that was never written.
+    for parameter in network.parameters():
+        sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return sgd
+
+
+def _adamw_with_momentum(network: nn.Module, settings: MomentumSection) -> torch.optim.AdamW:
     return torch.optim.AdamW(
-        groups,
-        betas=(momentum, 0.999),
-        weight_decay=decay,
+        [_everything(network, settings)],
+        betas=(settings.momentum, 0.999),
         capturable=_on_cuda(network),
         fused=True,
     )

@@ -24,6 +24,7 @@ _OTHER_NAMES: Final[Mapping[str, str]] = {
     "max_iters": "'schedule.iterations'",
     "learning_rate": "'optimizer.lr'",
     "batch_size": "'batch'",
+    "min_lr": "'schedule.floor', a share of optimizer.lr",
 }
 """What other tools call a key -> the one here."""
 

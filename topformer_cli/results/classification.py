@@ -46,8 +46,12 @@ class ClassificationResult:
 
     def summary(self) -> str:
         """Return the scores in one line."""
-        top5 = f"   top-5 {self.top5:.2f}" if self.top5 is not None else ""
-        return f"{self.headline}{top5}"
+        told = f"top-5 {self.top5:.2f}" if self.top5 is not None else self._no_top5
+        return f"{self.headline}   {told}"
+
+    @property
+    def _no_top5(self) -> str:
+        return f"no top-5: of {len(self.classes)} classes it is always 100"
 
     def table(self) -> ResultTable:
         """Return images and accuracy by class, for sets of up to MOST_ROWS classes."""

@@ -5,7 +5,15 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+)
 
 from topformer_cli.models.design import OWN, Design
 from topformer_cli.models.spec import Fuse, SizeName, Task
@@ -38,22 +46,57 @@ class OptimizerSection(Section):
 
 
 class AdamWSection(OptimizerSection):
-    """AdamW; parameters whose name begins with `head` learn head_lr_factor times faster."""
+    """AdamW; parameters whose name begins with `head` learn head_lr_factor times faster.
+
+    decayed `weights` spares parameters of one dimension, biases and batch normalisation, the decay
+    of weights; `but_norm_and_position` those of layer normalisation and codes of position, as
+    mmsegmentation's settings for transformers do.
+    """
 
     betas: tuple[Rate, Rate]
     head_lr_factor: Positive
+    decayed: Literal["all", "weights", "but_norm_and_position"] = "all"
 
 
 class AdaptiveSection(AdamWSection):
-    """AdamW, or RMSprop as TensorFlow has it, which takes its momentum and its alpha from betas.
-
-    decayed `weights` spares parameters of one dimension, biases and batch normalisation, the decay
-    of weights.
-    """
+    """AdamW, or RMSprop as TensorFlow has it, which takes its momentum and its alpha from betas."""
 
     kind: Literal["adamw", "rmsprop"] = "adamw"
     eps: Positive = 1e-8
-    decayed: Literal["all", "weights"] = "all"
+
+
+BETAS: Final = (0.9, 0.999)
+
+
+class AdamWOrSGDSection(AdamWSection):
+    """AdamW, which has betas, or stochastic gradient descent, which has a momentum instead."""
+
+    betas: tuple[Rate, Rate] = BETAS
+    kind: Literal["adamw", "sgd"] = "adamw"
+    momentum: Rate = 0.9
+
+    @field_validator("kind")
+    @classmethod
+    def _has_no_betas(cls, kind: str, info: ValidationInfo) -> str:
+        # Those that a recipe for AdamW has anyway need not be taken out.
+        if kind == "sgd" and info.data.get("betas", BETAS) != BETAS:
+            message = "it has optimizer.momentum in place of optimizer.betas; leave betas out"
+            raise ValueError(message)
+        return kind
+
+    @field_validator("momentum")
+    @classmethod
+    def _of_sgd(cls, momentum: float, info: ValidationInfo) -> float:
+        if info.data.get("kind", "sgd") != "sgd":
+            message = "it is SGD's; AdamW has optimizer.betas, or take -o optimizer.kind=sgd"
+            raise ValueError(message)
+        return momentum
+
+    @model_serializer(mode="wrap")
+    def _what_the_kind_has(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what only the other kind has."""
+        others = "betas" if self.kind == "sgd" else "momentum"
+        return {name: value for name, value in whole(self).items() if name != others}
 
 
 class MomentumSection(OptimizerSection):
@@ -90,14 +133,18 @@ class ScheduleSection(Section):
 
 
 class PolySection(ScheduleSection):
-    """Polynomial decay to zero, per iteration (mmcv's poly policy)."""
+    """Polynomial decay per iteration, to a share of the rate: none usually (mmcv's poly policy).
+
+    floor is mmcv's min_lr as a share of optimizer.lr.
+    """
 
     power: Positive
+    floor: Share = 0.0
 
     def decay(self, step: int) -> float:
-        """Return (1 - step / iterations)^power."""
+        """Return floor + (1 - floor) * (1 - step / iterations)^power."""
         share: float = max(0.0, 1 - step / self.iterations) ** self.power
-        return share
+        return self.floor + (1 - self.floor) * share
 
 
 class StepsSection(ScheduleSection):

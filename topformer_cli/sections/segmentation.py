@@ -25,7 +25,7 @@ from topformer_cli.models.design import (
 from topformer_cli.models.spec import SIZES, Fuse, SizeName
 from topformer_cli.sections.record import (
     DEFAULT_SIZE,
-    AdamWSection,
+    AdamWOrSGDSection,
     Count,
     Crop,
     EvaluationSection,
@@ -140,7 +140,7 @@ class SegmentationRecipe(Recipe):
     task: Literal["segmentation"]
     model: SegmentationModel
     augment: SegmentationAugment
-    optimizer: AdamWSection
+    optimizer: AdamWOrSGDSection
     schedule: PolySection
     loss: SegmentationLoss
     evaluation: SegmentationEvaluation

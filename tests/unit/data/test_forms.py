@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from pycocotools import mask as oracle
 
 from tests.fakes.pictures import noise_image, write_jpeg
-from topformer_cli.data.decode import decode_ids
+from topformer_cli.data.decode import decode_ids, decode_image
 from topformer_cli.data.forms.classification import Classification
 from topformer_cli.data.forms.detection import Detection
 from topformer_cli.data.forms.row import Row
 from topformer_cli.data.forms.segmentation import Segmentation
 from topformer_cli.data.labels import Labels, custom_labels, read_classes
+from topformer_cli.data.orientation import UPRIGHT, orientation_of
 from topformer_cli.data.sources.source import Blob, Box, Boxes, Item, Painted, Reading, Run, Target
 from topformer_cli.data.spec import MatMask
 from topformer_cli.errors import DataError
@@ -151,6 +152,21 @@ def test_a_class_is_one_label(image: Path) -> None:
     assert row.columns == {"label": 1}
     assert row.counts.tolist() == [0, 1, 0]
     assert (row.picture.height, row.picture.width) == (HEIGHT, WIDTH)
+
+
+@pytest.mark.parametrize("lenient", [True, False])
+def test_pictures_of_classes_are_turned_by_their_tag_unless_published(
+    tmp_path: Path, *, lenient: bool
+) -> None:
+    path = tmp_path / "turned.jpg"
+    write_jpeg(path, noise_image(np.random.default_rng(3), HEIGHT, WIDTH), orientation=6)
+    labels = boxes_reading().labels
+    reading = Reading(task="classification", labels=labels, lenient=lenient)
+    picture = Classification().read_row(Item("sky/one", Blob(path), 1), reading).picture
+    size = (HEIGHT, WIDTH) if lenient else (WIDTH, HEIGHT)
+    assert (picture.height, picture.width) == size
+    assert decode_image(picture.data).shape == (*size, 3)
+    assert orientation_of(picture.data) == UPRIGHT
 
 
 @given(place=st.integers(0, 400), value=st.integers(0, 255), cut=st.integers(0, 600))

@@ -1,6 +1,7 @@
 """Sets are found, paired and divided as they lie on disk."""
 
 import dataclasses
+import os
 import shutil
 from pathlib import Path
 
@@ -47,6 +48,14 @@ def test_pairs_in_subfolders_and_with_unicode_names(request_: FolderRequest) -> 
         (folder / "train" / "stadt é").mkdir()
         (folder / "train" / f"train_0000{suffix}").rename(folder / f"train/stadt é/a b{suffix}")
     assert "stadt é/a b" in [pair.id for pair in folder_source(request_).splits["train"]]
+
+
+def test_names_that_are_not_text_are_refused(request_: FolderRequest) -> None:
+    for folder, suffix in ((request_.images, ".jpg"), (request_.masks, ".png")):
+        name = os.fsdecode(b"\xff" + suffix.encode())
+        (folder / f"train/train_0000{suffix}").rename(folder / "train" / name)
+    with pytest.raises(DataError, match=r"train/\\xff has a name that is not UTF-8; rename it"):
+        folder_source(request_)
 
 
 def test_names_every_missing_partner(request_: FolderRequest) -> None:

@@ -15,10 +15,12 @@ from topformer_cli.engine.optim import (
     scheduled_rates,
     set_learning_rate,
 )
+from topformer_cli.errors import RecipeError
 from topformer_cli.models.build import build_model
 from topformer_cli.recipe import Choices, load_recipe
 from topformer_cli.sections.classification import StairsSection
 from topformer_cli.sections.record import (
+    AdamWOrSGDSection,
     AdamWSection,
     MomentumSection,
     PolySection,
@@ -149,6 +151,78 @@ def test_sgd_moves_every_parameter_with_momentum_and_decay() -> None:
     adamw = build_optimizer(network, settings.model_copy(update={"kind": "adamw"}))
     assert isinstance(adamw, torch.optim.AdamW)
     assert adamw.param_groups[0]["betas"] == (0.9, 0.999)
+
+
+def descent(**settings: object) -> AdamWOrSGDSection:
+    plain = {"kind": "sgd", "lr": 0.1, "weight_decay": 5e-4, "head_lr_factor": 1.0}
+    return AdamWOrSGDSection.model_validate(plain | settings)
+
+
+def test_sgd_of_segmentation_is_that_of_detection_with_a_factor_for_the_head() -> None:
+    network = build_model(make_spec())
+    rest, head = build_optimizer(network, descent(momentum=0.8, head_lr_factor=2.0)).param_groups
+    assert (rest["lr_factor"], head["lr_factor"], len(head["params"])) == (1, 2, 5)
+    for group in (rest, head):
+        assert (group["momentum"], group["weight_decay"], group["dampening"]) == (0.8, 5e-4, 0)
+    torch.manual_seed(0)
+    images = torch.randn(2, 3, 64, 64)
+    found = []
+    for settings in (
+        descent(),
+        MomentumSection(kind="sgd", lr=0.1, weight_decay=5e-4, momentum=0.9),
+    ):
+        torch.manual_seed(1)
+        network = build_model(make_spec())
+        optimizer = build_optimizer(network, settings)
+        for step in range(3):
+            set_learning_rate(optimizer, 0.1, schedule(warmup=0), step)
+            optimizer.zero_grad()
+            network(images).square().mean().backward()
+            optimizer.step()
+        found.append(network.state_dict())
+    assert all(torch.equal(one, found[1][name]) for name, one in found[0].items())
+
+
+def test_each_kind_has_its_own_settings_and_says_no_others() -> None:
+    assert "betas" not in descent().model_dump()
+    assert "momentum" not in descent(kind="adamw").model_dump()
+    assert AdamWOrSGDSection.model_validate(descent(momentum=0.5).model_dump()).momentum == 0.5
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (("optimizer.momentum=0.9",), "-o optimizer.momentum: it is sgd's; adamw has opt"),
+        (("optimizer.kind=sgd", "optimizer.betas=[0.8,0.9]"),
+         "-o optimizer.kind: it has optimizer.momentum in place of optimizer.betas; leave"),
+        (("optimizer.kind=adam",), "-o optimizer.kind: input should be 'adamw' or 'sgd', got"),
+        (("schedule.min_lr=1e-4",),
+         "-o schedule.min_lr: unknown key; did you mean 'schedule.floor', a share of "),
+    ],
+)  # fmt: skip
+def test_settings_of_the_other_kind_are_refused(overrides: tuple[str, ...], said: str) -> None:
+    with pytest.raises(RecipeError) as error:
+        load_recipe("ade20k", Choices("tiny", None, overrides))
+    assert said in str(error.value)
+
+
+def test_a_polynomial_may_end_above_zero() -> None:
+    settings = PolySection(iterations=100, warmup=0, warmup_ratio=0, power=0.9, floor=0.01)
+    rates = [0.01 * settings.decay(step) for step in (0, 50, 100, 200)]
+    # mmcv: (base - min) * (1 - progress)^power + min, of 0.01 and 1e-4.
+    assert rates == pytest.approx([0.01, (0.01 - 1e-4) * 0.5**0.9 + 1e-4, 1e-4, 1e-4])
+
+
+def test_layer_normalisation_and_position_can_be_spared_the_decay() -> None:
+    network = torch.nn.Module()
+    network.body = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.LayerNorm(4))
+    network.body.codes = torch.nn.Parameter(torch.zeros(1, 4, 16))
+    network.head = torch.nn.Sequential(torch.nn.BatchNorm2d(4), torch.nn.LayerNorm(4))
+    settings = SETTINGS.model_copy(update={"decayed": "but_norm_and_position"})
+    groups = build_optimizer(network, settings).param_groups
+    assert [(one["lr_factor"], one["weight_decay"], len(one["params"])) for one in groups] == [
+        (1, 0.01, 2), (1, 0.0, 3), (10, 0.01, 2), (10, 0.0, 2),
+    ]  # fmt: skip
 
 
 def test_a_saved_optimizer_of_another_device_goes_on_here() -> None:

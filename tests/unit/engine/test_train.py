@@ -101,23 +101,26 @@ def test_every_record_tells_of_waiting_memory_and_the_time_left(job: MakeJob, ru
     assert 0 < last < first + 60
 
 
+SGD = ("optimizer.kind=sgd", "optimizer.momentum=0.9", "schedule.floor=0.01")
+
+
 @pytest.mark.parametrize(
-    ("step", "number", "code"),
-    [(2, signal.SIGINT, 130), (5, signal.SIGTERM, 143)],
-    ids=["SIGINT", "SIGTERM"],
+    ("step", "number", "code", "settings"),
+    [(2, signal.SIGINT, 130, ()), (5, signal.SIGTERM, 143, ()), (3, signal.SIGINT, 130, SGD)],
+    ids=["SIGINT", "SIGTERM", "SGD"],
 )
 def test_stopped_and_resumed_equals_uninterrupted(
-    job: MakeJob, tmp_path: Path, step: int, number: int, code: int
+    job: MakeJob, tmp_path: Path, step: int, number: int, code: int, settings: tuple[str, ...]
 ) -> None:
     whole, parts = (new_run(tmp_path, "train", name) for name in ("whole", "parts"))
-    train(job(), whole, Watcher())
+    train(job(*settings), whole, Watcher())
     with pytest.raises(Stopped, match=rf"saved step {step} of 6 in .*--resume auto") as stopped:
-        train(job(), parts, signalled_at(step, number))
+        train(job(*settings), parts, signalled_at(step, number))
     assert stopped.value.signal_exit_code == code
     assert not parts.finished
     torch.manual_seed(99)
     watcher = Watcher()
-    train(job(), parts, watcher, resume=True)
+    train(job(*settings), parts, watcher, resume=True)
     assert watcher.steps == list(range(step, 7))
     assert_same(weights(whole), weights(parts))
     assert_same(weights(whole, "best"), weights(parts, "best"))

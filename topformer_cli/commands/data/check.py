@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 @click.command("check")
 @click.argument("name", required=False)
 @click.option("--source", type=options.EXISTING_FOLDER, help="Folder that holds the published set.")
-@click.option("--images", type=options.EXISTING_FOLDER, help="Own set: images, or train/ and val/.")
+@click.option(
+    "--images",
+    type=options.EXISTING_FOLDER,
+    help="Own set: images, or train/ and val/. Alone: a folder a class.",
+)
 @click.option("--masks", type=options.EXISTING_FOLDER, help="Own set: masks, 8-bit ids or colours.")
 @click.option("--classes", help="Own set: a,b,c or a file of name[,r,g,b] lines.")
 @click.option(

@@ -16,7 +16,7 @@ NO_TERMS: Final = "none recorded; --terms of `topformer data prepare` records th
 _TITLES: Final = {
     "segmentation": "share of the labelled pixels, and of the images, by class",
     "detection": "boxes, and share of the images, by class",
-    "classification": "images by class",
+    "classification": "images, and their share, by class",
 }
 
 
@@ -59,18 +59,19 @@ def command(
 
 
 def _columns(card: "DatasetCard") -> list[str]:
-    kinds = {"segmentation": ("pixels", "images"), "detection": ("boxes", "images")}
-    return [
-        f"{split}\n{kind}" for split in card.splits for kind in kinds.get(card.task, ("images",))
-    ]
+    kinds = {
+        "segmentation": ("pixels", "images"),
+        "detection": ("boxes", "images"),
+        "classification": ("images", "share"),
+    }
+    return [f"{split}\n{kind}" for split in card.splits for kind in kinds[card.task]]
 
 
 def _class_row(row: "ClassRow", task: str) -> tuple[str, ...]:
     cells = [str(row.train_id), *([row.code] if row.code is not None else []), row.name]
     for one in row.splits.values():
         cells.append(_percent(one.share) if task == "segmentation" else f"{one.count:,}")
-        if task != "classification":
-            cells.append(_percent(one.image_share))
+        cells.append(_percent(one.image_share))
     return (*cells, f"{row.weight:.2f}")
 
 

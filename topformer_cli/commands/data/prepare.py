@@ -1,22 +1,29 @@
 """`topformer data prepare`."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import click
 
 from topformer_cli.commands import options
+
+NAMED: Final = 8
+"""Classes that are named; the others are counted."""
 
 
 @click.command("prepare")
 @click.argument("name")
 @click.option("--source", type=options.EXISTING_FOLDER, help="Folder that holds the published set.")
 @click.option(
-    "--images", type=options.EXISTING_FOLDER, help="Custom set: images, or train/ and val/."
+    "--images",
+    type=options.EXISTING_FOLDER,
+    help="Custom set: images, or train/ and val/. Alone: a folder a class.",
 )
 @click.option(
     "--masks", type=options.EXISTING_FOLDER, help="Custom set: masks, 8-bit ids or colours."
 )
-@click.option("--classes", help="Custom set: a,b,c or a file of name[,r,g,b] lines.")
+@click.option("--classes", help="Custom set: a,b,c or a file of name[,r,g,b] lines, in order.")
 @click.option(
     "--ignore", type=click.IntRange(0, 255), multiple=True, help="Mask id to ignore; repeatable."
 )
@@ -78,13 +85,21 @@ def command(  # noqa: PLR0913 - one parameter an option
         places=Places(cache=cache_dir),
     )
     with console.progress(f"prepare {name}", "images") as update:
-        card, fresh = preparing.prepare(request, update)
-    for warning in card.warnings:
+        prepared = preparing.prepare(request, update)
+    card = prepared.card
+    for warning in prepared.oddities:
         console.warn(warning)
     if as_json:
         console.result_json(card.model_dump(mode="json"))
         return
     counts = ", ".join(f"{count} {split}" for split, count in card.counts.items())
-    state = "prepared" if fresh else "already prepared"
+    state = "prepared" if prepared.fresh else "already prepared"
     console.result(f"{name}: {state}, {counts} images, {len(card.classes)} classes")
+    if card.task == "classification":
+        console.note(f"one class an image: {_named(card.classes)}")
     console.note(f"next: topformer data show {name}, topformer train {name} --size tiny")
+
+
+def _named(classes: Sequence[str]) -> str:
+    more = f" and {len(classes) - NAMED} more" if len(classes) > NAMED else ""
+    return f"{', '.join(classes[:NAMED])}{more}"

@@ -67,6 +67,8 @@ def look(item: Item, reading: Reading, *, prepared: bool) -> Look:
     size: tuple[int, int] | None
     if isinstance(item.target, int):
         found.counts = np.bincount([item.target], minlength=len(reading.labels.classes))
+        if facts is not None and not (prepared or reading.lenient):
+            _note_orientation(place, facts.orientation, found)
         return found
     if isinstance(item.target, Boxes):
         size = (item.target.height, item.target.width)
@@ -78,6 +80,12 @@ def look(item: Item, reading: Reading, *, prepared: bool) -> Look:
     if facts is not None and size is not None:
         _compare_sizes(item, facts, size, reading if not prepared else None, found)
     return found
+
+
+def _note_orientation(place: str, tag: int, found: Look) -> None:
+    if tag != UPRIGHT:
+        what = f"has EXIF orientation {tag}"
+        found.note(Finding("exif", place, what, "prepare applies it", wrong=False))
 
 
 def _look_at_mask(item: Item, reading: Reading, found: Look) -> tuple[int, int] | None:

@@ -18,7 +18,11 @@ def quick_check(prepared: PreparedSet) -> tuple[str, ...]:
             another set than the card describes.
     """
     refuse_damaged(prepared.path, prepared.card)
-    card = prepared.card
+    return oddities(prepared.card)
+
+
+def oddities(card: DatasetCard) -> tuple[str, ...]:
+    """Return what a card says is odd with its set."""
     notes = list(card.warnings)
     if card.partial is None:
         # What the training part lacks is among the warnings.

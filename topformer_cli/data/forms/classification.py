@@ -8,7 +8,7 @@ from topformer_cli.data.card import LabelFacts
 from topformer_cli.data.forms.row import Row, Totals, stored_picture
 from topformer_cli.data.labels import Labels
 from topformer_cli.data.lint import image_size
-from topformer_cli.data.orientation import UPRIGHT
+from topformer_cli.data.orientation import SIDEWAYS, UPRIGHT
 from topformer_cli.data.sources.source import Item, Reading
 
 
@@ -22,14 +22,19 @@ class Classification:
         return {"label": ClassLabel(names=list(classes))}
 
     def read_row(self, item: Item, reading: Reading) -> Row:
-        """Read an image; its pixels stay as they are stored, whatever its EXIF tag says."""
+        """Read an image; its EXIF tag turns it, unless it is of a published set.
+
+        Who trains on those takes the pixels as they are stored.
+        """
         assert isinstance(item.target, int)
         data = item.image.read()
         height, width, tag = image_size(data, str(item.image))
+        applied = UPRIGHT if reading.lenient else tag
+        size = (width, height) if applied in SIDEWAYS else (height, width)
         columns = {"label": item.target}
         return Row(
             id=item.id,
-            picture=stored_picture(item.image, data, (height, width), tag=tag, applied=UPRIGHT),
+            picture=stored_picture(item.image, data, size, tag=tag, applied=applied),
             columns=columns,
             signature=self.signature(columns),
             counts=np.bincount([item.target], minlength=len(reading.labels.classes)),

@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -85,6 +85,7 @@ def _pair(folders: Folders) -> tuple[tuple[Item, ...], list[Finding]]:
     if problems := _nothing_to_pair(folders, images, masks):
         return (), problems
     stems, problems = _wanted(folders, images, masks)
+    problems += misnamed(folders.images, stems)
     problems += [
         Finding("twice", str(paths[1]), f"has the same stem as {paths[0].name}", "keep one of them")
         for files in (images, masks)
@@ -144,19 +145,35 @@ def _wanted(folders: Folders, images: Files, masks: Files) -> tuple[dict[str, No
 
 
 def _by_stem(folder: Path, stem_of: Callable[[str], str | None]) -> Files:
-    """Return the files below a folder by relative path and stem; hidden files are no data."""
+    """Return the files below a folder by relative path and stem."""
     files: defaultdict[str, list[Path]] = defaultdict(list)
+    for parent, names in visible(folder):
+        below = parent.relative_to(folder)
+        for name in names:
+            if (stem := stem_of(name)) is not None:
+                files[(below / stem).as_posix()].append(parent / name)
+    return files
+
+
+def visible(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield a folder and those below it with the names of their files; hidden ones are no data."""
     for parent, folders, names in os.walk(folder, followlinks=True):
         folders[:] = sorted(
             name
             for name in folders
             if not name.startswith(".") and not leads_back(Path(parent, name))
         )
-        below = Path(parent).relative_to(folder)
-        for name in sorted(names):
-            if (stem := stem_of(name)) is not None:
-                files[(below / stem).as_posix()].append(Path(parent, name))
-    return files
+        yield Path(parent), sorted(name for name in names if not name.startswith("."))
+
+
+def misnamed(folder: Path, names: Iterable[str]) -> Iterator[Finding]:
+    """Yield a finding for each name that no text can hold, as a prepared set would have to."""
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(folder / name).decode(errors="backslashreplace")
+            yield Finding("name", shown, "has a name that is not UTF-8", "rename it")
 
 
 def leads_back(folder: Path) -> bool:

@@ -129,13 +129,26 @@ def _match(spec: DatasetSpec, source: Path) -> tuple[Path, Layout] | None:
 
 def _not_there(spec: DatasetSpec, source: Path) -> str:
     names = ", ".join(_needs(spec.layouts[spec.fetched]))
-    needed = f"{spec.title} needs a folder {spec.folder} with {names}"
+    needed = f"{spec.title} needs a folder {spec.folder} with {names}{_or_class_folders(spec)}"
     for level in _levels(source):
         for folder in level:
             for impostor in spec.impostors:
                 if next(folder.glob(impostor.pattern), None) is not None:
                     return f"{source} holds {impostor.what}; {needed}"
-    return f"{source} does not hold the set: {needed} (see {spec.homepage})"
+    own = f"; classes of your own take another name and --images {source}"
+    hint = own if spec.task == "classification" and _subfolders(source) else ""
+    return f"{source} does not hold the set: {needed} (see {spec.homepage}){hint}"
+
+
+def _or_class_folders(spec: DatasetSpec) -> str:
+    """Say how the set lies in folders of classes, if it may; archives show their names alone."""
+    parts = [
+        f"{name}/{spec.codes[0]}/ to {name}/{spec.codes[-1]}/"
+        for layout in spec.layouts
+        if isinstance(layout, ClassFolderLayout)
+        for name in layout.splits.values()
+    ]
+    return f", or with {' and '.join(parts)}, a folder of images a class" if parts else ""
 
 
 def _levels(source: Path) -> Iterator[list[Path]]:

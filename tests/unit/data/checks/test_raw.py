@@ -93,7 +93,7 @@ def test_a_sound_set_has_a_line_for_every_check(request_: FolderRequest) -> None
     report = checked(request_)
     assert found(report) == {}
     assert report.images == 8
-    assert len(report.lines) == 20
+    assert len(report.lines) == 21
     assert {line.count for line in report.lines} == {0}
     [ignored] = [line for line in report.lines if line.check.kind == "ignored"]
     assert ignored.example == "train 0.0%, val 0.0%"

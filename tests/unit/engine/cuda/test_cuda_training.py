@@ -87,10 +87,12 @@ def test_compiled_augmentation_is_the_plain_one(prepared: PreparedSet) -> None:
     assert (plain[0].int() - compiled[0].int()).abs().float().mean() < 0.01
 
 
-def test_recorded_steps_are_plain_steps(prepared: PreparedSet, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["adamw", "sgd"])
+def test_recorded_steps_are_plain_steps(prepared: PreparedSet, tmp_path: Path, kind: str) -> None:
     weights = []
+    optimizer = f"optimizer.kind={kind}"
     for choice in ("auto", "off"):
-        one = job(prepared, CUDA, f"compile={choice}", "pixels=device", "ema=0.9")
+        one = job(prepared, CUDA, f"compile={choice}", "pixels=device", "ema=0.9", optimizer)
         run = new_run(tmp_path, "train", choice)
         train(one, run, Watcher())
         weights.append(load_checkpoint(run.weights("last")).weights)
