@@ -114,12 +114,12 @@ def _seaformer(size: str, batch: str, score: float, drive: str) -> PublishedWeig
     )  # fmt: skip
 
 
-def _other_paddle(name: str, backbone: str, score: float, file: str) -> PublishedWeights:
+def _other_paddle(name: str, backbone: str, score: float, url: str) -> PublishedWeights:
     family = "seaformer" if backbone.startswith("seaformer") else "pp_mobileseg"
     return PublishedWeights(
         name=name, publisher="PaddleSeg", task="segmentation", size=None, backbone=backbone,
-        side=512, dataset="ade20k", score=score, title=file.split("/")[0],
-        page=f"{_PADDLE_CONFIGS}{family}", url=f"{_BOS}{file}", suffix=".pdparams",
+        side=512, dataset="ade20k", score=score, title=url.split("/")[-2],
+        page=f"{_PADDLE_CONFIGS}{family}", url=url, suffix=".pdparams",
     )  # fmt: skip
 
 
@@ -178,25 +178,27 @@ ZOO: Final = {
         _seaformer("large", "4x8", 43.8, "1SUISoIpZujAYrxrvGPMJidzfYH2KYaAp"),
         _other_paddle(
             "seaformer-tiny-paddle", "seaformer-tiny", 34.58,
-            "seaformer_tiny_ade20k_512x512_160k/model.pdparams",
+            f"{_BOS}seaformer_tiny_ade20k_512x512_160k/model.pdparams",
         ),
         _other_paddle(
             "seaformer-small-paddle", "seaformer-small", 38.73,
-            "seaformer_small_ade20k_512x512_160k/model.pdparam",
+            f"{_BOS}seaformer_small_ade20k_512x512_160k/model.pdparam",
         ),
         _other_paddle(
             "seaformer-base-paddle", "seaformer-base", 40.92,
-            "seaformer_ade20k_512x512_160k/model.pdparams",
+            f"{_PADDLE}seaformer_ade20k_512x512_160k/model.pdparams",
         ),
         _other_paddle(
             "seaformer-large-paddle", "seaformer-large", 43.66,
-            "seaformer_large_ade20k_512x512_160k/model.pdparams",
+            f"{_BOS}seaformer_large_ade20k_512x512_160k/model.pdparams",
         ),
         _other_paddle(
-            "pp-mobileseg-tiny", "strideformer-tiny", 36.39, "pp_mobileseg_tiny/model.pdparams"
+            "pp-mobileseg-tiny", "strideformer-tiny", 36.39,
+            f"{_BOS}pp_mobileseg_tiny/model.pdparams",
         ),
         _other_paddle(
-            "pp-mobileseg-base", "strideformer-base", 41.57, "pp_mobileseg_base/model.pdparams"
+            "pp-mobileseg-base", "strideformer-base", 41.57,
+            f"{_BOS}pp_mobileseg_base/model.pdparams",
         ),
         _imagenet("tiny", 66.2),
         _imagenet("small", 72.3),
