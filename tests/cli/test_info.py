@@ -92,6 +92,21 @@ def test_a_head_beside_is_counted_apart() -> None:
     assert "trained beside" not in alone.out
 
 
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [
+        ("seaformer-tiny", "1.7 M parameters, 0.6 G multiply-adds at 512x512 with 150 classes "
+         "(fudan-zvg/SeaFormer, seaformer-seg/README.md)"),
+        ("pp-mobileseg-base", "5.62 times 2^20 values in its file with 150 classes "
+         "(PaddlePaddle/PaddleSeg, configs/pp_mobileseg/README.md)"),
+        ("raspp-mobilenetv2", "2.2 M parameters, 2.8 G multiply-adds at 512x512 with 150 classes "
+         "(paper Table 1)"),
+    ],
+)  # fmt: skip
+def test_printed_figures_are_told_with_their_place(name: str, printed: str) -> None:
+    assert f"printed {printed}" in " ".join(said(run_cli("info", name)).split())
+
+
 def test_a_table_of_the_paper_has_our_count_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(console, "_stdout", lambda: _narrow())
     text = said(run_cli("info", "--table", "11"))

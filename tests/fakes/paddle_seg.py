@@ -37,8 +37,13 @@ def paddle_state(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def save_pdparams(path: Path, weights: Mapping[str, Tensor], protocol: int = 4) -> Path:
-    """Write weights as paddle.save does, its table of names included."""
-    state = {name: value.numpy() for name, value in paddle_state(weights).items()}
+    """Write weights of TopFormer under PaddleSeg's names."""
+    return write_pdparams(path, paddle_state(weights), protocol)
+
+
+def write_pdparams(path: Path, tensors: Mapping[str, Tensor], protocol: int = 4) -> Path:
+    """Write tensors as paddle.save does, its table of names included."""
+    state = {name: value.numpy() for name, value in tensors.items()}
     table = {name: f"tensor_{index}.w_0" for index, name in enumerate(state)}
     content: dict[str, Any] = {**state, "StructuredToParameterName@@": table}
     path.write_bytes(pickle.dumps(content, protocol))

@@ -14,7 +14,7 @@ from torch import Tensor
 from topformer_cli.errors import DataError
 from topformer_cli.models.baselines.beginning import begins_with
 from topformer_cli.models.baselines.files import CLASSIFIER_FILES, ClassifierFile
-from topformer_cli.models.baselines.table import Baseline
+from topformer_cli.models.baselines.table import BASELINES, Baseline
 from topformer_cli.models.build import build_model
 from topformer_cli.models.checkpoint import Checkpoint, has_card, load_checkpoint
 from topformer_cli.models.foreign.files import read_file, require_content
@@ -126,7 +126,7 @@ def read_weights(request: Request) -> Checkpoint:
     weights = our_names(file)
     counters = counters_for(weights)
     spec = _recognise(weights, file.meta, request)
-    if file.form == "PaddlePaddle":
+    if file.form == "PaddlePaddle" and spec.size is not None:
         spec = replace(spec, design=replace(spec.design, pooling="windows"))
     expected, taken, report = match(weights | counters, spec)
     if not report.complete and not request.partial:
@@ -160,7 +160,7 @@ def _recognise(
 ) -> ModelSpec:
     """Read backbone, size, fuse convolution and classes off the shapes."""
     path, fits = request.path, list(_sizes_that_fit(weights))
-    if spec := _classifier(weights, request):
+    if spec := _classifier(weights, request) or _successor(weights, meta, request):
         return spec
     if not fits:
         raise DataError(_not_known(request))
@@ -186,7 +186,8 @@ def _recognise(
 def _not_known(request: Request) -> str:
     if (row := request.wanted) is not None:
         return f"{request.path} holds nothing that fits {row.name}{begins_with(row)}"
-    titles = ", ".join(file.title for file in CLASSIFIER_FILES.values())
+    successors = (row.name for row in BASELINES.values() if not row.of_paper)
+    titles = ", ".join((*(file.title for file in CLASSIFIER_FILES.values()), *successors))
     return (
         f"{request.path} holds no TopFormer weights: no known size fits its tensors, and it is "
         f"none of {titles}"
@@ -213,6 +214,28 @@ def _classifier(weights: Mapping[str, Tensor], request: Request) -> ModelSpec | 
             backbone=backbone, size=None, head="linear", fuse=None, input_size=(224, 224), **card
         )
     return None
+
+
+def _successor(
+    weights: Mapping[str, Tensor], meta: Mapping[str, Any], request: Request
+) -> ModelSpec | None:
+    """Return the card of the one of TopFormer's successors that most tensors fit, if any is."""
+    classify = weights.get("head.classify.1.weight")
+    if classify is None or not classify.ndim or "encoder.stem.conv.weight" not in weights:
+        return None
+    card = _card("segmentation", classify.shape[0], meta, request.known_sets)
+    specs = [
+        ModelSpec(
+            backbone=row.encoder, size=None, head=row.head, fuse=None, input_size=(512, 512), **card
+        )
+        for row in BASELINES.values()
+        if not row.of_paper
+    ]  # fmt: skip
+    spec = max(specs, key=lambda one: match(weights, one)[2].matched)
+    if request.size is not None:
+        message = f"{request.path} holds {spec.network}, not TopFormer-{request.size}; drop --size"
+        raise DataError(message)
+    return spec
 
 
 def _taken_by(backbone: str, file: ClassifierFile) -> str:

@@ -1,21 +1,25 @@
 """Weights that others have published, as one table: plain records, no torch.
 
-PaddleSeg's scores and addresses: PaddlePaddle/PaddleSeg, configs/topformer/README.md. The authors':
-hustvl/TopFormer, README.md; they lie on drives that only a browser gets them from, and nobody
-published a checksum of any of these files. The encoders of the baselines: torchvision's enums of
-weights, whose file names hold the beginning of a checksum, as open-mmlab's do; model cards of the
-hub, which knows the checksum of each file.
+PaddleSeg's scores and addresses: PaddlePaddle/PaddleSeg, README.md of configs/topformer, seaformer
+(which writes small's address so) and pp_mobileseg. The authors': README.md of hustvl/TopFormer and
+of fudan-zvg/SeaFormer, seaformer-seg; they lie on drives that only a browser gets them from, and
+nobody published a checksum of any of these files. The encoders of the baselines: torchvision's
+enums of weights, whose file names hold the beginning of a checksum, as open-mmlab's do; model cards
+of the hub, which knows the checksum of each file.
 """
 
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from topformer_cli.models.baselines.table import ENCODER_NAMES
+from topformer_cli.models.baselines.table import BASELINES, ENCODER_NAMES
 from topformer_cli.models.spec import SizeName, Task
 
 Publisher = Literal["authors", "PaddleSeg", "torchvision", "open-mmlab", "timm", "NVIDIA"]
 LICENCE: Final = "Apache-2.0"
 """Of the first two's code bases; neither says anything of its own about the weights."""
+
+_WHOLE: Final = {row.encoder: row.name for row in BASELINES.values() if not row.of_paper}
+"""The encoder of a network that is published as a whole -> what people call the network."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +56,11 @@ class PublishedWeights:
     @property
     def network(self) -> str:
         """What people call the network."""
-        return f"TopFormer-{self.size}" if self.size else ENCODER_NAMES[self.backbone]
+        if self.size is not None:
+            return f"TopFormer-{self.size}"
+        return (
+            _WHOLE[self.backbone] if self.task == "segmentation" else ENCODER_NAMES[self.backbone]
+        )
 
     @property
     def figure(self) -> str:
@@ -72,7 +80,8 @@ class PublishedWeights:
 
 
 _PADDLE: Final = "https://paddleseg.bj.bcebos.com/dygraph/ade20k/"
-_PADDLE_PAGE: Final = "https://github.com/PaddlePaddle/PaddleSeg/tree/develop/configs/topformer"
+_BOS: Final = "https://bj.bcebos.com/paddleseg/dygraph/ade20k/"
+_PADDLE_CONFIGS: Final = "https://github.com/PaddlePaddle/PaddleSeg/tree/develop/configs/"
 _DRIVE: Final = "https://drive.google.com/file/d/"
 _IMAGENET: Final = "https://drive.google.com/drive/folders/1NLz3QCDbaXJ2DeGxLPUfupZZbojceDJM"
 
@@ -81,7 +90,7 @@ def _paddleseg(size: SizeName, score: float) -> PublishedWeights:
     title = f"topformer_{size}_ade20k_512x512_160k"
     return PublishedWeights(
         name=f"paddleseg-{size}", publisher="PaddleSeg", task="segmentation", size=size, side=512,
-        dataset="ade20k", score=score, title=title, page=_PADDLE_PAGE,
+        dataset="ade20k", score=score, title=title, page=f"{_PADDLE_CONFIGS}topformer",
         url=f"{_PADDLE}{title}/model.pdparams", suffix=".pdparams",
     )  # fmt: skip
 
@@ -94,6 +103,23 @@ def _authors(
         name=f"authors-{size}{at}-{batch}", publisher="authors", task="segmentation", size=size,
         side=side, dataset="ade20k", score=score, page=f"{_DRIVE}{drive}",
         title=f"TopFormer-{size[0].upper()}_{side}x{side}_{batch}_160k",
+    )  # fmt: skip
+
+
+def _seaformer(size: str, batch: str, score: float, drive: str) -> PublishedWeights:
+    return PublishedWeights(
+        name=f"seaformer-{size}-{batch}", publisher="authors", task="segmentation", size=None,
+        backbone=f"seaformer-{size}", side=512, dataset="ade20k", score=score,
+        page=f"{_DRIVE}{drive}", title=f"SeaFormer-{size[0].upper()}_512x512_{batch}_160k",
+    )  # fmt: skip
+
+
+def _other_paddle(name: str, backbone: str, score: float, url: str) -> PublishedWeights:
+    family = "seaformer" if backbone.startswith("seaformer") else "pp_mobileseg"
+    return PublishedWeights(
+        name=name, publisher="PaddleSeg", task="segmentation", size=None, backbone=backbone,
+        side=512, dataset="ade20k", score=score, title=url.split("/")[-2],
+        page=f"{_PADDLE_CONFIGS}{family}", url=url, suffix=".pdparams",
     )  # fmt: skip
 
 
@@ -142,6 +168,38 @@ ZOO: Final = {
         _authors("small", "4x8", 37.0, "19041fMb4HuDyNhIYdW1r5612FyzpexP0"),
         _authors("base", "2x8", 38.3, "1pYUUB4N6FVjXt1NKygtQis5WmhGECrNt"),
         _authors("base", "4x8", 39.2, "1m7CxYKWAyJzl5W3cj1vwsW4DfqAb_rqz"),
+        _seaformer("tiny", "2x8", 35.0, "14l4bTXYsaE-NaMpmBa-dXmt7l3_TJogQ"),
+        _seaformer("tiny", "4x8", 36.5, "1eIBkr2x5jv4eNaNUQpC-91tbIlktXSPi"),
+        _seaformer("small", "2x8", 38.9, "1eVLFdORpvdLS68hTJCN_SzGuHmepAFxT"),
+        _seaformer("small", "4x8", 39.5, "1hGXFVc7F-vLAKe3BLjqnS06_8Fo7CO-L"),
+        _seaformer("base", "2x8", 41.2, "1H-GLdNzEViB2-QAtLdXpQVngUmMb_Vsa"),
+        _seaformer("base", "4x8", 41.9, "1flVg9imJTbgjcJrJiIn_3_lmYpaSKZuV"),
+        _seaformer("large", "2x8", 43.0, "1AbbzfQIH6z7tJ8PGlnY1d0S1eEXkva8S"),
+        _seaformer("large", "4x8", 43.8, "1SUISoIpZujAYrxrvGPMJidzfYH2KYaAp"),
+        _other_paddle(
+            "seaformer-tiny-paddle", "seaformer-tiny", 34.58,
+            f"{_BOS}seaformer_tiny_ade20k_512x512_160k/model.pdparams",
+        ),
+        _other_paddle(
+            "seaformer-small-paddle", "seaformer-small", 38.73,
+            f"{_BOS}seaformer_small_ade20k_512x512_160k/model.pdparam",
+        ),
+        _other_paddle(
+            "seaformer-base-paddle", "seaformer-base", 40.92,
+            f"{_PADDLE}seaformer_ade20k_512x512_160k/model.pdparams",
+        ),
+        _other_paddle(
+            "seaformer-large-paddle", "seaformer-large", 43.66,
+            f"{_BOS}seaformer_large_ade20k_512x512_160k/model.pdparams",
+        ),
+        _other_paddle(
+            "pp-mobileseg-tiny", "strideformer-tiny", 36.39,
+            f"{_BOS}pp_mobileseg_tiny/model.pdparams",
+        ),
+        _other_paddle(
+            "pp-mobileseg-base", "strideformer-base", 41.57,
+            f"{_BOS}pp_mobileseg_base/model.pdparams",
+        ),
         _imagenet("tiny", 66.2),
         _imagenet("small", 72.3),
         _imagenet("base", 75.3),
@@ -153,6 +211,6 @@ ZOO: Final = {
         _encoder("timm", "hrnet-w18-small", 75.1, "MIT", "hf://timm/hrnet_w18_small_v2.ms_in1k"),
         _encoder("NVIDIA", "mit-b0", 70.5, "NVIDIA's, not for commerce", "hf://nvidia/mit-b0"),
     )
-}
-"""Name -> weights. PaddleSeg's are a retraining, not the authors' files. Of torchvision's
-several the oldest: newer ones classify better and need not segment better."""
+}  # fmt: skip
+"""Name -> weights. PaddleSeg's of other people's networks are a retraining, not the authors' files.
+Of torchvision's several the oldest: newer ones classify better and need not segment better."""

@@ -42,7 +42,7 @@ TOPFORMER: Final = "topformer"
 
 
 class SegmentationModel(Section):
-    """The network: TopFormer, or one of those that the paper compares it with.
+    """The network: TopFormer, or one of those that it is compared with.
 
     drop_path drops branches of blocks, where a network has such; dropout is before the last
     convolution; auxiliary weighs the loss of the head that mmsegmentation trains beside the own one

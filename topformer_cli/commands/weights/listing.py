@@ -31,9 +31,9 @@ def command(cache_dir: Path | None, as_json: bool) -> None:
     columns = ("name", "set", "input", "score", "got by", "kept")
     console.table("published weights", columns, rows, left=(0, 1, 4, 5))
     console.note(
-        "scores are the publishers' own; PaddleSeg's are a retraining. The authors' files are on "
-        "drives: download one from its page (--json has it), then topformer weights fetch NAME "
-        "--from FILE"
+        "scores are the publishers' own; PaddleSeg's are a retraining, but for PP-MobileSeg, which "
+        "is its own. The authors' files are on drives: download one from its page (--json has it), "
+        "then topformer weights fetch NAME --from FILE"
     )
 
 

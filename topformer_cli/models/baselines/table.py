@@ -68,8 +68,8 @@ class Baseline:
     latter. auxiliary: channels and width of the head that mmsegmentation trains beside, which the
     paper's parameters include and this network has in training alone. edited: the paper measured
     the latency of a graph edited by hand (hustvl/TopFormer, issue 25). library: what its encoder is
-    of; all but torchvision need the extra `[baselines]`. called: its own name, where it is not
-    named after head and encoder.
+    of, or needs beside what is here; all but torchvision need the extra `[baselines]`. called: its
+    own name, where it is not named after head and encoder.
     """
 
     head: str

@@ -7,7 +7,7 @@ but for the statistics of batch normalisation, and no counters beside them; its 
 the same layout. torchvision's and timm's names are those of our networks with their backbones;
 open-mmlab's ResNet (V1c, mmseg/models/backbones/resnet.py) calls its beginning otherwise, and
 nvidia/mit-b0 has the names from before transformers 5, which renames them as it reads
-(transformers/conversion_mapping.py).
+(transformers/conversion_mapping.py). Those of TopFormer's successors are in `successors`.
 """
 
 import re
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from topformer_cli.models.foreign.files import WeightFile
+from topformer_cli.models.foreign.successors import are_successors, successors_name
 
 BLOCK_PARTS: Final = {
     "attn.to_q": "attention.query",
@@ -83,9 +84,11 @@ COUNTER: Final = "num_batches_tracked"
 
 def our_names(file: WeightFile) -> dict[str, Tensor]:
     """Return a file's tensors under our names; what is of another kind keeps its own."""
-    if file.form != "PaddlePaddle":
-        return {_rename(key): value for key, value in file.tensors.items()}
-    return {_rename(_of_torch(key)): value for key, value in file.tensors.items()}
+    paddle = file.form == "PaddlePaddle"
+    tensors = {_of_torch(key) if paddle else key: one for key, one in file.tensors.items()}
+    if are_successors(tensors):
+        return {successors_name(key, tensors): one for key, one in tensors.items()}
+    return {_rename(key): one for key, one in tensors.items()}
 
 
 def counters_for(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
