@@ -208,8 +208,8 @@ ZOO: Final = {
         _torchvision("efficientnet", 77.69, "efficientnet_b0_rwightman-7f5810bc.pth"),
         _torchvision("shufflenetv2-x1.5", 73.00, "shufflenetv2_x1_5-3c479a10.pth"),
         _encoder("open-mmlab", "resnet18", None, LICENCE, f"{_MMLAB}resnet18_v1c-b5776b93.pth"),
-        _encoder("timm", "hrnet-w18-small", 75.1, "MIT", "hf://timm/hrnet_w18_small_v2.ms_in1k"),
-        _encoder("NVIDIA", "mit-b0", 70.5, "NVIDIA's, not for commerce", "hf://nvidia/mit-b0"),
+        _encoder("timm", "hrnet-w18-small", None, "MIT", "hf://timm/hrnet_w18_small_v2.ms_in1k"),
+        _encoder("NVIDIA", "mit-b0", None, "NVIDIA's own: read its page", "hf://nvidia/mit-b0"),
     )
 }  # fmt: skip
 """Name -> weights. PaddleSeg's of other people's networks are a retraining, not the authors' files.
