@@ -18,7 +18,8 @@ from topformer_cli.api.paper_tables.segmenters import Reasons, segmenter_card
 from topformer_cli.errors import UsageError
 from topformer_cli.models.backbones.topformer import TopFormerRetinaNet
 from topformer_cli.models.baselines.encoders import ENCODERS
-from topformer_cli.models.baselines.heads import HEADS, HeadPlan, auxiliary_head
+from topformer_cli.models.baselines.head_plan import HeadPlan
+from topformer_cli.models.baselines.heads import HEADS, auxiliary_head
 from topformer_cli.models.baselines.table import BASELINES
 from topformer_cli.models.build import build_model
 from topformer_cli.models.cost import cost_by_part

@@ -5,7 +5,6 @@ works at. The last module is called `classify` in all.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -13,35 +12,13 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops.misc import Conv2dNormActivation as ConvBNReLU
 
+from topformer_cli.models.baselines.head_plan import HeadPlan, classifier
 from topformer_cli.models.baselines.seaformer import LightHead
 from topformer_cli.models.blocks import upsample
 
 PSP_BINS: Final = (1, 2, 3, 6)
 DILATIONS: Final = (6, 12, 18)
 """Of the dilated branches at an output stride of 16; mmsegmentation doubles them at 8."""
-
-
-@dataclass(frozen=True, slots=True)
-class HeadPlan:
-    """What a head is built from: channels of the maps, and those it works with.
-
-    low: channels that DeepLab's fine map is reduced to.
-    """
-
-    channels: tuple[int, ...]
-    width: int
-    low: int
-    classes: int
-    dropout: float
-
-    @property
-    def last(self) -> nn.Sequential:
-        """Dropout and the convolution that classifies each position, made anew."""
-        return _classifier(self.width, self.classes, self.dropout)
-
-
-def _classifier(channels: int, classes: int, dropout: float) -> nn.Sequential:
-    return nn.Sequential(nn.Dropout2d(dropout), nn.Conv2d(channels, classes, 1))
 
 
 class LrAspp(nn.Module):
@@ -178,7 +155,7 @@ class AllMaps(nn.Module):
 def auxiliary_head(channels: int, width: int, classes: int, dropout: float = 0.0) -> nn.Module:
     """Build the head that mmsegmentation trains beside the main one, which inference leaves out."""
     return nn.Sequential(
-        ConvBNReLU(channels, width, 3), *_classifier(width, classes, dropout).children()
+        ConvBNReLU(channels, width, 3), *classifier(width, classes, dropout).children()
     )
 
 

@@ -5,7 +5,8 @@ from typing import Final
 from torch import Tensor, nn
 
 from topformer_cli.models.baselines.encoders import ENCODERS
-from topformer_cli.models.baselines.heads import HEADS, HeadPlan, auxiliary_head
+from topformer_cli.models.baselines.head_plan import HeadPlan
+from topformer_cli.models.baselines.heads import HEADS, auxiliary_head
 from topformer_cli.models.baselines.table import Baseline
 from topformer_cli.models.beside import BothLogits
 

@@ -7,7 +7,7 @@ decode_heads/light_head.py; sizes: local_configs/seaformer. MobileNetV2's blocks
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
@@ -15,12 +15,10 @@ from torch import Tensor, nn
 
 from topformer_cli.models.baselines.axial import SqueezeAxialAttention, axial_blocks
 from topformer_cli.models.baselines.encoders import Encoder
+from topformer_cli.models.baselines.head_plan import HeadPlan
 from topformer_cli.models.blocks import ConvBN, InvertedBottleneck, upsample
 from topformer_cli.models.spec import Bottleneck
 from topformer_cli.models.topformer import initialise
-
-if TYPE_CHECKING:
-    from topformer_cli.models.baselines.heads import HeadPlan
 
 FIRST_TAP: Final = 1
 """The stage whose map, at 1/8, goes to the head without attention."""
@@ -157,7 +155,7 @@ class Fusion(nn.Module):
 class LightHead(nn.Module):
     """The finest map, gated by each coarser one in turn, through one depthwise 1x1 convolution."""
 
-    def __init__(self, plan: "HeadPlan") -> None:
+    def __init__(self, plan: HeadPlan) -> None:
         super().__init__()
         finest, *coarser = plan.channels
         steps = range(len(coarser) - 1, -1, -1)
