@@ -84,7 +84,7 @@ def test_spreads_are_told(spread: Spread, images: int, said: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(3e-4, "0.0003"), ([1, 0.5], "[1, 0.5]"), (True, "true"), (None, "None"), ("a", "a")],
+    [(3e-4, "0.0003"), ([1, 0.5], "[1, 0.5]"), (True, "true"), (None, "unset"), ("a", "a")],
 )
 def test_values_are_told_as_people_type_them(value: Any, text: str) -> None:
     assert plain(value) == text

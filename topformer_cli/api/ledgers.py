@@ -12,7 +12,14 @@ from topformer_cli.engine.stepper import autocast_type
 from topformer_cli.errors import RecipeError
 from topformer_cli.models.build import build_model
 from topformer_cli.models.spec import UNKNOWN, ModelSpec
-from topformer_cli.recipe import Choices, Recipe, differences, find_recipe, preset_settings
+from topformer_cli.recipe import (
+    Choices,
+    Recipe,
+    departures,
+    find_recipe,
+    preset_settings,
+    settings,
+)
 from topformer_cli.results.ledger import (
     BeganWith,
     Departure,
@@ -53,8 +60,11 @@ def begin_ledger(job: TrainJob, reference: Recipe, named: str) -> Ledger:
         recipe=recipe.name,
         size=recipe.variant,
         preset=recipe.preset,
-        preset_sets=preset_sets(named, Choices(recipe.size, recipe.preset)),
-        departures=departures(recipe, reference),
+        preset_sets=preset_sets(named, recipe),
+        departures=tuple(
+            Departure(key, preset, here)
+            for key, (here, preset) in departures(recipe, reference).items()
+        ),
         start=start_of(job),
         spread=spread_of(job),
         amp=_amp(job),
@@ -101,21 +111,18 @@ def read_ledger(run: RunDir) -> Ledger | None:
         return None
 
 
-def departures(recipe: Recipe, reference: Recipe) -> tuple[Departure, ...]:
-    """Return the settings in which a recipe is not what its preset has."""
-    return tuple(
-        Departure(key, preset, here)
-        for key, (here, preset) in differences(recipe, reference).items()
-    )
+def preset_sets(named: str, recipe: Recipe) -> dict[str, object]:
+    """Return the settings in which the presets differ, with the chosen one's values.
 
-
-def preset_sets(named: str, choices: Choices) -> dict[str, object]:
-    """Return the settings in which the presets of a recipe differ, with the chosen one's values."""
-    recipe = find_recipe(named)
-    if recipe is None or choices.preset is None:
+    Those of parts that the network of the recipe has not are left out.
+    """
+    found, has = find_recipe(named), settings(recipe)
+    if found is None:
         return {}
+    choices = Choices(recipe.size, recipe.preset)
     try:
-        return dict(preset_settings(recipe, choices)[choices.preset])
+        sets = preset_settings(found, choices)[recipe.preset]
+        return {key: value for key, value in sets.items() if key in has}
     except RecipeError:
         # A file of the user's that is whole with -o only.
         return {}

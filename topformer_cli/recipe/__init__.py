@@ -18,7 +18,13 @@ from topformer_cli.recipe.files import (
 )
 from topformer_cli.recipe.layers import Choices
 from topformer_cli.recipe.load import SetFacts, load_recipe, load_resolved, parse_resolved
-from topformer_cli.recipe.settings import differences, preset_names, preset_settings, settings
+from topformer_cli.recipe.settings import (
+    departures,
+    differences,
+    preset_names,
+    preset_settings,
+    settings,
+)
 from topformer_cli.sections.record import DEFAULT_SIZE, Recipe
 from topformer_cli.sections.table import RECIPES
 
@@ -33,6 +39,7 @@ __all__ = [
     "ablation_names",
     "awaits_set_of_its_name",
     "baseline_names",
+    "departures",
     "differences",
     "find_recipe",
     "load_recipe",

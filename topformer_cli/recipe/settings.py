@@ -33,6 +33,21 @@ def differences(recipe: Recipe, other: Recipe) -> dict[str, tuple[Any, Any]]:
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
+def departures(recipe: Recipe, reference: Recipe) -> dict[str, tuple[Any, Any]]:
+    """Return the differences that were chosen: a recipe's value and the reference's.
+
+    Another network or optimizer brings keys of its own and lacks others: the lacking ones are left
+    out, and its own where they have their defaults.
+    """
+    mine = settings(recipe)
+    chosen = dict(_flat(recipe.model_dump(mode="json", exclude_defaults=True), ""))
+    return {
+        key: (here, there)
+        for key, (here, there) in differences(recipe, reference).items()
+        if key in mine and (there is not None or key in chosen)
+    }
+
+
 def preset_names(name: str) -> tuple[str, ...]:
     """Return the presets that a recipe has, its usual one first.
 

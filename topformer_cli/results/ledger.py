@@ -19,7 +19,9 @@ Norm = Literal["plain", "sync", "frozen"]
 
 
 def plain(value: Any) -> str:  # noqa: ANN401 - a setting is anything that YAML holds
-    """Return a setting's value as people type it."""
+    """Return a setting's value as people type it; `unset` where there is none."""
+    if value is None:
+        return "unset"
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, (list, tuple)):

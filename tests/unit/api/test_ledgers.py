@@ -67,6 +67,27 @@ def test_what_was_typed_is_a_departure_and_nothing_else(prepared: PreparedSet) -
     assert ledger.amp == "bf16"
 
 
+def test_of_another_network_only_what_was_chosen_is_told(prepared: PreparedSet) -> None:
+    network = "model.network=pspnet-mobilenetv2"
+    recipe = load_recipe("ade20k", Choices(None, None, (network, "batch=2", "model.auxiliary=0.4")))
+    job = TrainJob(recipe, prepared, model_spec(recipe, prepared.card), CPU)
+    ledger = begin_ledger(job, load_recipe("ade20k", Choices()), "ade20k")
+    assert list(map(str, ledger.departures)) == [
+        "batch 2 (preset 16)",
+        "optimizer.lr 0.00012 (preset 0.0003)",
+        "model.network pspnet-mobilenetv2 (preset topformer)",
+        "model.auxiliary 0.4 (preset unset)",
+    ]
+    assert ledger.preset_sets == {"optimizer.lr": 3e-4}
+
+
+def test_of_another_optimizer_only_what_was_chosen_is_told(prepared: PreparedSet) -> None:
+    sgd, usual = "optimizer.kind=sgd", "optimizer.kind sgd (preset adamw)"
+    for more, told in (("0.9", []), ("0.8", ["optimizer.momentum 0.8 (preset unset)"])):
+        ledger = begin(make_job(prepared, "scenes", sgd, f"optimizer.momentum={more}"))
+        assert list(map(str, ledger.departures)) == [usual, *told]
+
+
 def test_an_ablation_departs_in_nothing_from_its_own_file(prepared: PreparedSet) -> None:
     assert begin(make_job(prepared, "ade20k-448")).departures == ()
 
