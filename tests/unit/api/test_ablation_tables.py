@@ -31,6 +31,16 @@ def test_what_differs_has_its_reason_and_nothing_else_has(number: int) -> None:
     assert missing <= set(SCORES)
 
 
+@EVERY
+def test_the_first_note_explains_exactly_the_columns_that_are_there(number: int) -> None:
+    table = paper_table(number)
+    network, *explained = table.notes[0].split("; ")
+    side = "T" if number in ablations.OF_TINY else "B"
+    assert network == f"TopFormer-{side} with 150 classes at 512x512"
+    titles = [column.title for column in table.printed.columns if column.key not in SCORES]
+    assert [text.partition(":")[0] for text in explained] == titles
+
+
 def test_every_row_is_a_recipe_and_every_recipe_a_row() -> None:
     rows = {row.variant for table in ABLATIONS.values() for row in table.rows}
     assert rows == {OWN, *ablation_names()} - {"fuse-depthwise", "fuse-full"}

@@ -54,6 +54,13 @@ REASONS: Final[Mapping[int, Reasons]] = {
 }
 """Table -> (row, column) -> why the figure here is another one."""
 
+LEGEND: Final[Mapping[str, str]] = {
+    "mparams": "M: 10^6 parameters",
+    "gmadds": "G: 10^9 multiply-adds",
+    "mmadds": "10^6: multiply-adds",
+}
+"""Key of a column whose title does not say what is counted -> what it is."""
+
 _WIDTHS: Final = (
     "the paper does not print the widths of PSP and ASPP: here they are 108 and 125, with which "
     "its figures come out"
@@ -66,9 +73,11 @@ def table(number: int) -> PaperTable:
     size: SizeName = "tiny" if number in OF_TINY else "base"
     counts = {row.key: count(number, ablation_card(row.variant, size)) for row in printed.rows}
     rule = MMCV if number in WITHOUT_PRODUCTS else WITH_PRODUCTS
+    keys = [column.key for column in printed.columns]
+    network = f"TopFormer-{size[0].upper()} with 150 classes at {SIDE}x{SIDE}"
     notes = (
-        f"TopFormer-{size[0].upper()} with 150 classes at {SIDE}x{SIDE}; M: 10^6 parameters",
-        *((rule,) if any("madds" in column.key for column in printed.columns) else ()),
+        "; ".join((network, *(LEGEND[key] for key in keys if key in LEGEND))),
+        *((rule,) if any("madds" in key for key in keys) else ()),
         *((_WIDTHS,) if number == 4 else ()),
     )
     return beside(printed, counts, REASONS.get(number, {}), notes)
