@@ -152,7 +152,7 @@ def test_mistakes_in_a_recipe_are_told_in_its_own_words(pretrained: Road) -> Non
     for override, said in (
         ("augment.scale=[64,64]", "-o augment.scale: unknown key"),
         ("loss.label_smothing=0", "did you mean 'loss.label_smoothing'?"),
-        ("evaluation.short_side=200", "-o evaluation.short_side: the crop needs at least 224, got"),
+        ("evaluation.short_side=200", "-o evaluation.short_side: got 200; the crop needs at least"),
         ("augment.mixup=-1", "-o augment.mixup: input should be greater than or equal to 0"),
         ("augment.erase=1.5", "-o augment.erase: input should be less than or equal to 1"),
         ("device_batch=3", "-o augment.mixup=0"),

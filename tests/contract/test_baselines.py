@@ -225,11 +225,14 @@ def test_a_recipe_says_how_to_begin(name: str) -> None:
 @pytest.mark.parametrize(
     ("overrides", "size", "said"),
     [
-        (("model.network=lraspp-mobilenetv3",), None,
-         "-o model.network: expected one of topformer, lraspp-mobilenetv3-large, "),
+        (("model.network=raspp-mobilnetv2",), None,
+         "-o model.network: got 'raspp-mobilnetv2'; did you mean 'raspp-mobilenetv2'? expected one "
+         "of topformer, lraspp-mobilenetv3-large, "),
+        (("model.network=unet",), None,
+         "-o model.network: got 'unet'; expected one of topformer, lraspp-mobilenetv3-large, "),
         (("model.network=pspnet-mobilenetv2", "model.tokens=last"), None,
-         "-o model.tokens: it is topformer's; pspnet-mobilenetv2 has its own parts, so leave it "
-         "out, got 'last'"),
+         "-o model.tokens: got 'last'; it is TopFormer's; pspnet-mobilenetv2 has its own parts, so "
+         "leave it out"),
         (("model.network=pspnet-mobilenetv2",), "tiny",
          "--size tiny: pspnet-mobilenetv2 comes in one size; drop it"),
     ],

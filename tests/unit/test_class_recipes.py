@@ -35,7 +35,7 @@ def test_imagenet_by_adamw_differs_in_optimizer_and_schedule_alone() -> None:
         ("augment.randaugment=1.5", "augment.randaugment: input should be a valid integer"),
         ("augment.magnitude=11", "augment.magnitude: input should be less than or equal to 10"),
         ("augment.magnitude_std=-1", "augment.magnitude_std: input should be greater than"),
-        ("augment.area=[1.0,0.08]", "augment.area: expected [least, most], got [1.0, 0.08]"),
+        ("augment.area=[1.0,0.08]", "augment.area: got [1.0, 0.08]; expected [least, most]"),
         ("optimizer.kind=sgd", "optimizer.kind: input should be 'adamw' or 'rmsprop', got 'sgd'"),
         ("optimizer.betas=[1.0,0.9]", "optimizer.betas.0: input should be less than 1, got 1.0"),
         ("optimizer.eps=0", "optimizer.eps: input should be greater than 0, got 0"),

@@ -26,12 +26,12 @@ def test_one_scale_is_enough_to_change_both_sides(name: str) -> None:
     [
         (
             ("augment.scale=[256,192]", "augment.least_short=200"),
-            "-o augment.least_short: above the short side of augment.scale [256, 192]; lower it, "
-            "or take auto to follow the scale, got 200",
+            "-o augment.least_short: got 200; above the short side of augment.scale [256, 192]; "
+            "lower it, or take auto to follow the scale",
         ),
         (
             ("augment.scale=[192,256]",),
-            "-o augment.scale: expected [long side, short side], got [192, 256]",
+            "-o augment.scale: got [192, 256]; expected [long side, short side]",
         ),
         (("augment.scale=256",), "-o augment.scale: expected a list, as in [512, 512], got 256"),
     ],

@@ -97,8 +97,9 @@ def test_only_topformer_has_sizes_and_branches_to_drop(
     ("overrides", "size", "said"),
     [
         (("model.backbone=resnet",), None, "-o model.backbone: input should be 'topformer', "),
-        (("model.backbone=mobilenetv3", "model.drop_path=0.1"), None, "-o model.drop_path: "
-         "mobilenetv3 has no transformer blocks to drop branches of; take auto or 0, got 0.1"),
+        (("model.backbone=mobilenetv3", "model.drop_path=0.1"), None,
+         "-o model.drop_path: got 0.1; "
+         "mobilenetv3 has no transformer blocks to drop branches of; take auto or 0"),
         (("model.backbone=mobilenetv3",), "small",
          "--size small: mobilenetv3 comes in one size; drop it"),
         (("model.drop_path=1.5",), None, "-o model.drop_path: input should be less than 1, got"),
@@ -153,7 +154,7 @@ def test_the_command_line_beats_preset_and_size() -> None:
         ("augment.erasee=0.1", "-o augment.erasee: unknown key"),
         ("evaluation.short_side=1", "recipes of classification have it, this one is for segm"),
         ("schedule.steps=[0.5]", "; recipes of detection have it, this one is for segmentation"),
-        ("optimizer=4", "is a section; set one of optimizer.lr, optimizer.weight_decay"),
+        ("optimizer=4", "is a section; set one of optimizer.kind, optimizer.lr, optimizer.w"),
         ("batch.global=4", "no section 'batch'"),
         ("batch", "expected key.path=value, as in -o optimizer.lr=3e-4"),
         ("=4", "expected key.path=value"),
@@ -169,7 +170,7 @@ def test_the_command_line_beats_preset_and_size() -> None:
         ("augment.crop=512", "augment.crop: expected a list, as in [512, 512], got 512"),
         ("model.head=fancy", "model.head: input should be 'simple' or 'concat', got 'fancy'"),
         ("task=detection", "-o task: a recipe is for one task; name a recipe of the other one"),
-        ("amp=bf32", "amp: input should be 'auto', 'fp32', 'bf16' or 'fp16', got 'bf32'"),
+        ("amp=bf32", "amp: got 'bf32'; did you mean 'fp32'? input should be 'auto', 'fp32', 'bf"),
     ],
 )
 def test_wrong_overrides_are_explained_in_one_line(override: str, words: str) -> None:

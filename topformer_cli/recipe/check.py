@@ -8,7 +8,6 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from topformer_cli.errors import RecipeError, did_you_mean
-from topformer_cli.models.spec import SIZES
 from topformer_cli.recipe.layers import TYPED, Layer
 from topformer_cli.sections.record import Recipe, Section
 from topformer_cli.sections.table import RECIPES
@@ -122,10 +121,21 @@ def _explain(problem: Any, kind: type[Recipe]) -> str:  # noqa: ANN401 - pydanti
         return f"{key}: expected a list, as in [512, 512], got {_shown(problem['input'])}"
     if problem["input"] == "auto":
         return f"{key}: `auto` needs a prepared set; run `topformer data prepare` first"
-    if problem["type"] == "literal_error" and location[-1] == "size":
-        return f"{key}: got {problem['input']!r}{did_you_mean(str(problem['input']), SIZES)}"
-    said = problem["msg"].removeprefix("Value error, ").lower()
-    return f"{key}: {said}, got {_shown(problem['input'])}" if key else str(said)
+    got = _shown(problem["input"])
+    if problem["type"] == "value_error":
+        # A sentence of ours, which may go on about the value or ask.
+        said = str(problem["ctx"]["error"])
+        return f"{key}: got {got}; {said}" if key else said
+    said = problem["msg"].lower()
+    close = _closest(problem)
+    return f"{key}: got {got}{close} {said}" if close else f"{key}: {said}, got {got}"
+
+
+def _closest(problem: Any) -> str:  # noqa: ANN401
+    """Return `; did you mean ...?` for a word that is like one of those that are allowed."""
+    if problem["type"] != "literal_error" or not isinstance(problem["input"], str):
+        return ""
+    return did_you_mean(problem["input"], re.findall(r"'([^']*)'", problem["ctx"]["expected"]))
 
 
 def _meant(location: Sequence[Any], kind: type[Recipe]) -> str:

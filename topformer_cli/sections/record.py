@@ -39,8 +39,10 @@ class Section(BaseModel):
 
 
 class OptimizerSection(Section):
-    """What every optimizer has; each task says which one it takes."""
+    """What every optimizer has; each task says of which kinds it may be."""
 
+    # The first of the fields, so that what only one kind has can be refused of the others.
+    kind: str = "adamw"
     lr: Positive
     weight_decay: Annotated[float, Field(ge=0)]
 
@@ -75,14 +77,17 @@ class AdamWOrSGDSection(AdamWSection):
     kind: Literal["adamw", "sgd"] = "adamw"
     momentum: Rate = 0.9
 
-    @field_validator("kind")
+    @field_validator("betas")
     @classmethod
-    def _has_no_betas(cls, kind: str, info: ValidationInfo) -> str:
+    def _of_adamw(cls, betas: tuple[float, float], info: ValidationInfo) -> tuple[float, float]:
         # Those that a recipe for AdamW has anyway need not be taken out.
-        if kind == "sgd" and info.data.get("betas", BETAS) != BETAS:
-            message = "it has optimizer.momentum in place of optimizer.betas; leave betas out"
+        if info.data.get("kind") == "sgd" and betas != BETAS:
+            message = (
+                "they are AdamW's; SGD has optimizer.momentum, so leave them out, or take "
+                "-o optimizer.kind=adamw"
+            )
             raise ValueError(message)
-        return kind
+        return betas
 
     @field_validator("momentum")
     @classmethod

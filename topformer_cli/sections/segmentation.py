@@ -69,7 +69,8 @@ class SegmentationModel(Section):
     def _is_known(cls, name: str) -> str:
         if name != TOPFORMER and name not in BASELINES:
             known = (TOPFORMER, *BASELINES)
-            message = f"expected one of {', '.join(known)}{did_you_mean(name, known)}"
+            close = did_you_mean(name, known).removeprefix("; ")
+            message = f"{close} expected one of {', '.join(known)}".lstrip()
             raise ValueError(message)
         return name
 

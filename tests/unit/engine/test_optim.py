@@ -192,10 +192,12 @@ def test_each_kind_has_its_own_settings_and_says_no_others() -> None:
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        (("optimizer.momentum=0.9",), "-o optimizer.momentum: it is sgd's; adamw has opt"),
+        (("optimizer.momentum=0.9",), "-o optimizer.momentum: got 0.9; it is SGD's; AdamW has opt"),
         (("optimizer.kind=sgd", "optimizer.betas=[0.8,0.9]"),
-         "-o optimizer.kind: it has optimizer.momentum in place of optimizer.betas; leave"),
-        (("optimizer.kind=adam",), "-o optimizer.kind: input should be 'adamw' or 'sgd', got"),
+         "-o optimizer.betas: got [0.8, 0.9]; they are AdamW's; SGD has optimizer.momentum, so "),
+        (("optimizer.kind=sdg",),
+         "-o optimizer.kind: got 'sdg'; did you mean 'sgd'? input should be 'adamw' or 'sgd'"),
+        (("optimizer.kind=lion",), "-o optimizer.kind: input should be 'adamw' or 'sgd', got 'l"),
         (("schedule.min_lr=1e-4",),
          "-o schedule.min_lr: unknown key; did you mean 'schedule.floor', a share of "),
     ],
