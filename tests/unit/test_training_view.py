@@ -5,7 +5,8 @@ import time
 import pytest
 
 from topformer_cli.commands.show import TrainingView
-from topformer_cli.results import StepRecord
+from topformer_cli.engine.observer import Standing
+from topformer_cli.results import EvalResult, LabelScores, StepRecord
 
 
 class Line:
@@ -51,3 +52,19 @@ def test_a_record_that_knows_less_is_shown_too() -> None:
     view.stepped(20)
     assert line.text == "loss 0.500, 12.0 img/s, 2 skipped"
     assert line.left is None
+
+
+@pytest.mark.parametrize(
+    ("standing", "mark"),
+    [("best", ", best so far"), ("as good", ", as good as the best"), ("less", "")],
+)
+def test_an_evaluation_is_told_with_how_it_stands(
+    standing: Standing, mark: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = EvalResult(
+        model="TopFormer-tiny", weights="w", dataset="d", split="val", images=1, protocol="p",
+        classes=("a",),
+        found=LabelScores(2.61, 2.61, 90.0, 80.0, iou=(2.61,), accuracy=(80.0,)),
+    )  # fmt: skip
+    TrainingView(Line()).evaluated(4, result, standing)
+    assert f"step 4: mIoU 2.61 on val{mark}\n" in capsys.readouterr().err

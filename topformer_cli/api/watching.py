@@ -11,7 +11,7 @@ from topformer_cli import draw
 from topformer_cli.api.examples import draw_examples
 from topformer_cli.data.card import DatasetCard
 from topformer_cli.engine.examples import Example
-from topformer_cli.engine.observer import Observer
+from topformer_cli.engine.observer import Observer, Standing
 from topformer_cli.report.curve_pictures import headline_picture, loss_picture
 from topformer_cli.report.records import Points, read_curves
 from topformer_cli.results import Result, StepRecord
@@ -61,9 +61,9 @@ class DrawingObserver:
         """An evaluation has seen some of its images."""
         self.inner.evaluating(done, total)
 
-    def evaluated(self, step: int, result: Result, *, best: bool) -> None:
+    def evaluated(self, step: int, result: Result, standing: Standing) -> None:
         """Draw the curves, as often as that takes little of the time, and at the end."""
-        self.inner.evaluated(step, result, best=best)
+        self.inner.evaluated(step, result, standing)
         self.heading = f"{result.model} on {self.card.title}, step {step}: {result.headline}"
         begun = time.monotonic()
         if step == self.total or self.cost <= MOST_SHARE * (begun - self.drawn_at):

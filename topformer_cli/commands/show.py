@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from topformer_cli.deploy.tnn.precision.half_report import HalfReport
     from topformer_cli.deploy.tnn.write import TnnWritten
     from topformer_cli.engine.examples import Example
+    from topformer_cli.engine.observer import Standing
 
 
 class TrainingView:
@@ -67,9 +68,9 @@ class TrainingView:
         """An evaluation has seen some of its images."""
         self.update(self.step, self.total, f"evaluating {done}/{total}")
 
-    def evaluated(self, step: int, result: Result, *, best: bool) -> None:
+    def evaluated(self, step: int, result: Result, standing: "Standing") -> None:
         """An evaluation during training is done."""
-        mark = ", best so far" if best else ""
+        mark = {"best": ", best so far", "as good": ", as good as the best", "less": ""}[standing]
         console.note(f"step {step}: {result.headline} on {result.split}{mark}")
         if isinstance(result, EvalResult) and result.incomplete:
             console.warn(f"incomplete: {result.incomplete}")

@@ -1,10 +1,20 @@
 """What a training run tells whoever watches it."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from topformer_cli.engine.examples import Example
 from topformer_cli.results import Result, StepRecord
+
+Standing = Literal["best", "as good", "less"]
+"""How an evaluation stands to the best one before it."""
+
+
+def standing(score: float, best: float) -> Standing:
+    """Return how a score stands to the best one before it; the higher is the better."""
+    if score == best:
+        return "as good"
+    return "best" if score > best else "less"
 
 
 class Observer(Protocol):
@@ -26,7 +36,7 @@ class Observer(Protocol):
         """An evaluation has seen some of its images."""
         ...
 
-    def evaluated(self, step: int, result: Result, *, best: bool) -> None:
+    def evaluated(self, step: int, result: Result, standing: Standing) -> None:
         """An evaluation during training is done."""
         ...
 
@@ -57,7 +67,7 @@ class Silence:
     def evaluating(self, done: int, total: int) -> None:
         """Say nothing."""
 
-    def evaluated(self, step: int, result: Result, *, best: bool) -> None:
+    def evaluated(self, step: int, result: Result, standing: Standing) -> None:
         """Say nothing."""
 
     def note(self, text: str) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from topformer_cli.data.decode import Pixels
 from topformer_cli.engine.examples import Example
-from topformer_cli.engine.observer import Observer
+from topformer_cli.engine.observer import Observer, Standing
 from topformer_cli.errors import UsageError
 from topformer_cli.results import Result, StepRecord
 
@@ -49,12 +49,12 @@ class TensorBoardObserver:
         """An evaluation has seen some of its images."""
         self.inner.evaluating(done, total)
 
-    def evaluated(self, step: int, result: Result, *, best: bool) -> None:
+    def evaluated(self, step: int, result: Result, standing: Standing) -> None:
         """Write the scores."""
         for name, value in result.scores.items():
             self.writer.add_scalar(f"{result.split}/{name}", value, step)
         self.writer.flush()
-        self.inner.evaluated(step, result, best=best)
+        self.inner.evaluated(step, result, standing)
 
     def pictured(self, step: int, examples: Sequence[Example]) -> None:
         """Pass examples on."""

@@ -13,7 +13,7 @@ from topformer_cli.engine.average import MovingAverage
 from topformer_cli.engine.job import TrainJob
 from topformer_cli.engine.journal import Journal
 from topformer_cli.engine.keeper import Keeper
-from topformer_cli.engine.observer import Observer
+from topformer_cli.engine.observer import Observer, standing
 from topformer_cli.engine.optim import build_optimizer
 from topformer_cli.engine.processes.batch_norm import share_statistics
 from topformer_cli.engine.signals import Asked, StopFlag, stop_on_signal
@@ -249,11 +249,12 @@ class _Loop:
                 )
             state.evaluated = state.step
             # Of equals the later: early ones may be equal for finding nothing.
-            if best := result.headline.value >= state.best:
+            stands = standing(result.headline.value, state.best)
+            if best := stands != "less":
                 state.best, state.best_step = result.headline.value, state.step
             self.keeper.evaluated(state, best=best)
             self.journal.evaluation(state.step, result)
-            self.observer.evaluated(state.step, result, best=best)
+            self.observer.evaluated(state.step, result, stands)
             if self.world.first:
                 self.observer.pictured(state.step, self.task.examples(state.measured))
         return result

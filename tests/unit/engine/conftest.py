@@ -15,6 +15,7 @@ from topformer_cli.data.store import PreparedSet
 from topformer_cli.engine.examples import Example
 from topformer_cli.engine.feed import FeedOptions
 from topformer_cli.engine.job import TrainJob
+from topformer_cli.engine.observer import Standing
 from topformer_cli.engine.tasks import model_spec
 from topformer_cli.models.checkpoint import load_checkpoint
 from topformer_cli.recipe import Choices, Recipe, load_recipe
@@ -38,7 +39,7 @@ class Watcher:
     after_step: Callable[[int], None] = lambda _: None
     steps: list[int] = field(default_factory=list)
     records: list[StepRecord] = field(default_factory=list)
-    evaluations: list[tuple[int, bool]] = field(default_factory=list)
+    evaluations: list[tuple[int, Standing]] = field(default_factory=list)
     pictures: dict[int, list[str]] = field(default_factory=dict)
 
     def started(self, step: int, total: int) -> None:
@@ -55,9 +56,9 @@ class Watcher:
     def evaluating(self, done: int, total: int) -> None:
         assert 0 < done <= total
 
-    def evaluated(self, step: int, result: Result, *, best: bool) -> None:
+    def evaluated(self, step: int, result: Result, standing: Standing) -> None:
         assert 0 <= result.headline.value <= 100
-        self.evaluations.append((step, best))
+        self.evaluations.append((step, standing))
 
     def pictured(self, step: int, examples: Sequence[Example]) -> None:
         self.pictures[step] = [one.id for one in examples]

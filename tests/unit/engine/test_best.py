@@ -49,9 +49,10 @@ def test_of_equals_the_latest_is_best_in_a_resumed_run_too(
     stopped_at_3 = Watcher(lambda now: os.kill(os.getpid(), signal.SIGINT) if now == 3 else None)
     with pytest.raises(Stopped):
         train(often, run, stopped_at_3)
+    assert stopped_at_3.evaluations == [(2, "best")]
     assert load_checkpoint(run.weights("best")).origin["step"] == 2
     watcher = Watcher()
     train(often, run, watcher, resume=True)
-    assert watcher.evaluations == [(4, True), (6, True)]
+    assert watcher.evaluations == [(4, "as good"), (6, "as good")]
     assert load_checkpoint(run.weights("best")).origin["step"] == 6
     assert json.loads(run.result.read_text())["best_step"] == 6

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from topformer_cli.engine.examples import Example
+from topformer_cli.engine.observer import Standing
 from topformer_cli.results import EvalResult, LabelScores, Result, StepRecord
 
 pytest.importorskip("tensorboard")
@@ -30,8 +31,8 @@ class Recorder:
     def evaluating(self, done: int, total: int) -> None:
         self.told.append(f"evaluating {done}/{total}")
 
-    def evaluated(self, step: int, result: Result, *, best: bool) -> None:
-        self.told.append(f"evaluated {step} {result.headline.value} {best}")
+    def evaluated(self, step: int, result: Result, standing: Standing) -> None:
+        self.told.append(f"evaluated {step} {result.headline.value} {standing}")
 
     def pictured(self, step: int, examples: Sequence[Example]) -> None:
         self.told.append(f"pictured {step} {len(examples)}")
@@ -58,12 +59,12 @@ def test_curves_hold_the_records_and_everything_is_passed_on(tmp_path: Path) -> 
     record = StepRecord(20, 0.5, 1e-3, 12.0, 0, wait_share=0.25, memory_mb=512.0, eta_s=60.0)
     observer.logged(record)
     observer.evaluating(1, 1)
-    observer.evaluated(20, result, best=True)
+    observer.evaluated(20, result, "best")
     observer.pictured(20, ())
     observer.add_picture(20, np.full((4, 6, 3), 200, np.uint8))
     observer.note("done")
     assert inner.told == [
-        "started 0/2", "stepped 1", "logged 20", "evaluating 1/1", "evaluated 20 61.5 True",
+        "started 0/2", "stepped 1", "logged 20", "evaluating 1/1", "evaluated 20 61.5 best",
         "pictured 20 0", "done",
     ]  # fmt: skip
     events = EventAccumulator(str(tmp_path))

@@ -66,7 +66,7 @@ def test_a_run_leaves_checkpoints_metrics_and_result(job: MakeJob, run: RunDir) 
     assert watcher.steps == [0, *range(1, 7)]
     assert [record.step for record in watcher.records] == [3, 6]
     assert [step for step, _ in watcher.evaluations] == [4, 6]
-    assert watcher.evaluations[0][1]
+    assert watcher.evaluations[0][1] == "best"
     assert [(one["kind"], one["step"]) for one in metrics(run)] == [
         ("step", 3), ("eval", 4), ("step", 6), ("eval", 6),
     ]  # fmt: skip
