@@ -129,8 +129,15 @@ def test_resume_of_a_finished_run_is_told(road: Road) -> None:
 
 
 def test_resume_with_other_settings_is_told(road: Road) -> None:
-    line = refused(road.run("train", "--resume", "auto", "--size", "base"), 2)
-    assert "continues a run with its own recipe" in line
+    last = road.latest / "checkpoints" / "last.safetensors"
+    own, batch = "--resume continues a run with its own recipe; drop", ("-o", "batch=2")
+    for given, named in (
+        (("--size", "base"), "--size base"),
+        ((*batch, "-o", "amp=fp32"), "-o batch=2, -o amp=fp32"),
+        (("little", "--preset", "code", *batch), "RECIPE little, --preset code, -o batch=2"),
+        (("--weights", last), f"--weights {last}"),
+    ):
+        assert refused(road.run("train", "--resume", "auto", *given), 2).endswith(f"{own} {named}")
 
 
 def test_two_sources_are_told(road: Road) -> None:

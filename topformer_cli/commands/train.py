@@ -112,9 +112,8 @@ def command(  # noqa: PLR0913 - one parameter an option
     if reset_head and weights is None:
         message = "--reset-head says how --weights are taken; name them, or drop it"
         raise UsageError(message)
-    if resume and (recipe or size or preset or overrides or weights):
-        message = "--resume continues a run with its own recipe; drop the other settings"
-        raise UsageError(message)
+    if resume:
+        _require_no_settings(request)
     if dry_run or profile:
         _require_one_new_run(resume, nproc, both=dry_run and profile)
         _rehearse(request, dry_run=dry_run, as_json=as_json)
@@ -127,6 +126,23 @@ def command(  # noqa: PLR0913 - one parameter an option
             return _beside(request, resume)
         _train(request, resume, tensorboard=tensorboard, as_json=as_json)
     return None
+
+
+def _require_no_settings(request: "TrainRequest") -> None:
+    """Refuse, and name, what a run that goes on has already."""
+    from topformer_cli.errors import UsageError
+
+    choices = request.choices
+    given = [
+        *([f"RECIPE {request.recipe}"] if request.recipe else []),
+        *([f"--size {choices.size}"] if choices.size else []),
+        *([f"--preset {choices.preset}"] if choices.preset else []),
+        *(f"-o {override}" for override in choices.overrides),
+        *([f"--weights {request.weights}"] if request.weights else []),
+    ]
+    if given:
+        message = f"--resume continues a run with its own recipe; drop {', '.join(given)}"
+        raise UsageError(message)
 
 
 def _require_one_new_run(resume: str | None, nproc: int | None, *, both: bool) -> None:
