@@ -2,7 +2,7 @@
 
 runs/<command>/<recipe>-<size>-NNN/
     recipe.yaml  env.json  ledger.json  job.txt  metrics.jsonl  log.txt  result.json
-    loss.png  miou.png (top1.png, ap.png: the headline's, by task)
+    batch.png  loss.png  miou.png (top1.png, ap.png: the headline's, by task)
     eval-<set>-<split>.json  eval-<set>-<split>/{confusion.png,confusion.csv,worst.png} (label maps)
     pictures/step-NNNNNN.png  val.png (labels of a few validation images; val.png is the latest)
     checkpoints/{last,best,step-NNNNNN}.safetensors  checkpoints/state.pt  .lock
@@ -17,6 +17,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -34,6 +35,11 @@ class RunDir:
     """The files of one run, by name."""
 
     path: Path
+
+    @property
+    def going_on(self) -> str:
+        """The command line that goes on with this run's stopped training."""
+        return f"topformer train --resume {shlex.quote(str(self.path))}"
 
     @property
     def recipe(self) -> Path:

@@ -147,7 +147,9 @@ def exported(boxed: Road) -> Path:
     seldom = (*QUICK, "evaluation.score=0.001", "batch=6")
     done = quietly(boxed.train("blocks", "--size", "tiny", overrides=seldom))
     assert "2 iterations at batch 6, each image seen 2 times, " in done.err
-    assert "; next: topformer eval, topformer detect, topformer export\n" in done.err
+    there = f" --work-dir {boxed.runs}"
+    steps = ", ".join(f"topformer {one}{there}" for one in ("eval", "detect", "export"))
+    assert f"; next: {steps}\n" in done.err
     record = quietly(boxed.run("export", "--json")).record
     for kind in ("onnx", "tnn"):
         boxes = record["parity"][kind]["boxes"]

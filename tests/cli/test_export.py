@@ -255,3 +255,13 @@ def test_bench_measures_what_takes_bytes_and_ends_in_labels(road: Road, tmp_path
     assert done.code == 0, done.err
     assert done.record["results"][0]["parity"]["labels_equal"] > 0.999
     assert json.loads(made.path.read_text())["outputs"][0]["kind"] == "labels"
+
+
+def test_a_run_given_as_weights_stands_for_its_best(road: Road, tmp_path: Path) -> None:
+    words = ("export", "--weights", road.latest, "--output-dir", tmp_path, "--format", "onnx")
+    done = road.run(*words)
+    assert done.code == 0, done.err
+    assert f"exporting {road.latest / 'checkpoints' / 'best.safetensors'}" in done.err
+    refused = road.run(*words[:2], tmp_path, *words[3:])
+    assert refused.code == 2
+    assert "is a directory" in refused.err

@@ -105,7 +105,9 @@ def test_a_warm_up_longer_than_the_run_is_warned_of(road: Road, nowhere: Road) -
     )  # fmt: skip
     assert "warning: schedule.warmup 1 is as long as the run (schedule.iterations 1)" in done.err
     assert "give -o schedule.warmup=0\n" in done.err
-    assert "; next: topformer eval, topformer segment, topformer export\n" in done.err
+    there = f" --work-dir {nowhere.runs}"
+    steps = ", ".join(f"topformer {one}{there}" for one in ("eval", "segment", "export"))
+    assert f"; next: {steps}\n" in done.err
 
 
 @pytest.mark.parametrize(

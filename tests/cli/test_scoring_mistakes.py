@@ -82,7 +82,10 @@ RESULTS: list[tuple[Spoil, str]] = [
         _entry(2, bbox=None, segmentation={"size": [100, 200], "counts": "abc"}),
         "entries with a segmentation and no bbox: 1 of 3 (entry 2); these are results of masks; ",
     ),
-    (_entry(1, bbox=[1, 2, 3]), "found.json: 1.bbox.3: field required; give COCO's results"),
+    (
+        _entry(1, bbox=[1, 2, 3]),
+        "found.json: 1.bbox.3: field required, picture 1; give COCO's results",
+    ),
     (_entry(1, score="high"), "found.json: 1.score: input should be a valid number"),
     (_entry(1, image_id="one.jpg"), "found.json: 1.image_id: input should be a valid integer"),
     (_entry(1, image_id=1 << 63), "found.json: 1.image_id: input should be less than"),

@@ -62,8 +62,8 @@ def test_a_stopped_training_saves_and_says_how_to_go_on(
     assert out == ""
     name = signal.Signals(number).name
     assert f"topformer: {name}: saved step " in err
-    assert err.splitlines()[-1].endswith("go on with `topformer train --resume auto`")
     run = RunDir(long_road.latest)
+    assert err.splitlines()[-1].endswith(f"go on with `topformer train --resume {run.path}`")
     assert run.state.is_file()
     assert not run.finished
     shown = long_road.run("export", "--input", "64x64", "--format", "onnx")

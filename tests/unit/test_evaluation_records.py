@@ -54,7 +54,7 @@ def test_summaries_leave_out_what_says_nothing() -> None:
         "mIoU 61.50   pixel accuracy 90.00   mean accuracy 80.00   "
         "mIoU by the ADE20K devkit's rule 30.75"
     )
-    assert CLASSIFIED.summary() == "top-1 66.67"
+    assert CLASSIFIED.summary() == "top-1 66.67   no top-5: of 2 classes it is always 100"
     assert CLASSIFIED.scores == {"top1": 66.667}
     assert (
         DETECTED.summary()

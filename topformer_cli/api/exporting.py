@@ -272,6 +272,9 @@ def open_artifact(path: Path) -> Artifact:
             f"of it with `topformer export --from {path}` and give that"
         )
         raise ExportError(message)
+    if path.suffix != ".json" and not path.exists():
+        message = f"{path}: no such file; `topformer export` makes one"
+        raise ExportError(message)
     return load_artifact(path)
 
 

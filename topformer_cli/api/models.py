@@ -162,7 +162,7 @@ def _checkpoints(run: RunDir) -> list[Path]:
 def _best(run: RunDir) -> Path:
     found = _checkpoints(run)
     if not found:
-        message = f"{run.path} has no checkpoint yet; go on with `topformer train --resume auto`"
+        message = f"{run.path} has no checkpoint yet; go on with `{run.going_on}`"
         raise DataError(message)
     return found[0]
 

@@ -122,7 +122,7 @@ def sweep(choices: SweepChoices, view: SweepView) -> Swept:
 def _require_size(height: int, width: int) -> None:
     try:
         check_input_size(height, width)
-    except ExportError as error:  # an argument here, not a network that is at hand
+    except UsageError as error:
         message = f"--inputs: {error}"
         raise UsageError(message) from error
 

@@ -282,6 +282,16 @@ def run_training(
         return train(job, run, observer, resume=plan.resume)
 
 
+def best_before(run: RunDir, result: Result) -> str | None:
+    """Say which evaluation of a finished run was better than its last, if one was."""
+    record = json.loads(run.result.read_text(encoding="utf-8"))
+    headline = result.headline
+    if record["best"] <= headline.value:
+        return None
+    best = replace(headline, value=record["best"])
+    return f"best: {best} at step {record['best_step']}, whose weights eval and others take"
+
+
 def measured_training(plan: TrainPlan, result: Result) -> Measured:
     """Put what the score at the end of a training may be held against beside it."""
     job = plan.job

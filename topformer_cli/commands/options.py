@@ -87,7 +87,7 @@ class WeightsFile(click.ParamType):  # type: ignore[type-arg]
                     f"{did_you_mean(value, ZOO)}"
                 )
                 raise UsageError(message)
-            return Path(EXISTING_FILE.convert(value, param, ctx))
+            return Path(EXISTING_FILE.convert(_of_run(Path(value)), param, ctx))
         from topformer_cli.api.places import Places
         from topformer_cli.api.weights import find_weights
         from topformer_cli.commands.fetch_view import following
@@ -97,6 +97,15 @@ class WeightsFile(click.ParamType):  # type: ignore[type-arg]
         places = Places(cache=cache if isinstance(cache, Path) else None)
         with following(value) as view:
             return find_weights(value, places, view)
+
+
+def _of_run(path: Path) -> Path:
+    """Return the weights that a run's folder stands for, the best ones if there are such."""
+    from topformer_cli.rundir import RunDir
+
+    run = RunDir(path)
+    found = (one for which in ("best", "last") if (one := run.weights(which)).is_file())
+    return next(found, path)
 
 
 def _verbosity(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001

@@ -1,5 +1,6 @@
 """`topformer train`: any recipe, or any prepared set."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -174,6 +175,7 @@ def _train(
 ) -> None:
     from topformer_cli import console
     from topformer_cli.api import training
+    from topformer_cli.api.places import USUAL
     from topformer_cli.commands import show
     from topformer_cli.recipe import DEFAULT_RECIPE
 
@@ -184,8 +186,13 @@ def _train(
     with console.logging_to(plan.run.log), show.training(plan) as observer:
         result = training.run_training(plan, observer, tensorboard=tensorboard)
     show.evaluation(training.measured_training(plan, result), as_json=as_json)
-    following = "".join(f", topformer {one}" for one in _FOLLOWING[plan.job.recipe.task])
-    console.note(f"run: {plan.run.path}; next: topformer eval{following}")
+    if better := training.best_before(plan.run, result):
+        console.note(better)
+    names = ("eval", *_FOLLOWING[plan.job.recipe.task])
+    where = request.places.work_dir
+    there = "" if where == USUAL.work_dir else f" --work-dir {shlex.quote(str(where))}"
+    following = ", ".join(f"topformer {one}{there}" for one in names)
+    console.note(f"run: {plan.run.path}; next: {following}")
 
 
 def _beside(request: "TrainRequest", resume: str | None) -> int:

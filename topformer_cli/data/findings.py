@@ -13,7 +13,7 @@ Kind = Literal[
     "mask-format", "mask-colours", "mask-16-bit", "mask-bits", "mask-alpha", "size", "ids",
     "off-by-one", "all-ignored", "ignored", "category", "broken-box", "empty-box", "tiny-box",
     "outside-box", "crowd", "no-boxes", "folder", "unlisted", "nothing-to-train", "absent",
-    "in-two-splits", "similar", "repeated", "changed", "name", "no-picture", "left-out",
+    "in-two-splits", "similar", "repeated", "changed", "name", "no-picture", "stray", "left-out",
 ]  # fmt: skip
 """What a finding is about; checks/table.py has a line for each."""
 

@@ -81,8 +81,7 @@ def _explained_disk_faults(run: RunDir) -> Iterator[None]:
         raise
     except OSError as error:
         kept = (
-            "the last saved state is whole; mend that, then go on with `topformer train --resume "
-            "auto`"
+            f"the last saved state is whole; mend that, then go on with `{run.going_on}`"
             if run.state.is_file()
             else "nothing is saved; mend that, then start again"
         )
@@ -205,7 +204,7 @@ class _Loop:
             self.keeper.save(self.state)
             text = (
                 f"step {self.state.step} is saved in {self.run.path}: mend that, then go on with "
-                "`topformer train --resume auto`"
+                f"`{self.run.going_on}`"
             )
             if isinstance(error, TopformerError):
                 add_to(error, text)
@@ -281,8 +280,8 @@ class _Loop:
         number = stop.signal_number or signal.SIGTERM
         message = (
             f"{signal.Signals(number).name}: saved step {self.state.step} of "
-            f"{self.job.recipe.schedule.iterations} in {self.run.path}; go on with `topformer "
-            "train --resume auto`"
+            f"{self.job.recipe.schedule.iterations} in {self.run.path}; go on with "
+            f"`{self.run.going_on}`"
         )
         raise Stopped(message, number) from None
 

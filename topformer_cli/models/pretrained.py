@@ -241,7 +241,7 @@ def _successor(
 def _taken_by(backbone: str, file: ClassifierFile) -> str:
     """Say which networks begin with a classifier, and how."""
     takers = [f"a RetinaNet takes it with -o model.backbone={backbone}"] * (backbone in BACKBONES)
-    takers += [f"`topformer train {key}` takes it" for key in file.users[:1]]
+    takers += [f"-o model.network={key} takes it" for key in file.users[:1]]
     return ", ".join(takers)
 
 

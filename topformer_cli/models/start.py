@@ -79,6 +79,8 @@ def fit_start(
     kept = {name: one for name, one in checkpoint.weights.items() if name not in dropped}
     if spec.baseline is not None and checkpoint.spec.task == "classification":
         return _encoder_start(checkpoint, spec, where, partial=partial)
+    if checkpoint.spec.backbone != spec.backbone:  # what fits by name and shape does so by chance
+        raise _nothing_fits(checkpoint.spec, spec, where)
     _, taken, report = match(kept, spec)
     complete = report.complete or report.but_for(dropped)
     if not taken or not (complete or partial):
@@ -126,10 +128,6 @@ def _of_classes(spec: ModelSpec) -> tuple[str, ...]:
 
 
 def _refusal(given: ModelSpec, wanted: ModelSpec, where: str, report: LoadReport) -> DataError:
-    if not report.matched and given.backbone != wanted.backbone:
-        error = _nothing_fits(given, wanted, where)
-        error.add_note(report.every_name())
-        return error
     if given.task != wanted.task:
         why = f"is of a network for {given.task}, not for {wanted.task}"
     elif given.size == wanted.size and given.network != wanted.network:

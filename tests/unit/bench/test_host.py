@@ -13,6 +13,8 @@ import pytest
 
 from tests.fakes.stations import wait_until
 from tests.unit.bench.conftest import QUICK, measured
+from topformer_cli.bench.host.networks import Network
+from topformer_cli.bench.host.runner import repeat
 from topformer_cli.bench.host.station import HostStation
 from topformer_cli.bench.lane import Entrant
 from topformer_cli.bench.measure import Measurement
@@ -54,6 +56,17 @@ def test_statement_says_what_the_number_covers(host_plan: BenchPlan) -> None:
     for word in ("ms median", "p90", "1x3x4x4", "fp32, 1 thread", "onnxruntime", "logits at 1/8"):
         assert word in statement
     assert "no argmax" in statement
+
+
+def test_a_reader_that_stalls_ends_no_round_early() -> None:
+    network = Network("none", (1,), np.dtype(np.float32), lambda _: {})
+    spans = []
+    for at, took in repeat(1, 0.1, network, np.zeros(1, np.float32)):
+        spans.append((at, at + took))
+        if len(spans) == 1:
+            time.sleep(0.2)
+    assert len(spans) > 1
+    assert spans[-1][1] - spans[0][0] >= 0.1e9
 
 
 def test_round_lasts_at_least_its_time(host_plan: BenchPlan) -> None:

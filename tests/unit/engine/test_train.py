@@ -114,7 +114,9 @@ def test_stopped_and_resumed_equals_uninterrupted(
 ) -> None:
     whole, parts = (new_run(tmp_path, "train", name) for name in ("whole", "parts"))
     train(job(*settings), whole, Watcher())
-    with pytest.raises(Stopped, match=rf"saved step {step} of 6 in .*--resume auto") as stopped:
+    with pytest.raises(
+        Stopped, match=rf"saved step {step} of 6 in .*--resume .*parts-001`"
+    ) as stopped:
         train(job(*settings), parts, signalled_at(step, number))
     assert stopped.value.signal_exit_code == code
     assert not parts.finished
@@ -227,7 +229,7 @@ def full_after(step: int, size: int) -> Watcher:
 def test_a_full_disk_is_told_and_the_last_state_resumes(job: MakeJob, tmp_path: Path) -> None:
     whole, parts = (new_run(tmp_path, "train", name) for name in ("whole", "parts"))
     train(job(), whole, Watcher())
-    words = r"parts-001.*File too large; the last saved state is whole.*--resume auto"
+    words = r"parts-001.*File too large; the last saved state is whole.*--resume .*parts-001`"
     with files_end_at(1 << 40), pytest.raises(TopformerError, match=words):
         train(job(), parts, full_after(5, 100_000))
     assert [path.name for path in parts.state.parent.glob(".*")] == []
@@ -309,7 +311,7 @@ def test_a_killed_loader_process_is_told_and_the_state_saved(job: MakeJob, run: 
     with_loader = replace(whole, options=replace(whole.options, workers=1))
     words = (
         r"loader process( \d+)? was ended from outside.*fewer --workers \(now 1\); step (\d+) is "
-        r"saved in .*--resume auto"
+        r"saved in .*--resume .*train/.*-001`"
     )
     with pytest.raises(TopformerError, match=words):
         train(with_loader, run, Watcher(kill_loaders))

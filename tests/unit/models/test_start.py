@@ -141,3 +141,20 @@ def test_weights_that_are_not_numbers_are_refused() -> None:
     given.weights["head.linear.bias"][0] = float("nan")
     with pytest.raises(DataError, match=r"it: head.linear.bias holds nan or inf"):
         fit_start(given, make_spec(), "it", partial=True)
+
+
+@pytest.mark.parametrize("partial", [False, True])
+def test_networks_of_other_kinds_have_nothing_in_common_but_by_chance(*, partial: bool) -> None:
+    pytest.importorskip("torchvision")
+    of = {"classes": ("a", "b"), "palette": ((0, 0, 0),) * 2}
+    sea, pp = (
+        ModelSpec(
+            size=None, backbone=f"{name}-tiny", head="light", fuse=None, input_size=(64, 64),
+            dataset="x", **of,
+        )
+        for name in ("seaformer", "strideformer")
+    )  # fmt: skip
+    given = Checkpoint(sea, build_model(sea).state_dict(), {})
+    words = "it holds SeaFormer-Tiny: nothing of it fits PP-MobileSeg-Tiny$"
+    with pytest.raises(DataError, match=words):
+        fit_start(given, pp, "it", partial=partial)

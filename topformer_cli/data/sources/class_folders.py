@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from topformer_cli.data.findings import Faults, Finding, settle
+from topformer_cli.data.findings import Faults, Finding, Kind, settle
 from topformer_cli.data.labels import ClassLine, Labels, read_class_order
 from topformer_cli.data.sources.class_layout import (
     class_parts,
@@ -223,7 +223,7 @@ def _misnamed(parts: Mapping[str, _Part]) -> Iterator[Finding]:
 def _left_out(part: _Part) -> Iterator[Finding]:
     stray = pictures_beside(part.folder)
     remedy = "move them into the folder of their class, if they belong to the set"
-    yield from _note(part.folder, "pictures in no class's folder", stray, remedy)
+    yield from _note(part.folder, "pictures in no class's folder", stray, remedy, kind="stray")
     remedy = "save them as JPEG or PNG, if they are pictures"
     yield from _note(part.folder, "files that are no pictures by name", part.others, remedy)
 
@@ -235,9 +235,11 @@ def _folders_beside(images: Path, found: Mapping[str, Path]) -> Iterator[Finding
         yield from _note(images, "folders beside train and val", others, remedy)
 
 
-def _note(folder: Path, said: str, names: Iterable[str], remedy: str) -> Iterator[Finding]:
+def _note(
+    folder: Path, said: str, names: Iterable[str], remedy: str, *, kind: Kind = "left-out"
+) -> Iterator[Finding]:
     """Yield one note for all that is left out of a folder."""
     found = [*names]
     if found:
         what = f"holds {said}, which are left out: {len(found)}, the first {found[0]}"
-        yield Finding("left-out", str(folder), what, remedy, wrong=False, count=len(found))
+        yield Finding(kind, str(folder), what, remedy, wrong=False, count=len(found))

@@ -91,10 +91,12 @@ def test_all_faults_of_ones_own_are_gathered(own: ClassRequest) -> None:
     (root / "train/rose/002.jpg").write_bytes((root / "train/rose/001.jpg").read_bytes())
     write_jpeg(root / "train/rose/000.jpg", noise_image(np.random.default_rng(1)), orientation=6)
     (root / "train/stray.jpg").write_bytes(b"")
+    (root / "train/rose/Thumbs.db").write_bytes(b"")
     report = checked_own(own)
     assert found(report) == {
         "twice": ("wrong", 1),
         "no-picture": ("wrong", 1),
+        "stray": ("note", 1),
         "left-out": ("note", 1),
         "unreadable": ("wrong", 1),
         "exif": ("note", 1),
