@@ -53,13 +53,16 @@ def test_impossible_settings_of_pretraining_are_told(override: str, said: str) -
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("size", [(32, 32), (40, 500), (127, 161), (375, 500), (4000, 3000)])
+@pytest.mark.parametrize(
+    "size", [(32, 32), (40, 500), (56, 56), (64, 64), (127, 161), (375, 500), (4000, 3000)]
+)
 def test_auto_of_a_custom_set_of_classes(size: tuple[int, int]) -> None:
     recipe = load_recipe(CUSTOM["classification"], Choices(), SetFacts("mine", size, 400))
     assert isinstance(recipe, ClassificationRecipe)
     (side, _) = recipe.evaluation.crop
     assert recipe.augment.crop == (side, side) == recipe.input_size
     assert side == 224 if min(size) >= 256 else side <= min(size)
+    assert side == 64 or size != (64, 64)
     assert recipe.evaluation.short_side == side * 8 // 7
     assert (recipe.name, recipe.schedule.iterations) == ("mine", 750)
 

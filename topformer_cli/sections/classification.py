@@ -167,7 +167,8 @@ class ClassificationRecipe(Recipe):
     @staticmethod
     def auto_sizes(median_size: tuple[int, int]) -> Mapping[str, Any]:
         """Return crop and short side: 224 and 256, or as much less as typical images are."""
-        side = max(32, min(224, round(min(median_size) * 7 / 8 / 32) * 32))
+        short = min(median_size)
+        side = max(32, min(224, round(short * 7 / 8 / 32) * 32, short // 32 * 32))
         crop = [side, side]
         return {
             "augment.crop": crop,
