@@ -194,5 +194,5 @@ def test_a_set_of_classes_without_a_recipe_takes_the_custom_one(
     quick = ("batch=2", "schedule.iterations=1", "augment.crop=[64,64]")
     done = quietly(Road(tmp_path).train("kinds", overrides=quick))
     assert "TopFormer-tiny on kinds" in done.err
-    assert "protocol short side 109, centre 96x96" in done.out
+    assert "protocol short side 146, centre 128x128" in done.out
     assert "note: " not in done.out

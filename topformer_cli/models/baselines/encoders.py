@@ -16,14 +16,9 @@ from typing import Any, Final
 from torch import Tensor, nn
 
 from topformer_cli.errors import UsageError
+from topformer_cli.models.baselines.encoder import Encoder
 
 REMEDY: Final = "pip install 'topformer-cli[baselines]'"
-
-
-class Encoder(nn.Module):
-    """What the heads know of an encoder."""
-
-    channels: tuple[int, ...]
 
 
 class Chain(Encoder):

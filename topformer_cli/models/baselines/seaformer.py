@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor, nn
 
 from topformer_cli.models.baselines.axial import SqueezeAxialAttention, axial_blocks
-from topformer_cli.models.baselines.encoders import Encoder
+from topformer_cli.models.baselines.encoder import Encoder
 from topformer_cli.models.baselines.head_plan import HeadPlan
 from topformer_cli.models.blocks import ConvBN, InvertedBottleneck, upsample
 from topformer_cli.models.spec import Bottleneck

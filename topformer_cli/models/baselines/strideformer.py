@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torchvision.ops import SqueezeExcitation
 
 from topformer_cli.models.baselines.axial import SqueezeAxialAttention, axial_blocks
-from topformer_cli.models.baselines.encoders import Encoder
+from topformer_cli.models.baselines.encoder import Encoder
 from topformer_cli.models.blocks import ConvBN, Depthwise, upsample
 from topformer_cli.models.topformer import initialise
 
