@@ -85,7 +85,7 @@ def test_check_before_prepare(tmp_path: Path) -> None:
     request = make_class_folders(tmp_path, {"rose": 2, "tulip": 2})
     road = Road(tmp_path)
     done = quietly(road.data("check", "--images", request.images))
-    assert done.out.endswith(f"{request.images}: 4 images, 10 checks; nothing is wrong\n")
+    assert done.out.endswith(f"{request.images}: 4 images, 11 checks; nothing is wrong\n")
     for picture in (request.images / "rose").iterdir():
         picture.unlink()
     done = road.data("check", "kinds", "--images", request.images, "--classes", "tulip,rose")

@@ -367,7 +367,7 @@ def test_mistakes_are_told_in_detections_own_words(boxed: Road) -> None:
         ("augment.crop=[64,64]", 2, "-o augment.crop: unknown key"),
         ("model.norm=batch", 2, "-o model.norm: input should be 'frozen', 'plain' or 'sync'"),
         ("augment.least_short=900", 2, "above the short side of augment.scale [1333, 800]; lower"),
-        ("optimizer.kind=adam", 2, "-o optimizer.kind: input should be 'sgd' or 'adamw'"),
+        ("optimizer.kind=adam", 2, "-o optimizer.kind: got 'adam'; did you mean 'adamw'? "),
         ("model.norm=frozen", 2, "keeps the batch statistics that it begins with; give --weights"),
         ("dataset=little", 3, "little holds masks, not boxes"),
     ):

@@ -142,7 +142,7 @@ def test_networks_without_one_say_so_and_do_not_list_it(network: str) -> None:
     with pytest.raises(RecipeError) as error:
         recipe(network=network)
     assert str(error.value).startswith(
-        f"-o model.auxiliary: {network} has no such head; leave it out"
+        f"-o model.auxiliary: got 0.4; {network} has no such head; leave it out"
     )
     assert "auxiliary" not in recipe("model.auxiliary=0", network=network).to_yaml()
     assert recipe().model.model_dump()["auxiliary"] == 0.4
