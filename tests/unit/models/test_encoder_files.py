@@ -178,7 +178,8 @@ def test_a_file_that_lacks_its_classes_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=words):
         begun(tmp_path / "cut.pth", BASELINES["raspp-mobilenetv2"])
     torch.save(mobilenet_v2(num_classes=5).state_dict(), tmp_path / "whole.pth")
-    with pytest.raises(DataError, match="not TopFormer-tiny; -o model.network=raspp-mobilenetv2 t"):
+    words = r"not TopFormer-tiny; -o model\.network=raspp-mobilenetv2 takes it"
+    with pytest.raises(DataError, match=words):
         read_weights(Request(tmp_path / "whole.pth", "tiny"))
 
 
